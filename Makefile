@@ -1,0 +1,69 @@
+# make demo     train a small teacher and distil it into a student, here and now, on the CPU
+# make test     the whole test suite        (ARGS="-k nkd -x" is passed on to pytest)
+# make lint     style, types and the direction of imports, as CI checks them
+# make format   let ruff put the style right
+# make clean    remove the environment and the caches; work_dirs/ stays
+#
+# All you need is make and Python 3.10 or newer. The first use of any target makes $(VENV) and installs
+# the pinned requirements there; after that it is done again only when they change.
+# Another Python: make test PYTHON=python3.12 VENV=.venv312
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -qq
+SUM := $(shell cat requirements.txt setup.py pyproject.toml | cksum | cut -d ' ' -f 1)
+# There only after an install that went through to its end.
+STAMP := $(VENV)/.installed-$(SUM)
+# There while an install is under way, and after one that was interrupted.
+PARTIAL := $(VENV)/.partial
+
+.PHONY: demo test lint format clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: $(STAMP)
+	@$(PY) tools/train.py configs/digits/demo.py
+
+# Every worker imports torch (about 6 s), so more of them pay only for a long run: hence here, not in
+# pyproject.toml. A bare `pytest tests/losses` runs in one process.
+test: $(STAMP)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+lint: $(STAMP)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy cls_kd
+	@$(VENV)/bin/lint-imports --no-logo
+
+format: $(STAMP)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What an interrupted install left is thrown away: pip may take half a package for a whole one.
+$(STAMP):
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "No '$(PYTHON)' here. Install Python 3.10 or newer, or name yours: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "$$($(PYTHON) --version 2>&1) is too old: cls_kd needs Python 3.10 or newer." \
+	    "Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@if [ -e $(PARTIAL) ]; then echo "Removing $(VENV), left by an interrupted install."; rm -rf $(VENV); fi
+	@mkdir -p $(VENV) && touch $(PARTIAL) && rm -f $(VENV)/.installed-*
+	@[ -x $(PY) ] || { echo "Making $(VENV) with $$($(PYTHON) --version)."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing requirements.txt into $(VENV). The first time, pip downloads several GB (PyTorch with"
+	@echo "its CUDA libraries), which takes minutes; it prints nothing unless something fails."
+	@$(PIP) install -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@rm -f $(PARTIAL) && touch $@
+	@echo "Installed."

@@ -1,0 +1,7 @@
+"""Data sets and transforms that mmpretrain lacks."""
+
+from cls_kd.data.batch_augments import LabelSmoothing
+from cls_kd.data.digits import Digits
+from cls_kd.data.transforms import RandomShift
+
+__all__ = ["Digits", "LabelSmoothing", "RandomShift"]

@@ -1,0 +1,148 @@
+"""Reading checkpoints without running code from them."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine.dist import barrier, get_local_rank
+from mmengine.logging.history_buffer import HistoryBuffer
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from cls_kd.errors import UserError
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stands in for ``getattr``, which MMEngine's pickled log history names; knows nothing else."""
+    if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
+        raise pickle.UnpicklingError(f"it names getattr({owner!r}, {name!r})")
+    return getattr(HistoryBuffer, name)
+
+
+# What a checkpoint of MMEngine holds beside tensors: its log history, in NumPy arrays.
+_ALLOWED: list[Any] = [
+    HistoryBuffer,
+    (_history_method, "builtins.getattr"),
+    (_history_method, "__builtin__.getattr"),
+    np.ndarray,
+    np.dtype,
+    # NumPy's own constructors, whose module was renamed between its versions 1 and 2.
+    np.zeros(1).__reduce__()[0],
+    np.float64(0).__reduce__()[0],
+    *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")),
+]
+"""Types besides tensors and plain containers that a checkpoint may name. None of them runs code."""
+
+_INNER = ("state_dict", "model", "model_state_dict")
+"""Keys under which the field's checkpoints keep the weights, in order of preference."""
+
+
+@contextmanager
+def allowed_types() -> Iterator[None]:
+    """``torch.load(weights_only=True)`` accepts the log history of MMEngine inside."""
+    with torch.serialization.safe_globals(_ALLOWED):
+        yield
+
+
+def read_checkpoint(source: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a ``.pth`` or ``.safetensors`` file, or a URL, and run nothing that is in it.
+
+    Raises:
+        UserError: The file is missing, damaged, or holds objects other than weights.
+    """
+    name = str(source)
+    if urlparse(name).scheme in ("http", "https"):
+        return _guarded(name, lambda: _download(name, map_location))
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(f"The checkpoint {name} does not exist{_neighbours(path)}")
+    if path.suffix == ".safetensors":
+        return _guarded(name, lambda: load_file(path))
+    return _guarded(name, lambda: _load(path, map_location))
+
+
+def weights_in(checkpoint: Mapping[str, Any], source: str) -> dict[str, torch.Tensor]:
+    """The state dict inside a checkpoint, without the prefix that data parallelism leaves.
+
+    Raises:
+        UserError: There is none.
+    """
+    inner: Any = checkpoint
+    for key in _INNER:
+        if isinstance(checkpoint.get(key), Mapping):
+            inner = checkpoint[key]
+            break
+    weights = {key: value for key, value in inner.items() if isinstance(value, torch.Tensor)}
+    if not weights:
+        raise UserError(f"The checkpoint {source} holds no weights: its keys are {_some(inner)}.")
+    if all(key.startswith("module.") for key in weights):
+        weights = {key.removeprefix("module."): value for key, value in weights.items()}
+    return weights
+
+
+def _load(path: Path, map_location: Any) -> Any:
+    with allowed_types():
+        return torch.load(path, map_location=map_location, weights_only=True)
+
+
+def _download(url: str, map_location: Any) -> Any:
+    # One process of each machine fetches; the others then find the file in the cache.
+    if get_local_rank() != 0:
+        barrier()
+    with allowed_types():
+        checkpoint = torch.hub.load_state_dict_from_url(
+            url, map_location=map_location, weights_only=True
+        )
+    if get_local_rank() == 0:
+        barrier()
+    return checkpoint
+
+
+def _guarded(name: str, read: Any) -> dict[str, Any]:
+    try:
+        checkpoint = read()
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"The checkpoint {name} was refused: it holds something other than weights, and "
+            f"loading that could run code. Nothing of it was run. ({_forbidden(error)})"
+        ) from None
+    except (RuntimeError, EOFError, SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UserError(
+            f"The checkpoint {name} cannot be read: it is damaged, cut short or not a checkpoint. "
+            f"({_first_line(error)})"
+        ) from None
+    if not isinstance(checkpoint, dict):
+        raise UserError(f"The checkpoint {name} holds a {type(checkpoint).__name__}, not weights.")
+    return checkpoint
+
+
+def _neighbours(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f": there is no folder {path.parent}."
+    found = sorted(
+        file.name for file in path.parent.iterdir() if file.suffix in (".pth", ".pt", ".safetensors")
+    )
+    return f". In {path.parent} there is: {', '.join(found[:8]) or 'no checkpoint'}."
+
+
+def _some(keys: Any) -> str:
+    names = [str(key) for key in keys]
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "none"
+
+
+def _forbidden(error: BaseException) -> str:
+    match = re.search(r"GLOBAL (\S+)|(getattr\(.*\))", str(error))
+    return f"It names {match[1] or match[2]}." if match else _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,119 @@
+"""Networks by config or by name, with the weights that are published under that name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmpretrain import get_model, list_models
+from mmpretrain.apis import ModelHub
+from mmpretrain.models import TimmClassifier
+from torch import nn
+
+from cls_kd.distillers.weights import load_weights, weights_config
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.registry import MODELS
+from cls_kd.signals.sources import describe
+
+NetworkConfig = Mapping[str, Any] | str
+"""A config of a classifier; or a name: mmpretrain's (``'resnet18_8xb32_in1k'``) or timm's
+(``'timm:resnet18.a1_in1k'``)."""
+
+PUBLISHED = "pretrained"
+"""``weights='pretrained'``: the weights that mmpretrain or timm publish for that name."""
+
+_TIMM = "timm:"
+
+
+def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
+    """Build a classifier with freshly initialised weights.
+
+    Raises:
+        UserError: No network has that name; the nearest are listed.
+    """
+    if isinstance(network, nn.Module):
+        return network
+    if isinstance(network, str):
+        return _named(network, pretrained=False)
+    return _marked(MODELS.build(dict(network)))
+
+
+def build_with_weights(
+    network: NetworkConfig | nn.Module, weights: str | Mapping[str, Any]
+) -> tuple[nn.Module, str]:
+    """Build a classifier and fill it; MMEngine's ``init_weights`` will leave it alone.
+
+    Args:
+        network: Config or name.
+        weights: Path, URL, ``'pretrained'``, or ``dict(source=..., drop_classifier=True)``.
+
+    Returns:
+        The network, and one line for the log.
+
+    Raises:
+        UserError: Nothing is published for it, or the weights do not fit.
+    """
+    options = weights_config(weights)
+    if options["source"] != PUBLISHED:
+        return _filled(build_network(network), options)
+    if isinstance(network, str) and network.startswith(_TIMM):
+        return _named(network, pretrained=True), f"{network} with timm's published weights."
+    if isinstance(network, str):
+        url = _published_url(network)
+        return _filled(build_network(network), {**options, "source": url})
+    if isinstance(network, Mapping) and _is_timm(network):
+        built = _marked(MODELS.build({**network, "pretrained": True}))
+        return built, f"{describe(built)} with timm's published weights."
+    raise UserError(
+        "weights='pretrained' needs a network given by name: one of mmpretrain's, 'timm:NAME' or "
+        "TimmClassifier. For any other give the path of a checkpoint."
+    )
+
+
+def _filled(network: nn.Module, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
+    if options.get("drop_classifier") and not getattr(network, "is_init", True):
+        network.init_weights()
+    note = load_weights(network, **options)
+    network._is_init = True
+    return network, note
+
+
+def _named(name: str, *, pretrained: bool) -> nn.Module:
+    if name.startswith(_TIMM):
+        config = {"model_name": name.removeprefix(_TIMM), "pretrained": pretrained}
+        try:
+            return _marked(TimmClassifier(**config))
+        except RuntimeError as error:
+            raise UserError(f"timm cannot make {name!r}: {error}") from error
+    _check_hub_name(name)
+    return get_model(name, pretrained=False)
+
+
+def _published_url(name: str) -> str:
+    _check_hub_name(name)
+    url = ModelHub.get(name).weights
+    if not url:
+        raise UserError(f"mmpretrain publishes no weights for {name!r}.")
+    return url
+
+
+def _check_hub_name(name: str) -> None:
+    known = list_models()
+    if name not in known:
+        hint = did_you_mean(name, known, every=False)
+        raise UserError(
+            f"mmpretrain has no model {name!r}.{hint} (A name of timm's is written 'timm:NAME'.)"
+        )
+
+
+def _is_timm(network: Mapping[str, Any]) -> bool:
+    kind = network.get("type")
+    return kind is TimmClassifier or str(kind).rsplit(".", 1)[-1] == TimmClassifier.__name__
+
+
+def _marked(network: nn.Module) -> nn.Module:
+    # timm initialises (or loads) in its constructor; MMEngine's init_weights would do it again,
+    # and wipe out weights that were loaded there.
+    if isinstance(network, TimmClassifier):
+        network._is_init = True
+    return network

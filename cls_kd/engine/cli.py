@@ -1,0 +1,55 @@
+"""What all command-line tools share: errors for people, options in MMEngine's form."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+
+from mmengine.config import DictAction
+
+from cls_kd.errors import DivergedError, UserError
+
+_IMAGE = re.compile(r"failed to load image: (\S+)")
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a tool; an error that a user can mend is one message and exit code 1, with no traceback."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Interrupted. --resume goes on from the last checkpoint.")
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def explain(error: BaseException) -> str | None:
+    """The message for an error that a user can mend; None for a fault of the program."""
+    if isinstance(error, UserError | DivergedError):
+        return str(error)
+    if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
+        return f"A file is missing or cannot be read. {_last_line(error)}"
+    image = _IMAGE.search(str(error))
+    if image is not None:
+        return f"The image {image[1]} cannot be read: it is damaged or cut short."
+    return None
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """``--cfg-options key=value ...``, as everywhere in OpenMMLab."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="change the config: train_cfg.max_epochs=5 model.losses.kd.temperature=2",
+    )
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[-1]

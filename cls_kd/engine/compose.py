@@ -1,0 +1,111 @@
+"""Configs: read, composed with a method, changed by options of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
+
+from cls_kd.engine.compat import amp_wrapper
+from cls_kd.errors import UserError, did_you_mean
+
+_OWN_METHODS = Path(__file__).resolve().parents[2] / "configs" / "methods"
+
+
+def load_config(
+    path: str | Path,
+    *,
+    method: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    amp: bool = False,
+    seed: int | None = None,
+    deterministic: bool = False,
+) -> Config:
+    """Read a config and apply to it what the command line says.
+
+    Args:
+        path: A Python config.
+        method: Name of a file in ``configs/methods``; its losses replace the config's.
+        options: ``--cfg-options``, dotted keys.
+        amp: Automatic mixed precision.
+        seed: Replaces the config's seed, and the list of seeds of every run.
+        deterministic: Ask PyTorch for deterministic algorithms.
+
+    Raises:
+        UserError: The file does not exist or cannot be read, or there is no such method.
+    """
+    cfg = read_config(path)
+    if method is not None:
+        apply_method(cfg, method, Path(path))
+    if options:
+        cfg.merge_from_dict(dict(options))
+    if amp:
+        cfg.optim_wrapper = amp_wrapper(dict(cfg.optim_wrapper))
+    randomness = dict(cfg.get("randomness", {}))
+    if seed is not None:
+        randomness["seed"] = seed
+        for run in cfg.get("runs", []):
+            if "seeds" in run:
+                run["seeds"] = [seed]
+    cfg.randomness = {"seed": 0, **randomness}
+    if deterministic:
+        cfg.randomness["deterministic"] = True
+    return cfg
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a Python config, with an error that names the file.
+
+    Raises:
+        UserError: It does not exist, or Python cannot make a config of it.
+    """
+    file = Path(path)
+    if not file.is_file():
+        folder = file.parent if file.parent.is_dir() else Path(".")
+        known = [str(found) for found in folder.glob("*.py")]
+        raise UserError(f"The config {path} does not exist.{did_you_mean(str(file), known)}")
+    try:
+        # Plain values, types as dotted names: what is dumped, compared and merged.
+        cfg = Config(Config.fromfile(file).to_dict(), filename=str(file))
+    except Exception as error:
+        # Reading a config runs it: anything can go wrong there, and all of it is the file's.
+        raise UserError(
+            f"The config {path} cannot be read. {type(error).__name__}: {error}"
+        ) from error
+    if cfg.get("custom_imports"):
+        import_modules_from_strings(**cfg.custom_imports)
+    return cfg
+
+
+def apply_method(cfg: Config, method: str, path: Path) -> None:
+    """Replace the losses of ``cfg`` by those of ``configs/methods/<method>.py``.
+
+    Methods are looked for in a folder ``methods`` beside the config or above it, then in this
+    project's own. A run named ``'{method}'`` takes the method's name.
+
+    Raises:
+        UserError: There is no such method; the nearest are listed.
+    """
+    known = known_methods(path)
+    if method not in known:
+        raise UserError(f"There is no method {method!r}.{did_you_mean(method, known)}")
+    if "model" not in cfg or "losses" not in cfg.model:
+        raise UserError(f"{path} has no model.losses which --method could replace.")
+    found = read_config(known[method])
+    cfg.model.losses = found.losses
+    cfg.method = method
+
+
+def known_methods(path: Path | None = None) -> dict[str, Path]:
+    """Name to file of every method that a config at ``path`` can be composed with."""
+    above = list(path.resolve().parents) if path is not None else []
+    folders = [_OWN_METHODS, *(folder / "methods" for folder in reversed(above))]
+    return {
+        file.stem: file
+        for folder in folders
+        for file in sorted(folder.glob("*.py"))
+        if not file.stem.startswith("_")
+    }

@@ -1,0 +1,86 @@
+"""A list of runs, one after the other, with a progress bar; finished ones are not run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cls_kd.engine.runs import Run, check_unchanged
+from cls_kd.engine.train import train
+
+
+def execute(
+    runs: list[Run],
+    *,
+    resume: str | bool = False,
+    restart: bool = False,
+    launcher: str = "none",
+) -> None:
+    """Train every run that is not finished.
+
+    Args:
+        runs: In order; a run may build on earlier ones.
+        resume: Whether an interrupted run goes on from its last checkpoint.
+        restart: Train also what is finished, or was made with another config.
+        launcher: See ``train``.
+
+    Raises:
+        UserError: A run was made with another config, and ``restart`` is not given.
+    """
+    console = Console(stderr=True, quiet=not is_main_process())
+    open_runs = [run for run in runs if restart or not check_unchanged(run)]
+    if len(open_runs) < len(runs):
+        console.print(
+            f"{len(runs) - len(open_runs)} of {len(runs)} runs are finished and unchanged: not run "
+            "again (--restart runs them anew)."
+        )
+    if len(runs) == 1:
+        for run in open_runs:
+            train(run, resume=resume, launcher=launcher)
+        return
+    with _progress(console) as progress:
+        total = sum(_epochs(run.cfg) for run in open_runs)
+        task = progress.add_task("", total=total)
+        for run in open_runs:
+            progress.update(task, description=run.title)
+            train(
+                run,
+                resume=resume,
+                launcher=launcher,
+                after_epoch=lambda: progress.advance(task),
+            )
+
+
+def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Path:
+    """``work_dirs/<config>``, with the method's name where the config is one run."""
+    stem = Path(config).stem
+    return Path("work_dirs", f"{stem}_{method}" if method and "runs" not in cfg else stem)
+
+
+def _epochs(cfg: Any) -> int:
+    return int(cfg.train_cfg.get("max_epochs", 1))
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -1,0 +1,55 @@
+"""The checkpoint hook in an order that survives a kill at any moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from cls_kd.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """Write the new checkpoint, point to it, and only then remove the one that is too many.
+
+    MMEngine's removes first: a kill in between leaves no checkpoint, or a pointer to a lost one.
+    """
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        kept = list(getattr(self, "keep_ckpt_ids", []))
+        if step not in kept:
+            kept.append(step)
+        surplus = kept[: -self.max_keep_ckpts] if self.max_keep_ckpts > 0 else []
+        kept = kept[len(surplus) :]
+        if self.max_keep_ckpts > 0:
+            runner.message_hub.update_info("keep_ckpt_ids", kept)
+            self.keep_ckpt_ids = kept  # type: ignore[assignment]
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = str(Path(self.out_dir, name))
+        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if not is_main_process():
+            return
+        point_to(runner.work_dir, self.last_ckpt)
+        for old in surplus:
+            Path(self.out_dir, self.filename_tmpl.format(old)).unlink(missing_ok=True)
+
+
+def point_to(work_dir: str | Path, checkpoint: str) -> None:
+    """Write ``last_checkpoint``, the file that ``--resume`` reads, in one piece."""
+    temporary = Path(work_dir, ".last_checkpoint.tmp")
+    temporary.write_text(checkpoint)
+    temporary.replace(Path(work_dir, "last_checkpoint"))

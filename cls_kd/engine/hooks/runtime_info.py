@@ -1,0 +1,105 @@
+"""Losses go to the log in bundles: one copy from the device for many steps, and NaN is named."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
+
+from cls_kd.errors import DivergedError
+from cls_kd.registry import HOOKS
+
+
+@HOOKS.register_module()
+class BundledRuntimeInfoHook(RuntimeInfoHook):
+    """Replaces MMEngine's, which copies every loss from the device in every step.
+
+    Values are kept on the device and fetched together in the steps in which the log or a checkpoint
+    reads them, and at the end of an epoch. Then each is looked at: the first that is not finite
+    ends the run, before anything is saved.
+
+    Raises:
+        DivergedError: A loss is NaN or infinite; names the loss, the epoch and the step.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Learn from the other hooks in which steps the values are read."""
+        super().before_train(runner)
+        readers = [
+            hook
+            for hook in runner.hooks
+            if isinstance(hook, LoggerHook)
+            or (isinstance(hook, CheckpointHook) and not hook.by_epoch)
+        ]
+        self.intervals = {hook.interval for hook in readers if hook.interval > 0} or {1}
+        self.pending: list[tuple[int, dict[str, Any]]] = []
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the step and the learning rates."""
+        runner.message_hub.update_info("iter", runner.iter)
+        self.rates = {name: rate[0] for name, rate in runner.optim_wrapper.get_lr().items()}
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Keep the step's values; write them out where a line is due."""
+        self.pending.append((runner.iter, {**self.rates, **(outputs or {})}))
+        done = (batch_idx + 1, runner.iter + 1)
+        due = any(count % interval == 0 for count in done for interval in self.intervals)
+        if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            self.flush(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Write out what is left."""
+        self.flush(runner)
+
+    def flush(self, runner: Runner) -> None:
+        """Fetch all kept values with one copy, check them, append them to the history."""
+        if not self.pending:
+            return
+        steps, self.pending = self.pending, []
+        tensors = [
+            value.detach().float().reshape(())
+            for _, values in steps
+            for value in values.values()
+            if isinstance(value, torch.Tensor)
+        ]
+        fetched = iter(torch.stack(tensors).tolist() if tensors else ())
+        series: dict[str, list[float]] = {}
+        for step, values in steps:
+            numbers = {
+                name: next(fetched) if isinstance(value, torch.Tensor) else float(value)
+                for name, value in values.items()
+            }
+            _check_finite(numbers, runner.epoch, step)
+            for name, number in numbers.items():
+                series.setdefault(f"train/{name}", []).append(number)
+        for name, numbers_of in series.items():
+            _extend(runner, name, numbers_of)
+
+
+def _check_finite(values: dict[str, float], epoch: int, step: int) -> None:
+    # The sum is looked at last: a term that diverged says more.
+    names = sorted((name for name in values if "loss" in name), key=lambda name: name == "loss")
+    for name in names:
+        if not math.isfinite(values[name]):
+            raise DivergedError(
+                f"The loss {name!r} became {values[name]} at step {step + 1} (epoch {epoch + 1}). "
+                "Training stopped; the last checkpoint is from before. A lower learning rate, "
+                "gradient clipping or bfloat16 instead of float16 usually helps."
+            )
+
+
+def _extend(runner: Runner, name: str, values: list[float]) -> None:
+    # Appending one by one copies the whole history each time.
+    history = runner.message_hub.log_scalars
+    if name not in history:
+        runner.message_hub.update_scalar(name, values[0])
+        values = values[1:]
+    if values:
+        old, counts = history[name].data
+        history[name] = HistoryBuffer([*old, *values], [*counts, *([1] * len(values))])

@@ -1,0 +1,55 @@
+"""The teacher is measured before training, and proved unchanged after it."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from cls_kd.distillers import Distiller
+from cls_kd.engine.evaluate import evaluate_teacher
+from cls_kd.registry import HOOKS
+
+
+@HOOKS.register_module()
+class TeacherHook(Hook):
+    """Logs where networks come from and each teacher's accuracy; checks the teachers' bits at the end.
+
+    Args:
+        evaluate: Whether to measure the teachers on the validation data before training. Default
+            True; a large validation set may make one want to skip it.
+
+    Raises:
+        RuntimeError: A teacher has changed during training.
+    """
+
+    priority = "NORMAL"
+
+    def __init__(self, evaluate: bool = True) -> None:
+        self.evaluate = evaluate
+
+    def before_train(self, runner: Runner) -> None:
+        """Log the networks, take the teachers' digests, measure them."""
+        distiller = unwrapped(runner)
+        for note in distiller.notes:
+            runner.logger.info(note)
+        self.digests = [one.digest() for one in distiller.teachers]
+        metrics = {}
+        for place, digest in enumerate(self.digests):
+            runner.logger.info(f"Teacher {place}: SHA-256 of its weights {digest}")
+            if self.evaluate and runner.val_loop is not None:
+                metrics[str(place)] = evaluate_teacher(runner.val_loop, distiller, place)
+                runner.logger.info(f"Teacher {place} on the validation data: {metrics[str(place)]}")
+        runner.message_hub.update_info("teacher_metrics", metrics)
+
+    def after_train(self, runner: Runner) -> None:
+        """Compare the digests."""
+        for place, one in enumerate(unwrapped(runner).teachers):
+            if one.digest() != self.digests[place]:
+                raise RuntimeError(f"Teacher {place} has changed during training.")
+            runner.logger.info(f"Teacher {place} is bit for bit as before training.")
+
+
+def unwrapped(runner: Runner) -> Distiller:
+    """The distiller, out of DDP's wrapper."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,0 +1,137 @@
+"""MMEngine's runner, with checkpoints that cannot break and cannot run code."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
+from cls_kd.distillers.weights import check_match
+from cls_kd.engine.compat import without_code
+from cls_kd.engine.hooks import (
+    BundledRuntimeInfoHook,
+    EpochSeedHook,
+    HistoryHook,
+    SafeCheckpointHook,
+    TeacherHook,
+)
+from cls_kd.registry import RUNNERS
+
+
+def leave_seed(worker_id: int) -> None:
+    """A loader worker keeps PyTorch's seed, which follows the epoch.
+
+    MMEngine's own gives each worker the same seed in every epoch, so that augmentations repeat.
+    """
+
+
+@RUNNERS.register_module()
+class DistillRunner(Runner):
+    """Differs from MMEngine's in how checkpoints are written and read, in DDP without a GPU, and in
+    what ``compile=True`` compiles (the networks, not the whole step)."""
+
+    _counter = itertools.count()
+
+    @classmethod
+    def from_parts(
+        cls, cfg: Config, model: nn.Module, loaders: dict[str, DataLoader]
+    ) -> DistillRunner:
+        """As ``from_cfg``, with the model and the data loaders already built."""
+        kept = {name: cfg[name] for name in inspect.signature(Runner).parameters if name in cfg}
+        # Several runs in one process, and within one second, must not share logger and history.
+        name = f"{Path(cfg.work_dir).name}_{next(cls._counter)}"
+        defaults = {"env_cfg": {"dist_cfg": {"backend": "nccl"}}, "experiment_name": name}
+        return cls(**{**defaults, **kept, **loaders, "model": model, "cfg": cfg})
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any],
+        seed: int | None = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """As MMEngine's, with workers whose randomness follows the epoch."""
+        if isinstance(dataloader, dict):
+            dataloader = {"worker_init_fn": {"type": leave_seed}, **dataloader}
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """MMEngine's, with those of this project in their places; a config may change or drop any."""
+        own = {
+            "runtime_info": {"type": BundledRuntimeInfoHook},
+            "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},
+            "epoch_seed": {"type": EpochSeedHook},
+            "teacher": {"type": TeacherHook},
+            "history": {"type": HistoryHook},
+        }
+        super().register_default_hooks({**own, **(hooks or {})})
+
+    def close(self) -> None:
+        """Close the log files; several runs may share one process."""
+        for handler in self.logger.handlers:
+            handler.close()
+        self.visualizer.close()
+
+    def build_logger(self, log_level: int | str = "INFO", **options: Any) -> MMLogger:
+        """As MMEngine's; ``console_log_level`` of the config quietens the terminal only."""
+        logger = super().build_logger(log_level, **options)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler and "console_log_level" in self.cfg:
+                handler.setLevel(self.cfg.console_log_level)
+        return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """As MMEngine's; on the CPU DDP takes no device list."""
+        if not self.distributed or torch.cuda.is_available() or model_wrapper_cfg is not None:
+            return super().wrap_model(model_wrapper_cfg, model)
+        return MMDistributedDataParallel(
+            model, broadcast_buffers=False, find_unused_parameters=False
+        )
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: Any = "cpu",
+        strict: bool = True,
+        revise_keys: Any = (),
+    ) -> dict[str, Any]:
+        """Read a checkpoint of a distiller; only weights and logs, and every key must match."""
+        checkpoint = without_code(read_checkpoint(filename, map_location))
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        weights = weights_in(checkpoint, filename)
+        check_match(model, model.state_dict(), weights, filename)
+        model.load_state_dict(weights, strict=True)
+        self._has_loaded = True
+        self.logger.info(f"Loaded {filename}")
+        return checkpoint
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any) -> None:
+        """Write under a temporary name, then rename: a reader sees all of it or none."""
+        temporary = f".{filename}.tmp"
+        super().save_checkpoint(out_dir, temporary, *args, **options)
+        if is_main_process():
+            written = Path(out_dir, temporary)
+            with written.open("rb") as file:
+                os.fsync(file.fileno())
+            written.replace(Path(out_dir, filename))
+
+    def _maybe_compile(self, target: str) -> None:
+        options = self.cfg.get("compile", False)
+        if not options:
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model.compile_networks(**(options if isinstance(options, dict) else {}))
+        self.logger.info("The networks are compiled at their first steps, which takes a while.")

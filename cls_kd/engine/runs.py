@@ -1,0 +1,215 @@
+"""Runs: a generation, a stage, a teacher to be trained first. A config may hold a list of them.
+
+::
+
+    runs = [
+        dict(name='teacher', model=dict(...)),
+        dict(name='student', seeds=[0, 1, 2], model=dict(losses=dict(...))),
+    ]
+
+Each run is the rest of the config with the run's own keys merged over it. ``'run:teacher'``,
+anywhere in it, stands for the last checkpoint of that run (with seeds: of the same seed, or of the
+only one).
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from cls_kd.errors import UserError, did_you_mean
+
+RESULT = "result.json"
+CONFIG = "config.py"
+_NOT_OF_A_RUN = ("runs", "report", "method")
+_REFERENCE = "run:"
+
+
+@dataclass
+class Run:
+    """One training.
+
+    Attributes:
+        name: Name in the list; empty for a config that is one run.
+        seed: Its seed.
+        cfg: Its whole config; references to other runs still stand in it.
+        work_dir: Where it writes.
+        needs: The runs that it refers to, by reference.
+    """
+
+    name: str
+    seed: int
+    cfg: Config
+    work_dir: Path
+    needs: dict[str, Run] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """For people: ``kd (seed 3)``."""
+        return f"{self.name or self.work_dir.name} (seed {self.seed})"
+
+    def text(self) -> str:
+        """The config as it is dumped; where it writes does not count."""
+        bare = copy.deepcopy(self.cfg)
+        for key in ("work_dir", "resume", "launcher", "console_log_level"):
+            bare.pop(key, None)
+        return bare.pretty_text
+
+    def digest(self) -> str:
+        """SHA-256 of the config and of the runs that it builds on."""
+        parts = [self.text(), *(self.needs[key].digest() for key in sorted(self.needs))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def result(self) -> dict[str, Any] | None:
+        """What the finished run left, or None.
+
+        Raises:
+            UserError: The file is damaged.
+        """
+        file = self.work_dir / RESULT
+        if not file.is_file():
+            return None
+        try:
+            return json.loads(file.read_text())
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file} is damaged ({error}): remove it to run again.") from None
+
+    def checkpoint(self) -> str:
+        """Path of the last checkpoint.
+
+        Raises:
+            UserError: There is none yet.
+        """
+        pointer = self.work_dir / "last_checkpoint"
+        if not pointer.is_file():
+            raise UserError(f"The run {self.title} has no checkpoint in {self.work_dir}.")
+        # The folder may have been moved since the pointer was written.
+        return str(self.work_dir / Path(pointer.read_text().strip()).name)
+
+    def resolved(self) -> Config:
+        """The config with references replaced by the paths that they stand for."""
+        paths = {reference: run.checkpoint() for reference, run in self.needs.items()}
+        cfg = Config(_replaced(self.cfg.to_dict(), lambda text: paths.get(text, text)))
+        cfg.work_dir = str(self.work_dir)
+        return cfg
+
+
+def plan(cfg: Config, work_dir: Path) -> list[Run]:
+    """The runs of a config, in order.
+
+    Raises:
+        UserError: Two runs have one name, or a reference names no earlier run.
+    """
+    base = Config({key: value for key, value in cfg.to_dict().items() if key not in _NOT_OF_A_RUN})
+    seed = int(cfg.randomness.seed)
+    if "runs" not in cfg:
+        return [_with_needs(Run("", seed, base, work_dir), [])]
+    runs: list[Run] = []
+    for spec in cfg.runs:
+        name = str(spec["name"]).format(method=cfg.get("method", "student"))
+        if any(run.name == name for run in runs):
+            raise UserError(f"Two runs are named {name!r}.")
+        overrides = {key: value for key, value in spec.items() if key not in ("name", "seeds")}
+        merged = copy.deepcopy(base)
+        merged.merge_from_dict(overrides)
+        seeds = spec.get("seeds")
+        for own in seeds if seeds is not None else [seed]:
+            one = copy.deepcopy(merged)
+            one.randomness = {**one.randomness, "seed": int(own)}
+            place = work_dir / name if seeds is None else work_dir / name / f"seed_{own}"
+            runs.append(_with_needs(Run(name, int(own), one, place), runs))
+    return runs
+
+
+def check_unchanged(run: Run) -> bool:
+    """Whether the run is finished and its config is still the same.
+
+    Raises:
+        UserError: It was finished, or begun, with another config; the difference is shown.
+    """
+    result = run.result()
+    dumped = run.work_dir / CONFIG
+    if result is not None and result.get("digest") == run.digest():
+        return True
+    if dumped.is_file() and (result is not None or (run.work_dir / "last_checkpoint").is_file()):
+        before = dumped.read_text()
+        if result is None and before == run.text():
+            return False
+        lines = difflib.unified_diff(
+            before.splitlines(), run.text().splitlines(), "before", "now", lineterm="", n=0
+        )
+        difference = "\n".join(lines) or "(a run that it builds on has changed)"
+        raise UserError(
+            f"The run {run.title} in {run.work_dir} was made with another config:\n{difference}\n"
+            "Use another --work-dir, or --restart to run it anew."
+        )
+    return False
+
+
+def begin(run: Run, *, resume: bool) -> None:
+    """Write the run's config; without ``resume``, forget what an earlier try left behind."""
+    run.work_dir.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        for name in (RESULT, "last_checkpoint"):
+            (run.work_dir / name).unlink(missing_ok=True)
+    write_atomically(run.work_dir / CONFIG, run.text())
+
+
+def finish(run: Run, result: dict[str, Any]) -> None:
+    """Write the run's result, the sign that it is finished."""
+    facts = {"run": run.name, "seed": run.seed, "digest": run.digest(), **result}
+    write_atomically(run.work_dir / RESULT, json.dumps(facts, indent=1))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _with_needs(run: Run, earlier: list[Run]) -> Run:
+    references: set[str] = set()
+
+    def note(text: str) -> str:
+        if text.startswith(_REFERENCE):
+            references.add(text)
+        return text
+
+    _replaced(run.cfg.to_dict(), note)
+    for reference in references:
+        run.needs[reference] = _find(reference.removeprefix(_REFERENCE), run, earlier)
+    return run
+
+
+def _find(name: str, run: Run, earlier: list[Run]) -> Run:
+    found = [one for one in earlier if one.name == name]
+    same_seed = [one for one in found if one.seed == run.seed]
+    if same_seed or len(found) == 1:
+        return (same_seed or found)[0]
+    if not found:
+        names = {one.name for one in earlier}
+        raise UserError(
+            f"The run {run.title} refers to 'run:{name}', which is no earlier run."
+            f"{did_you_mean(name, names)}"
+        )
+    seeds = ", ".join(str(one.seed) for one in found)
+    raise UserError(f"'run:{name}' has the seeds {seeds}, and none is {run.seed}, of {run.title}.")
+
+
+def _replaced(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return type(value)({key: _replaced(item, change) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return type(value)(_replaced(item, change) for item in value)
+    return value

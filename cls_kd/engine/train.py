@@ -1,0 +1,165 @@
+"""Training one run, from config to result. Everything that can be refused is, before a file is written."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from torch.utils.data import DataLoader
+
+from cls_kd.distillers import Distiller
+from cls_kd.engine.hooks.history import history
+from cls_kd.engine.hooks.teacher import unwrapped
+from cls_kd.engine.runner import DistillRunner
+from cls_kd.engine.runs import Run, begin, finish
+from cls_kd.errors import UserError
+from cls_kd.registry import MODELS
+from cls_kd.signals.sources import check_label_range
+
+
+class EpochCallback(Hook):
+    """Calls a function after each epoch, for a progress bar."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def after_train_epoch(self, runner: DistillRunner) -> None:
+        """Call."""
+        self.call()
+
+
+def train(
+    run: Run,
+    *,
+    resume: str | bool = False,
+    launcher: str = "none",
+    after_epoch: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Train one run and write its result.
+
+    Args:
+        run: What to train.
+        resume: True for the run's last checkpoint, if there is one; or the path of a checkpoint.
+        launcher: ``none``, ``pytorch`` or ``slurm``.
+        after_epoch: Called after each epoch.
+
+    Returns:
+        What stands in ``result.json``.
+
+    Raises:
+        UserError: The config, the data or the weights do not fit together.
+        DivergedError: A loss is no longer finite.
+    """
+    cfg = run.resolved()
+    cfg.launcher = launcher
+    started = time.time()
+    runner = build_runner(cfg, before_writing=lambda: _begin_on_main(run, bool(resume)))
+    checkpoint = _checkpoint_to_resume(run, resume)
+    if checkpoint is not None:
+        runner._resume, runner._load_from = True, checkpoint
+    if after_epoch is not None:
+        runner.register_hook(EpochCallback(after_epoch))
+    runner.train()
+    test = runner.test() if runner.test_loop is not None else None
+    result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
+    if is_main_process():
+        finish(run, result)
+    barrier()
+    runner.close()
+    return result
+
+
+def build_runner(cfg: Config, before_writing: Callable[[], None] = lambda: None) -> DistillRunner:
+    """Data, then networks, then the runner: the runner writes files, so it comes last.
+
+    Args:
+        cfg: A resolved config of one run.
+        before_writing: Called when all else is built.
+
+    Raises:
+        UserError: Something does not fit.
+    """
+    cfg = copy.deepcopy(cfg)
+    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    set_random_seed(cfg.randomness.seed, cfg.randomness.get("deterministic", False))
+    loaders = {
+        key: DistillRunner.build_dataloader(cfg[key], seed=cfg.randomness.seed)
+        for key in ("train_dataloader", "val_dataloader", "test_dataloader")
+        if cfg.get(key)
+    }
+    model = build_distiller(cfg, loaders["train_dataloader"])
+    for key, loader in loaders.items():
+        check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
+    before_writing()
+    return DistillRunner.from_parts(cfg, model, loaders)
+
+
+def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
+    """The distiller of a config, sized by the training data.
+
+    Raises:
+        UserError: See ``Distiller``.
+    """
+    model = dict(cfg.model)
+    model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
+    model.setdefault("num_samples", len(loader.dataset))
+    if "input_shape" not in model:
+        model["input_shape"] = _image_shape(loader)
+    return MODELS.build(model)
+
+
+def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
+    """Refuse a data set with labels that the student has no output for.
+
+    Raises:
+        UserError: With the range that was found.
+    """
+    labels = getattr(loader.dataset, "get_gt_labels", None)
+    if labels is not None:
+        check_label_range(torch.as_tensor(labels()), num_classes, f"the {name} data set")
+
+
+def _image_shape(loader: DataLoader) -> tuple[int, ...]:
+    sample = loader.dataset[0]
+    if not isinstance(sample, dict) or "inputs" not in sample:
+        raise UserError(
+            "A sample of the training data has no 'inputs': its pipeline must end with PackInputs."
+        )
+    return tuple(sample["inputs"].shape)
+
+
+def _begin_on_main(run: Run, resume: bool) -> None:
+    if is_main_process():
+        begin(run, resume=resume)
+    barrier()
+
+
+def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
+    if isinstance(resume, str):
+        return resume
+    begun = (run.work_dir / "last_checkpoint").is_file()
+    return run.checkpoint() if resume and begun else None
+
+
+def _facts(runner: DistillRunner) -> dict[str, Any]:
+    distiller = unwrapped(runner)
+    record = history(runner)
+    return {
+        "epochs": runner.max_epochs,
+        "method": " + ".join(distiller.losses),
+        "teacher": runner.message_hub.runtime_info.get("teacher_metrics", {}),
+        "train": record["train"],
+        "val": record["val"],
+        "checkpoint": Path(runner.message_hub.get_info("last_ckpt", "")).name,
+        "parameters": sum(math.prod(one.shape) for one in distiller.student.parameters()),
+    }

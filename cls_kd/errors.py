@@ -1,0 +1,22 @@
+"""Errors that a user can mend: one message, no traceback at the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """Something in a config, a file or a command is wrong; the message says what would be right."""
+
+
+class DivergedError(RuntimeError):
+    """A loss turned NaN or infinite; the message names the loss and the step."""
+
+
+def did_you_mean(word: str, known: Iterable[str], every: bool = True) -> str:
+    """A hint: the nearest of ``known`` names, and (unless ``every`` is False) all of them."""
+    names = sorted(known)
+    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+    return f"{hint} Known: {', '.join(names) or 'none'}." if every or not close else hint

@@ -1,0 +1,33 @@
+"""Feature maps: sizes that meet, and where a network looks."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def match_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Average-pool the larger of two maps (N, C, h, w) to the height and width of the smaller.
+
+    >>> import torch
+    >>> a, b = match_size(torch.ones(2, 3, 8, 8), torch.ones(2, 5, 4, 4))
+    >>> a.shape, b.shape
+    (torch.Size([2, 3, 4, 4]), torch.Size([2, 5, 4, 4]))
+    """
+    size = (min(a.shape[-2], b.shape[-2]), min(a.shape[-1], b.shape[-1]))
+    return _pool(a, size), _pool(b, size)
+
+
+def _pool(feature: Tensor, size: tuple[int, int]) -> Tensor:
+    return feature if feature.shape[-2:] == size else F.adaptive_avg_pool2d(feature, size)
+
+
+def attention_map(feature: Tensor, p: int = 2) -> Tensor:
+    """Mean over channels of ``feature ** p``, flattened and L2-normalised: (N, C, h, w) -> (N, hw).
+
+    >>> import torch
+    >>> feature = torch.tensor([[[[3.0, 1.0]], [[3.0, 1.0]]]])  # (1, 2, 1, 2)
+    >>> attention_map(feature, p=1)
+    tensor([[0.9487, 0.3162]])
+    """
+    return F.normalize(feature.pow(p).mean(1).flatten(1), dim=1)

@@ -1,0 +1,71 @@
+"""DKD: target and non-target classes apart."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.functional import softened_kl, split_target
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, check_not_negative, check_positive
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class DKDLoss(DistillLoss):
+    r"""Weigh what the teacher says of the label and of the other classes independently.
+
+    Paper: Zhao et al. 2022, arXiv:2203.08679
+
+    .. math:: L = \alpha T^2 \, \mathrm{KL}(b^t \| b^s) + \beta T^2 \, \mathrm{KL}(q^t \| q^s)
+
+    with b the softmax at temperature T folded to (label, all others) and q the softmax at T over
+    the K-1 other classes; mean over the batch. With K = 2 the second term is 0.
+
+    [0] B. Zhao, Q. Cui, R. Song, Y. Qiu, J. Liang, "Decoupled Knowledge Distillation", CVPR 2022,
+        arXiv:2203.08679.
+    [1] megvii-research/mdistiller@a08d46f:mdistiller/distillers/DKD.py. Differences: the label's
+        class is removed instead of masked by -1000, and all is in logarithms; the warm-up over 20
+        epochs is left to ``weight``.
+
+    Shapes:
+        student_logits, teacher_logits: (N, K).
+        labels: (N,), hard.
+
+    Args:
+        alpha: alpha, weight of the target term. Default: CIFAR-100 and ImageNet.
+        beta: beta, weight of the non-target term. Default: ResNet32x4 to ResNet8x4 on CIFAR-100.
+        temperature: T. Default: CIFAR-100; on ImageNet 1.
+        weight: See the base class.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        beta: float = 8.0,
+        temperature: float = 4.0,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_not_negative(self, alpha=alpha, beta=beta)
+        check_positive(self, temperature=temperature)
+        self.alpha = alpha
+        self.beta = beta
+        self.temperature = temperature
+
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
+        student_target, student_rest = _split(student_logits / self.temperature, labels)
+        teacher_target, teacher_rest = _split(teacher_logits.detach() / self.temperature, labels)
+        target = softened_kl(student_target, teacher_target)
+        non_target = softened_kl(student_rest, teacher_rest)
+        return self.temperature**2 * (self.alpha * target + self.beta * non_target)
+
+
+def _split(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of (label, all others), (N, 2), and those of the others, (N, K-1)."""
+    target, rest = split_target(F.log_softmax(logits, dim=1), labels)
+    return torch.cat([target, rest.logsumexp(1, keepdim=True)], 1), rest

@@ -1,0 +1,68 @@
+"""NKD: normalised non-target classes."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.functional import softened_cross_entropy, split_target
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, check_not_negative, check_positive
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class NKDLoss(DistillLoss):
+    r"""Trust the label as much as the teacher does, and match the other classes among themselves.
+
+    Paper: Yang et al. 2023, arXiv:2303.13005
+
+    .. math:: L = -t_y \log s_y + \gamma \lambda^2 H(\hat t^{(\lambda)}, \hat s^{(\lambda)})
+
+    with s and t the softmaxes at temperature 1, y the label, and the hats the softmaxes at
+    temperature lambda over the K-1 other classes; mean over the batch.
+
+    [0] Z. Yang, A. Zeng, Z. Li, T. Zhang, C. Yuan, Y. Li, "From Knowledge Distillation to
+        Self-Knowledge Distillation: A Unified Approach with Normalized Loss and Customized Soft
+        Labels", ICCV 2023, arXiv:2303.13005.
+    [1] yzd-v/cls_KD@1e5d48f:mmcls/models/dis_losses/nkd.py, in which the label's class is removed
+        (versions from July to October 2023 kept it). No difference in value.
+
+    Shapes:
+        student_logits, teacher_logits: (N, K).
+        labels: (N,), hard.
+
+    Args:
+        temperature: lambda. Default: ImageNet; 3 for ResNet34 to ResNet18 on CIFAR-100.
+        gamma: gamma. Default: ImageNet, convolutional networks; 3.5 for that CIFAR-100 pair.
+        weight: See the base class.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 1.0,
+        gamma: float = 1.5,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_positive(self, temperature=temperature)
+        check_not_negative(self, gamma=gamma)
+        self.temperature = temperature
+        self.gamma = gamma
+
+    def forward(
+        self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        teacher_logits = teacher_logits.detach()
+        log_student, _ = split_target(F.log_softmax(student_logits, dim=1), labels)
+        teacher, _ = split_target(F.softmax(teacher_logits, dim=1), labels)
+        _, student_rest = split_target(student_logits, labels)
+        _, teacher_rest = split_target(teacher_logits, labels)
+        non_target = softened_cross_entropy(student_rest, teacher_rest, self.temperature)
+        return dict(
+            loss_target=-(teacher * log_student).mean(),
+            loss_non_target=self.gamma * non_target,
+        )

@@ -1,0 +1,30 @@
+"""The student's own loss, as one loss among others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from cls_kd.losses.base import DistillLoss
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class TaskLoss(DistillLoss):
+    r"""Keep the loss that the student's own head has for the labels, usually cross-entropy.
+
+    Paper: none
+
+    .. math:: L = \mathrm{criterion}(z^s)
+
+    ``student_criterion`` knows the labels, also smoothed or mixed ones.
+
+    Shapes:
+        student_logits: (N, K).
+    """
+
+    def forward(
+        self, student_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        return student_criterion(student_logits)

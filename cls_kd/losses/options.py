@@ -1,0 +1,55 @@
+"""What the constructors of losses share: types of their options, and what cannot make sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from cls_kd.errors import UserError
+from cls_kd.modules.schedules import Schedule
+from cls_kd.signals.shapes import Shape
+
+WeightConfig = float | Schedule | Mapping[str, Any]
+"""A number, a schedule over ``progress``, or the config of one."""
+
+TeacherChoice = int | str | None
+"""Place or name of one of several teachers."""
+
+
+def check_positive(owner: object, **options: float) -> None:
+    """Refuse options that are not finite numbers above 0."""
+    for name, value in options.items():
+        if not (_is_finite(value) and value > 0):
+            raise UserError(f"{type(owner).__name__}: {name} must be above 0, not {value!r}.")
+
+
+def check_not_negative(owner: object, **options: float) -> None:
+    """Refuse options that are not finite numbers of 0 or more."""
+    for name, value in options.items():
+        if not (_is_finite(value) and value >= 0):
+            raise UserError(f"{type(owner).__name__}: {name} must be 0 or more, not {value!r}.")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def stage_shape(owner: object, network: str, shapes: Sequence[Shape], stage: int) -> Shape:
+    """Shape of one stage (negative: from the last), or an error that says how many there are."""
+    if not -len(shapes) <= stage < len(shapes):
+        raise UserError(
+            f"{type(owner).__name__}: stage {stage} was asked for, but the {network} has "
+            f"{len(shapes)} stages: 0 to {len(shapes) - 1}, or -{len(shapes)} to -1."
+        )
+    return shapes[stage]
+
+
+def built(part: nn.Module | None, owner: object) -> Any:
+    """A part that ``build`` makes, or an error where nobody called ``build``."""
+    if part is None:
+        name = type(owner).__name__
+        raise UserError(f"{name} has parts of its own: call {name}.build(shapes) before the loss.")
+    return part

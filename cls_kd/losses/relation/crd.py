@@ -1,0 +1,115 @@
+"""CRD: tell the sample from others across the two networks."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.errors import UserError
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_positive
+from cls_kd.modules.banks import ContrastiveBank
+from cls_kd.modules.connectors import UnitEmbedding
+from cls_kd.registry import MODELS
+from cls_kd.signals.shapes import ShapeFacts
+
+_EPS = 1e-7
+
+
+@MODELS.register_module()
+class CRDLoss(DistillLoss):
+    r"""Tell a sample's embedding in the other network from those of samples of other classes.
+
+    Paper: Tian et al. 2020, arXiv:1910.10699
+
+    .. math:: L = \ell(s, M^t) + \ell(t, M^s), \quad
+              \ell(v, M) = -\log \frac{x_0}{x_0 + c} - \sum_{k=1}^{m} \log \frac{m/n}{x_k + c},
+              \quad x_k = e^{v \cdot M_k / \tau} / Z, \quad c = m/n + 10^{-7}
+
+    mean over the batch; s and t are linear embeddings of unit length, both learned; M_0 is the
+    sample's own row of the other network's bank, M_1 to M_m are the negatives'; n is the number of
+    training samples, and both Z are fixed by the first batch. After each step a bank's rows
+    move to the new embeddings by ``momentum`` and are normalised.
+
+    [0] Y. Tian, D. Krishnan, P. Isola, "Contrastive Representation Distillation", ICLR 2020,
+        arXiv:1910.10699.
+    [1] HobbitLong/RepDistiller@b84f547:crd/criterion.py and crd/memory.py, for the formula.
+        Differences, ours: negatives come from a hash of (step, sample, draw), uniform over all
+        other samples; the bank learns labels as samples come, and a negative known to be of the
+        sample's class is drawn anew, once, where [1] knows all labels beforehand. The bank
+        is the same on all ranks and Z is that of the first global batch.
+
+    Shapes:
+        student_embedding, teacher_embedding: (N, D), D may differ.
+        labels, index: (N,).
+
+    Args:
+        dim: Length of the learned embeddings. Default: CIFAR-100 and ImageNet.
+        negatives: m. Default: CIFAR-100 and ImageNet.
+        temperature: tau. Default: CIFAR-100 and ImageNet.
+        momentum: Share of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
+        weight: See the base class; 0.8 is usual on CIFAR-100.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int = 128,
+        negatives: int = 16384,
+        temperature: float = 0.07,
+        momentum: float = 0.5,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_positive(self, dim=dim, negatives=negatives, temperature=temperature)
+        if not 0 <= momentum < 1:
+            raise UserError(f"CRDLoss: momentum must be in [0, 1), not {momentum!r}.")
+        self.dim = dim
+        self.negatives = negatives
+        self.temperature = temperature
+        self.momentum = momentum
+        self.student_embed: UnitEmbedding | None = None
+        self.teacher_embed: UnitEmbedding | None = None
+        self.bank: ContrastiveBank | None = None
+
+    def build(self, shapes: ShapeFacts) -> None:
+        if shapes.num_samples is None or shapes.num_samples < 2:
+            raise UserError(
+                "CRDLoss remembers every training sample: it needs the length of the training set "
+                f"(at least 2), which is {shapes.num_samples}."
+            )
+        self.student_embed = UnitEmbedding(shapes.one("student_embedding")[0], self.dim)
+        self.teacher_embed = UnitEmbedding(shapes.one("teacher_embedding")[0], self.dim)
+        self.bank = ContrastiveBank(shapes.num_samples, self.dim, self.momentum)
+
+    def forward(
+        self, student_embedding: Tensor, teacher_embedding: Tensor, labels: Tensor, index: Tensor
+    ) -> Tensor:
+        bank: ContrastiveBank = built(self.bank, self)
+        student = built(self.student_embed, self)(student_embedding)
+        teacher = built(self.teacher_embed, self)(teacher_embedding.detach())
+        places = bank.draw(index, labels, self.negatives)
+        student_scores = bank.compare(student, bank.teacher, places) / self.temperature
+        teacher_scores = bank.compare(teacher, bank.student, places) / self.temperature
+        log_z = bank.log_constants(student_scores, teacher_scores)
+        if self.training:
+            bank.update(index, student, teacher)
+        size = len(bank.labels)
+        return _contrast(student_scores - log_z[0], size) + _contrast(
+            teacher_scores - log_z[1], size
+        )
+
+
+def _contrast(log_x: Tensor, size: int) -> Tensor:
+    """Noise-contrastive loss of log x (N, 1 + m), the sample's own first; mean over the batch."""
+    negatives = log_x.shape[1] - 1
+    share = negatives / size
+    log_c = math.log(share + _EPS)
+    own = F.logsigmoid(log_x[:, 0] - log_c)
+    others = F.logsigmoid(log_c - log_x[:, 1:]).sum(1)
+    constant = negatives * math.log1p(_EPS / share)  # c is not quite m/n
+    return constant - (own + others).mean()

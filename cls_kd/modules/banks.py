@@ -1,0 +1,126 @@
+"""Banks: what a loss remembers of every training sample. In checkpoints, never deployed."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather
+from torch import Tensor, nn
+
+from cls_kd.errors import UserError
+from cls_kd.functional import hash_integers
+
+_LARGEST = 2**63 - 1
+
+
+class ContrastiveBank(nn.Module):
+    """One embedding per training sample and network, and a rule that draws negatives.
+
+    Every rank holds the same bank, bit by bit: it starts from fixed numbers, all ranks write what
+    all of them saw (equal batches per rank are assumed, as MMEngine's sampler makes them), and of
+    an index that comes twice in one global batch the last one counts. Negatives are a hash of
+    (step, sample, number of the draw), so they depend neither on the rank nor on a generator. All
+    state is in buffers: a checkpoint resumes it exactly. No step waits for the device.
+
+    Args:
+        num_samples: Length of the training set, at least 2.
+        dim: Length of an embedding.
+        momentum: Share of the old embedding that an update keeps.
+    """
+
+    student: Tensor
+    teacher: Tensor
+    labels: Tensor
+    log_z: Tensor
+    step: Tensor
+
+    def __init__(self, num_samples: int, dim: int, momentum: float) -> None:
+        super().__init__()
+        self.momentum = momentum
+        generator = torch.Generator().manual_seed(0)
+        bound = math.sqrt(3 / dim)
+        for role in ("student", "teacher"):
+            start = torch.rand(num_samples, dim, generator=generator) * 2 * bound - bound
+            self.register_buffer(role, start)
+        self.register_buffer("labels", torch.full((num_samples,), -1))
+        self.register_buffer("log_z", torch.zeros(2))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def draw(self, index: Tensor, labels: Tensor, count: int) -> Tensor:
+        """The place of each sample and of its negatives: (N,) -> (N, 1 + count), own place first.
+
+        A negative is never the sample itself. One that is known to be of the sample's class is
+        replaced by a second draw, which stands.
+
+        Raises:
+            UserError: An index is outside the bank (seen on the CPU only; a device would have to
+                be waited for, and stops with its own assertion).
+        """
+        self._check(index)
+        if self.training:
+            seen, classes = _gather(torch.stack([index, labels], 1)).unbind(1)
+            self.labels.index_copy_(0, seen, classes[_last_of_each(seen)])
+        keys = hash_integers(hash_integers(self.step) + index).unsqueeze(1)  # (N, 1)
+        words = hash_integers(keys + torch.arange(count, device=index.device))  # (N, count)
+        first, second = self._other(index, words), self._other(index, hash_integers(words))
+        negatives = torch.where(self.labels[first] == labels.unsqueeze(1), second, first)
+        return torch.cat([index.unsqueeze(1), negatives], 1)
+
+    @staticmethod
+    def compare(embedding: Tensor, bank: Tensor, places: Tensor) -> Tensor:
+        """Inner products of (N, dim) embeddings with the bank's rows at ``places`` (N, M): (N, M).
+
+        The product with the whole bank is N * num_samples numbers; the rows gathered would be
+        N * M * dim, which for M = 16385 is more up to two million samples.
+        """
+        # A copy, for the bank moves on before backward needs these rows.
+        return (embedding @ bank.clone().t()).gather(1, places)
+
+    def log_constants(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Logarithm of both Z, (2,): fixed by the scores (N, M) of the first global batch.
+
+        ``Z = num_samples * mean(exp(score))``, one for each kind of scores.
+        """
+        rows = torch.stack([student.logsumexp(1), teacher.logsumexp(1)], 1).detach()
+        rows = _gather(rows)  # in every step: whether it is the first one only the device knows
+        count = len(rows) * student.shape[1]
+        first = rows.logsumexp(0) + math.log(len(self.labels) / count)
+        log_z = torch.where(self.step == 0, first, self.log_z)
+        if self.training:
+            self.log_z.copy_(log_z)
+        return log_z
+
+    @torch.no_grad()
+    def update(self, index: Tensor, student: Tensor, teacher: Tensor) -> None:
+        """Move the rows of ``index`` towards the new embeddings (N, dim) of all ranks."""
+        index, new = _gather(index), _gather(torch.cat([student, teacher], 1))
+        new = new[_last_of_each(index)]
+        for bank, row in zip((self.student, self.teacher), new.chunk(2, dim=1), strict=True):
+            moved = self.momentum * bank[index] + (1 - self.momentum) * row
+            bank.index_copy_(0, index, F.normalize(moved, dim=1))
+        self.step += 1
+
+    def _other(self, index: Tensor, words: Tensor) -> Tensor:
+        """Random words as places of other samples: 1 to num_samples - 1 places further on."""
+        size = len(self.labels)
+        return (index.unsqueeze(1) + 1 + (words & _LARGEST) % (size - 1)) % size
+
+    def _check(self, index: Tensor) -> None:
+        size = len(self.labels)
+        if index.device.type == "cpu" and bool(((index < 0) | (index >= size)).any()):
+            raise UserError(
+                f"The index of a sample is {int(index.min())} to {int(index.max())} in this batch, "
+                f"but the bank was built for a training set of {size} samples."
+            )
+
+
+def _gather(values: Tensor) -> Tensor:
+    return torch.cat(all_gather(values.contiguous()))
+
+
+def _last_of_each(index: Tensor) -> Tensor:
+    """Position of the last entry with the same index: duplicates then write one and the same."""
+    same = index.unsqueeze(0) == index.unsqueeze(1)
+    return (same * torch.arange(len(index), device=index.device)).amax(1)

@@ -1,0 +1,106 @@
+"""The recorder: all forward hooks of the project live here, and read only what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from cls_kd.errors import UserError
+from cls_kd.signals.taps import Tap, Taps
+
+Captured = Tensor | tuple[Tensor, ...]
+_Key = tuple[str, int]
+
+
+class Recorder:
+    """Hooks on one network, dormant outside ``recording()``.
+
+    Args:
+        network: The network to listen to.
+        taps: Signal name to its place, or to a tuple of places.
+    """
+
+    def __init__(self, network: nn.Module, taps: Taps) -> None:
+        self.taps = taps
+        self._active = False
+        self._overwritten: frozenset[_Key] = frozenset()
+        self._seen: dict[_Key, Tensor] = {}
+        self._version: dict[_Key, int] | None = None
+        for name, tap in taps.items():
+            for place, one in enumerate(tap if isinstance(tap, tuple) else (tap,)):
+                self._attach(network, one, (name, place))
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Listen to the passes inside; what they left is forgotten on leaving."""
+        self._active = True
+        try:
+            yield
+        finally:
+            self._active = False
+            self._seen.clear()
+
+    def take(self) -> dict[str, Captured]:
+        """What the last pass showed, by signal name.
+
+        Raises:
+            UserError: A tapped module did not run in this pass.
+        """
+        return {name: self._one(name, tap) for name, tap in self.taps.items()}
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """One pass that also notes which tensors a later in-place operation overwrites.
+
+        From then on these, and only these, are cloned when they are seen (an in-place ReLU would
+        otherwise turn a pre-activation into an activation).
+        """
+        self._version = {}
+        with self.recording():
+            yield
+            self._overwritten = frozenset(
+                key for key, seen in self._seen.items() if seen._version != self._version[key]
+            )
+        self._version = None
+
+    def _one(self, name: str, tap: Tap | tuple[Tap, ...]) -> Captured:
+        if isinstance(tap, Tap):
+            return self._get((name, 0), tap)
+        return tuple(self._get((name, place), one) for place, one in enumerate(tap))
+
+    def _get(self, key: _Key, tap: Tap) -> Tensor:
+        if key not in self._seen:
+            raise UserError(
+                f"The module {tap.module!r}, tapped for {key[0]!r}, did not run in the forward "
+                "pass: declare another place in `taps`."
+            )
+        return self._seen[key]
+
+    def _attach(self, network: nn.Module, tap: Tap, key: _Key) -> None:
+        module = network.get_submodule(tap.module)
+
+        def see(value: Any) -> None:
+            if self._active:
+                self._see(key, tap, value)
+
+        if tap.side == "input":
+            module.register_forward_pre_hook(lambda _, args: see(args[0] if args else None))
+        else:
+            module.register_forward_hook(lambda _, args, output: see(output))
+
+    def _see(self, key: _Key, tap: Tap, value: Any) -> None:
+        if isinstance(value, tuple | list) and tap.item is not None:
+            value = value[tap.item]
+        elif isinstance(value, tuple | list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, Tensor):
+            raise UserError(
+                f"The tap {tap.module!r} ({tap.side}) gave {type(value).__name__}, not a tensor: "
+                f"name an item of it, as in '{tap.module}[-1]'."
+            )
+        if self._version is not None:
+            self._version[key] = value._version
+        self._seen[key] = value.clone() if key in self._overwritten else value

@@ -1,0 +1,46 @@
+"""Shape facts: what one dry forward measured, so that no config types a channel count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cls_kd.errors import UserError, did_you_mean
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ShapeFacts:
+    """Measured sizes that a loss may need to build its connectors.
+
+    Attributes:
+        shapes: Signal name to its shape without the batch axis; a tuple of shapes for a tuple signal.
+        num_classes: K.
+        num_samples: Length of the training set, or None where nobody said it.
+    """
+
+    shapes: Mapping[str, Shape | tuple[Shape, ...]]
+    num_classes: int
+    num_samples: int | None = None
+
+    def one(self, signal: str) -> Shape:
+        """Shape of a signal that is one tensor, for example ``(C, h, w)``."""
+        shape = self._get(signal)
+        if shape and isinstance(shape[0], tuple):
+            raise UserError(f"The signal {signal!r} is a tuple of tensors, not one tensor.")
+        return shape  # type: ignore[return-value]
+
+    def many(self, signal: str) -> tuple[Shape, ...]:
+        """Shapes of a signal that is a tuple of tensors, first stage first."""
+        shape = self._get(signal)
+        if not shape or not isinstance(shape[0], tuple):
+            raise UserError(f"The signal {signal!r} is one tensor, not a tuple of tensors.")
+        return shape  # type: ignore[return-value]
+
+    def _get(self, signal: str) -> Shape | tuple[Shape, ...]:
+        if signal not in self.shapes:
+            raise UserError(
+                f"The shape of {signal!r} was not measured.{did_you_mean(signal, self.shapes)}"
+            )
+        return self.shapes[signal]

@@ -1,0 +1,196 @@
+"""Taps: where each kind of network keeps its stages. Where a feature sits is the network's knowledge.
+
+Resolution, first hit wins:
+
+1. ``taps=`` of the distiller's config, for one network of one run;
+2. a ``taps`` attribute that the backbone (or the whole network) declares about itself, paths
+   relative to it: ``self.taps = dict(stages=('stage1', 'stage2'), preacts=('stage1.norm', ...))``;
+3. the rules below, by the backbone's class, and timm's ``feature_info``.
+
+A path is dotted; its end may say more: ``'layer1'`` is the module's output, ``'relu:input'`` its
+input, ``'backbone[-1]'`` the last item of an output that is a tuple. Where a module runs several
+times in one pass, the last run counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Literal
+
+from mmpretrain.models import (
+    ImageClassifier,
+    MobileNetV2,
+    ResNet,
+    TimmClassifier,
+    VisionTransformer,
+)
+from torch import nn
+
+from cls_kd.errors import UserError, did_you_mean
+
+_PATH = re.compile(r"^(?P<module>[\w.]*)(?:\[(?P<item>-?\d+)\])?(?::(?P<side>input|output))?$")
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One place in a network.
+
+    Attributes:
+        module: Dotted path from the network; empty for the network itself.
+        side: What is taken, the module's output or its first input.
+        item: Which item, where that is a tuple.
+    """
+
+    module: str
+    side: Literal["input", "output"] = "output"
+    item: int | None = None
+
+    @classmethod
+    def parse(cls, path: str) -> Tap:
+        """Read ``'layer1.0.relu:input'`` or ``'backbone[-1]'``."""
+        match = _PATH.match(path)
+        if match is None:
+            raise UserError(
+                f"The tap {path!r} is not a path: write 'layer1', 'layer1.relu:input' or "
+                "'backbone[-1]'."
+            )
+        item = match["item"]
+        side: Literal["input", "output"] = "input" if match["side"] == "input" else "output"
+        return cls(match["module"], side, None if item is None else int(item))
+
+
+Taps = dict[str, "Tap | tuple[Tap, ...]"]
+"""Signal name without its role (``stages``, ``embedding``, ...) to the place or places."""
+
+
+def find_taps(
+    network: nn.Module, override: Mapping[str, str | tuple[str, ...]] | None = None
+) -> Taps:
+    """Every place of ``network`` that can be named.
+
+    Raises:
+        UserError: A declared or given path names no module of the network.
+    """
+    taps = _network_taps(network)
+    taps.update(_declared(network, ""))
+    taps.update({name: _parse(path) for name, path in (override or {}).items()})
+    if "stages" in taps and "feature" not in taps:
+        taps["feature"] = _as_tuple(taps["stages"])[-1]
+    for name, tap in taps.items():
+        for one in _as_tuple(tap):
+            _check_path(network, name, one)
+    return taps
+
+
+def classifier_path(network: nn.Module) -> str | None:
+    """Dotted path of the last linear layer, whose input is the embedding; None where there is none."""
+    if isinstance(network, TimmClassifier):
+        classifier = network.model.get_classifier()
+        names = [name for name, module in network.named_modules() if module is classifier]
+        return names[0] if names and isinstance(classifier, nn.Linear) else None
+    root = "head" if isinstance(getattr(network, "head", None), nn.Module) else ""
+    linear = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and name.startswith(root)
+    ]
+    return linear[-1] if linear else None
+
+
+@singledispatch
+def _network_taps(network: nn.Module) -> Taps:
+    return _embedding(network)
+
+
+@_network_taps.register
+def _(network: ImageClassifier) -> Taps:
+    taps: Taps = {"feature": Tap("backbone", item=-1), **_embedding(network)}
+    taps.update(_prefixed(backbone_taps(network.backbone), "backbone"))
+    taps.update(_declared(network.backbone, "backbone"))
+    return taps
+
+
+@_network_taps.register
+def _(network: TimmClassifier) -> Taps:
+    taps = _embedding(network)
+    # Entries of stride 2 (a stem, or a first stage) are left out, so that stages of timm's networks
+    # line up with those of mmpretrain's: strides 4, 8, 16, 32.
+    info = [entry for entry in network.model.feature_info if entry["reduction"] > 2]
+    places = tuple(Tap(f"model.{entry['module']}") for entry in info)
+    if hasattr(network.model, "patch_embed") and hasattr(network.model, "blocks"):
+        taps["blocks"], taps["tokens"] = places, places[-1]
+        return taps
+    taps["stages"] = places
+    pools = [name for name, _ in network.named_modules() if name.endswith("global_pool")]
+    taps["feature"] = Tap(pools[0], "input") if pools else places[-1]
+    return taps
+
+
+@singledispatch
+def backbone_taps(backbone: nn.Module) -> Taps:
+    """Paths relative to the backbone. Add a kind of network with ``@backbone_taps.register``."""
+    return {}
+
+
+@backbone_taps.register
+def _(backbone: ResNet) -> Taps:
+    last = {name: len(getattr(backbone, name)) - 1 for name in backbone.res_layers}
+    return {
+        "stages": tuple(Tap(name) for name in last),
+        # A block calls its one ReLU two or three times; the last call sees the sum.
+        "preacts": tuple(Tap(f"{name}.{index}.relu", "input") for name, index in last.items()),
+    }
+
+
+@backbone_taps.register
+def _(backbone: MobileNetV2) -> Taps:
+    stages = tuple(Tap(name) for name in backbone.layers)
+    return {"stages": stages}
+
+
+@backbone_taps.register
+def _(backbone: VisionTransformer) -> Taps:
+    blocks = tuple(Tap(f"layers.{index}") for index in range(len(backbone.layers)))
+    return {"blocks": blocks, "tokens": blocks[-1]}
+
+
+def _embedding(network: nn.Module) -> Taps:
+    path = classifier_path(network)
+    return {} if path is None else {"embedding": Tap(path, "input")}
+
+
+def _declared(module: nn.Module, prefix: str) -> Taps:
+    declared = getattr(module, "taps", None)
+    if not isinstance(declared, Mapping):
+        return {}
+    return _prefixed({name: _parse(path) for name, path in declared.items()}, prefix)
+
+
+def _prefixed(taps: Taps, prefix: str) -> Taps:
+    def moved(tap: Tap) -> Tap:
+        return replace(tap, module=".".join(part for part in (prefix, tap.module) if part))
+
+    return {
+        name: moved(tap) if isinstance(tap, Tap) else tuple(moved(one) for one in tap)
+        for name, tap in taps.items()
+    }
+
+
+def _parse(path: str | tuple[str, ...] | list[str]) -> Tap | tuple[Tap, ...]:
+    return Tap.parse(path) if isinstance(path, str) else tuple(Tap.parse(one) for one in path)
+
+
+def _as_tuple(tap: Tap | tuple[Tap, ...]) -> tuple[Tap, ...]:
+    return tap if isinstance(tap, tuple) else (tap,)
+
+
+def _check_path(network: nn.Module, name: str, tap: Tap) -> None:
+    modules = {path for path, _ in network.named_modules()}
+    if tap.module not in modules:
+        raise UserError(
+            f"{type(network).__name__} has no module {tap.module!r}, which its tap {name!r} names."
+            f"{did_you_mean(tap.module, modules, every=False)}"
+        )

@@ -1,0 +1,100 @@
+"""The vocabulary: every signal that a loss may ask for, by naming it as a parameter of ``forward``.
+
+Letters of shapes: N batch, K classes, D embedding, C channels, h w map, L tokens, P peers.
+
+A teacher's signals are detached. With several teachers, a loss that names one (``teacher='name'``
+or ``teacher=0``) gets that one's signals; a loss that names none gets ``teacher_logits`` as the mean
+of all teachers' logits, and may ask for no other teacher signal (features of different networks
+have no common mean).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from cls_kd.errors import UserError, did_you_mean
+
+Provider = Literal["batch", "time", "student", "teacher"]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One row of the vocabulary.
+
+    Attributes:
+        name: What a loss writes in the signature of its ``forward``.
+        shape: Shape and, where it is not float, type.
+        meaning: One line.
+        provider: Who knows it.
+    """
+
+    name: str
+    shape: str
+    meaning: str
+    provider: Provider
+
+
+_BATCH = (
+    Signal("inputs", "(N, 3, H, W)", "normalised images, as the student sees them", "batch"),
+    Signal("labels", "(N,) int64", "hard labels (argmax of targets under mixup, CutMix)", "batch"),
+    Signal("targets", "(N, K)", "label distribution: one-hot, smoothed or mixed", "batch"),
+    Signal("index", "(N,) int64", "the sample's place in the data set", "batch"),
+    Signal("epoch", "int", "finished epochs", "time"),
+    Signal("progress", "float in [0, 1]", "finished share of all training steps", "time"),
+)
+
+# Said once for both networks; each becomes `student_...` and `teacher_...`.
+_NETWORK = (
+    ("logits", "(N, K)", "output of the classifier, before any softmax"),
+    ("embedding", "(N, D)", "what the classifier sees"),
+    ("feature", "(N, C, h, w)", "last map before pooling"),
+    ("stages", "tuple of (N, C, h, w)", "the map after each stage, first stage first"),
+    ("preacts", "tuple of (N, C, h, w)", "the same before the last ReLU"),
+    ("tokens", "(N, L, D)", "vision transformer: tokens of the last block"),
+    ("blocks", "tuple of (N, L, D)", "vision transformer: tokens after each block"),
+    ("classify", "(N, C, h, w) -> (N, K)", "callable: pooling and classifier on a feature map"),
+    ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
+)
+
+_STUDENT_ONLY = (
+    Signal(
+        "student_criterion",
+        "(N, K) -> scalar",
+        "callable: the student's own loss of logits against the batch's labels",
+        "student",
+    ),
+)
+
+
+def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
+    return tuple(
+        Signal(f"{role}_{name}", shape, f"{role}: {meaning}", role)
+        for name, shape, meaning in _NETWORK
+    )
+
+
+VOCABULARY: dict[str, Signal] = {
+    signal.name: signal for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"))
+}
+
+CALLABLES = frozenset(
+    {"student_classify", "student_forward", "student_criterion", "teacher_classify"}
+    | {"teacher_forward"}
+)
+"""Signals that are functions: they cost nothing until called."""
+
+
+def check_names(names: Iterable[str], owner: str) -> None:
+    """Refuse names that are not in the vocabulary.
+
+    Raises:
+        UserError: Naming ``owner``, the unknown signal and its nearest matches.
+    """
+    for name in names:
+        if name not in VOCABULARY:
+            raise UserError(
+                f"{owner} asks for the signal {name!r}, which does not exist."
+                f"{did_you_mean(name, VOCABULARY)}"
+            )

@@ -1,0 +1,115 @@
+"""Any signal of the vocabulary, made up: small, seeded, with gradients to look for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.vocabulary import CALLABLES, VOCABULARY
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Student and teacher differ wherever they may."""
+
+    batch: int = 4
+    classes: int = 5
+    samples: int = 20
+    stages: dict[str, tuple[tuple[int, int, int], ...]] = field(
+        default_factory=lambda: {
+            "student": ((3, 8, 8), (4, 4, 4), (6, 4, 4)),
+            "teacher": ((5, 8, 8), (7, 8, 8), (8, 4, 4)),
+        }
+    )
+    tokens: dict[str, tuple[int, int, int]] = field(  # blocks, L, D
+        default_factory=lambda: {"student": (2, 5, 6), "teacher": (3, 5, 8)}
+    )
+
+    def of(self, signal: str) -> tuple:
+        """Shape of a network's tensor signal without the batch axis."""
+        role, _, name = signal.partition("_")
+        stages = self.stages[role]
+        blocks, length, width = self.tokens[role]
+        return {
+            "logits": (self.classes,),
+            "embedding": stages[-1][:1],
+            "feature": stages[-1],
+            "stages": stages,
+            "preacts": stages,
+            "tokens": (length, width),
+            "blocks": ((length, width),) * blocks,
+        }[name]
+
+    def facts(self) -> ShapeFacts:
+        """What the distiller would have measured."""
+        names = [n for n, s in VOCABULARY.items() if s.provider in ("student", "teacher")]
+        shapes = {name: self.of(name) for name in names if name not in CALLABLES}
+        return ShapeFacts(shapes, num_classes=self.classes, num_samples=self.samples)
+
+
+SIZES = Sizes()
+
+
+def fabricate(
+    names: Iterable[str], sizes: Sizes = SIZES, seed: int = 0, scale: float = 1.0
+) -> dict[str, Any]:
+    """Signals by name; tensors of both networks are leaves that require gradients.
+
+    A signal depends on ``seed`` and its own name only, so asking for one more changes no other.
+    ``scale`` multiplies tensors of the networks.
+    """
+    return {name: _one(name, sizes, seed, scale) for name in names}
+
+
+def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
+    """The tensors among the signals of ``role`` ('student' or 'teacher'), tuples flattened."""
+    found: dict[str, Tensor] = {}
+    for name, value in signals.items():
+        if name.startswith(f"{role}_") and name not in CALLABLES:
+            items = value if isinstance(value, tuple) else (value,)
+            found |= {f"{name}.{place}": item for place, item in enumerate(items)}
+    return found
+
+
+def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
+    generator = torch.Generator().manual_seed(seed * 1000 + list(VOCABULARY).index(name))
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(sizes.batch, *shape, generator=generator)
+
+    if name in CALLABLES:
+        return _callable(name, sizes, seed, generator)
+    if VOCABULARY[name].provider in ("student", "teacher"):
+        shape = sizes.of(name)
+        many = isinstance(shape[0], tuple)
+        values = tuple(
+            (normal(*one) * scale).requires_grad_() for one in (shape if many else (shape,))
+        )
+        return values if many else values[0]
+    labels = torch.arange(sizes.batch) % sizes.classes
+    return {
+        "inputs": normal(3, 8, 8),
+        "labels": labels,
+        "targets": F.one_hot(labels, sizes.classes).float(),
+        "index": torch.arange(sizes.batch) * 3 % sizes.samples,
+        "epoch": 3,
+        "progress": 0.25,
+    }[name]
+
+
+def _callable(
+    name: str, sizes: Sizes, seed: int, generator: torch.Generator
+) -> Callable[[Tensor], Tensor]:
+    role, _, what = name.partition("_")
+    if what == "criterion":
+        labels = _one("labels", sizes, seed, 1.0)
+        return lambda logits: F.cross_entropy(logits, labels.to(logits.device))
+    channels = sizes.of(f"{role}_feature")[0] if what == "classify" else 3
+    weight = torch.randn(sizes.classes, channels, generator=generator)
+    return lambda images: F.linear(images.mean((2, 3)), weight.to(images))

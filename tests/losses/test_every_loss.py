@@ -1,0 +1,332 @@
+"""What holds of every registered loss. A new loss adds one row to ``ROWS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cls_kd.errors import UserError
+from cls_kd.losses import DistillLoss
+from cls_kd.registry import MODELS
+from cls_kd.signals.vocabulary import VOCABULARY
+
+from .fabricate import SIZES, fabricate, leaves
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a loss is tested.
+
+    Attributes:
+        args: Constructor arguments.
+        zero_at_equality: It is 0, with gradient 0, where the student's signals are the teacher's.
+        invariant: Changes of one student signal that do not change the loss: signal to functions.
+        wrong: Arguments that must be refused.
+    """
+
+    args: dict[str, Any] = field(default_factory=dict)
+    zero_at_equality: bool = False
+    invariant: dict[str, list[Callable[[Tensor], Tensor]]] = field(default_factory=dict)
+    wrong: tuple[dict[str, Any], ...] = ()
+
+
+def shift_each_sample(values: Tensor) -> Tensor:
+    return values + torch.arange(1.0, len(values) + 1).unsqueeze(1)
+
+
+def scale_each_sample(values: Tensor) -> Tensor:
+    return values * torch.arange(1.0, len(values) + 1).unsqueeze(1)
+
+
+def rotate(values: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    square = torch.randn(values.shape[1], values.shape[1], generator=generator)
+    return values @ torch.linalg.qr(square).Q
+
+
+def scale_all(values: Tensor) -> Tensor:
+    return 3 * values
+
+
+def shift_all(values: Tensor) -> Tensor:
+    return values + torch.arange(values.shape[1])
+
+
+SHIFT = {"student_logits": [shift_each_sample], "teacher_logits": [shift_each_sample]}
+SHIFT_AND_SCALE = {
+    "student_logits": [shift_each_sample, scale_each_sample],
+    "teacher_logits": [shift_each_sample, scale_each_sample],
+}
+ROWS: dict[str, Row] = {
+    "TaskLoss": Row(invariant={"student_logits": [shift_each_sample]}),
+    "KDLoss": Row(
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"temperature": -1.0}, {"temperature": "4"}),
+    ),
+    "DKDLoss": Row(
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"alpha": -1.0}, {"beta": float("nan")}),
+    ),
+    "NKDLoss": Row(invariant=SHIFT, wrong=({"temperature": 0}, {"gamma": -1})),
+    "DISTLoss": Row(
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"beta": -1}, {"gamma": -1}),
+    ),
+    "StandardizedLogitsLoss": Row(
+        args={"loss": {"type": "KDLoss", "temperature": 2.0}},
+        zero_at_equality=True,
+        invariant=SHIFT_AND_SCALE,
+        wrong=(
+            {"loss": {"type": "KDLoss", "weight": 2}},
+            {"loss": {"type": "KDLoss", "teacher": 0}},
+            {"loss": {"type": "RKDLoss"}},
+            {"loss": {"type": "LinearClsHead", "num_classes": 2, "in_channels": 2}},
+        ),
+    ),
+    "FitNetLoss": Row(),
+    "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
+    "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),
+    "RKDLoss": Row(
+        zero_at_equality=True,
+        invariant={
+            "student_embedding": [rotate, scale_all, shift_all],
+            "teacher_embedding": [rotate, scale_all, shift_all],
+        },
+        wrong=({"angle_weight": -1}, {"distance_weight": -1}),
+    ),
+    "CRDLoss": Row(
+        args={"dim": 8, "negatives": 16},
+        wrong=({"dim": 0}, {"negatives": 0}, {"temperature": 0}, {"momentum": 1.0}),
+    ),
+}
+every_loss = pytest.mark.parametrize("name", list(ROWS))
+
+
+def make(name: str, **overrides: Any) -> DistillLoss:
+    torch.manual_seed(0)
+    loss = MODELS.build(dict(type=name, **(ROWS[name].args | overrides)))
+    loss.build(SIZES.facts())
+    return loss.train()
+
+
+def total(result: Tensor | dict[str, Tensor]) -> Tensor:
+    if isinstance(result, Tensor):
+        return result
+    assert all("loss" in key for key in result)
+    return torch.stack(list(result.values())).sum()
+
+
+def as_leaf(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(as_leaf(item) for item in value)
+    return value.detach().clone().requires_grad_()
+
+
+def test_every_registered_loss_has_a_row() -> None:
+    import cls_kd.losses as losses
+
+    registered = {
+        name
+        for name, cls in MODELS.module_dict.items()
+        if isinstance(cls, type) and issubclass(cls, DistillLoss)
+    }
+    assert registered == set(ROWS)
+    assert registered <= set(losses.__all__), "cls_kd/losses/__init__.py exports every loss"
+
+
+@every_loss
+def test_signals_are_in_the_vocabulary(name: str) -> None:
+    signals = make(name).signals
+    assert signals
+    assert set(signals) <= set(VOCABULARY)
+
+
+@every_loss
+def test_gradient_reaches_the_student_and_every_parameter(name: str) -> None:
+    loss = make(name)
+    signals = fabricate(loss.signals)
+    value = total(loss(**signals))
+    assert value.shape == ()
+    assert value.isfinite()
+    value.backward()
+    student = leaves(signals, "student")
+    assert student
+    # FitNet asks for all stages and reads one: some of a signal's gradients may be missing.
+    for signal in {leaf.split(".")[0] for leaf in student}:
+        gradients = [t.grad for leaf, t in student.items() if leaf.startswith(f"{signal}.")]
+        assert any(g is not None and g.isfinite().all() and g.abs().sum() > 0 for g in gradients)
+    for parameter_name, parameter in loss.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().sum() > 0, parameter_name
+
+
+@every_loss
+def test_no_gradient_reaches_the_teacher(name: str) -> None:
+    """Also where a loss is used alone and nobody detached the teacher's signals for it."""
+    loss = make(name)
+    signals = fabricate(loss.signals)
+    total(loss(**signals)).backward()
+    for leaf, tensor in leaves(signals, "teacher").items():
+        assert tensor.grad is None, leaf
+
+
+@every_loss
+@pytest.mark.parametrize("scale", [50.0, 500.0])
+def test_large_logits_stay_finite(name: str, scale: float) -> None:
+    loss = make(name)
+    signals = fabricate(loss.signals)
+    for signal in {"student_logits", "teacher_logits"} & set(signals):
+        signs = torch.where(signals[signal] > 0, scale, -scale)
+        signals[signal] = signs.detach().requires_grad_()
+    value = total(loss(**signals))
+    value.backward()
+    assert value.isfinite()
+    for leaf, tensor in leaves(signals, "student").items():
+        assert tensor.grad is None or tensor.grad.isfinite().all(), leaf
+
+
+@every_loss
+def test_large_signals_stay_finite(name: str) -> None:
+    loss = make(name)
+    signals = fabricate(loss.signals, scale=100.0)
+    value = total(loss(**signals))
+    value.backward()
+    assert value.isfinite()
+    for parameter in loss.parameters():
+        assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.zero_at_equality])
+def test_zero_where_the_student_is_the_teacher(name: str) -> None:
+    loss = make(name)
+    signals = fabricate(loss.signals)
+    for signal in signals:
+        if signal.startswith("student_"):
+            signals[signal] = as_leaf(signals[signal.replace("student_", "teacher_")])
+    value = total(loss(**signals))
+    value.backward()
+    assert value.item() == pytest.approx(0, abs=1e-6)
+    for leaf, tensor in leaves(signals, "student").items():
+        assert tensor.grad.abs().max() < 1e-5, leaf
+    away = fabricate(loss.signals, seed=1)
+    assert total(loss(**away)).item() > 1e-4, "else zero would mean nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "signal", "change"),
+    [
+        pytest.param(name, signal, change, id=f"{name}-{signal}-{change.__name__}")
+        for name, row in ROWS.items()
+        for signal, changes in row.invariant.items()
+        for change in changes
+    ],
+)
+def test_invariances(name: str, signal: str, change: Callable[[Tensor], Tensor]) -> None:
+    loss = make(name)
+    signals = fabricate(loss.signals)
+    changed = signals | {signal: change(signals[signal])}
+    expected = total(loss(**signals)).item()
+    assert total(loss(**changed)).item() == pytest.approx(expected, rel=1e-4)
+
+
+@every_loss
+@pytest.mark.parametrize("autocast", [False, True], ids=["bf16", "bf16-autocast"])
+def test_half_precision_is_computed_in_float32(name: str, autocast: bool) -> None:
+    def half(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(half(item) for item in value)
+        floating = isinstance(value, Tensor) and value.is_floating_point()
+        return value.detach().to(torch.bfloat16) if floating else value
+
+    def full(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(full(item) for item in value)
+        return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+    halves = {k: half(v) for k, v in fabricate(make(name).signals).items()}
+    expected = total(make(name)(**{k: full(v) for k, v in halves.items()}))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        actual = total(make(name)(**halves))
+    assert actual.dtype == torch.float32
+    assert actual.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@every_loss
+def test_no_step_waits_for_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device there are no numbers: `.item()`, `if tensor`, boolean masks all raise."""
+    monkeypatch.setattr("cls_kd.losses.base._device_type", lambda signals: "cpu")  # for autocast
+
+    def meta(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(meta(item) for item in value)
+        if isinstance(value, Tensor):
+            return value.detach().to("meta").requires_grad_(value.requires_grad)
+        return value
+
+    loss = make(name).to("meta")
+    signals = fabricate(loss.signals)
+    value = total(loss(**{key: meta(value) for key, value in signals.items()}))
+    value.backward()
+    assert value.device.type == "meta"
+
+
+@every_loss
+def test_state_dict_round_trip(name: str) -> None:
+    trained, fresh = make(name), make(name)
+    signals = fabricate(trained.signals)
+    total(trained(**signals))  # a bank and running statistics move
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(1.0)
+    result = fresh.load_state_dict(trained.state_dict(), strict=True)
+    assert not result.missing_keys
+    expected = total(trained.eval()(**signals)).item()
+    assert total(fresh.eval()(**signals)).item() == expected
+
+
+@every_loss
+def test_unknown_words_are_refused(name: str) -> None:
+    with pytest.raises(TypeError, match="loss_weight"):
+        make(name, loss_weight=1.0)
+    loss = make(name)
+    with pytest.raises(TypeError, match="surprise"):
+        loss(**fabricate(loss.signals), surprise=1)
+
+
+@every_loss
+def test_weight_and_teacher_belong_to_every_loss(name: str) -> None:
+    loss = make(name, weight=dict(type="LinearWarmup", until=0.5, value=3.0), teacher="big")
+    assert loss.schedule(0.25) == pytest.approx(1.5)
+    assert loss.teacher == "big"
+    signals = fabricate(loss.signals)
+    assert total(loss(**signals)).item() == total(make(name)(**signals)).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        pytest.param(name, wrong, id=f"{name}-{wrong}")
+        for name, row in ROWS.items()
+        for wrong in row.wrong
+    ],
+)
+def test_options_that_make_no_sense_are_refused(name: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        make(name, **wrong)
+
+
+@every_loss
+def test_docstring_names_the_paper(name: str) -> None:
+    """Tables of methods are made from the first line and the line that begins with 'Paper:'."""
+    lines = (MODELS.get(name).__doc__ or "").splitlines()
+    assert lines[0].endswith(".")
+    papers = [line.strip() for line in lines if line.strip().startswith("Paper: ")]
+    assert len(papers) == 1

@@ -1,0 +1,132 @@
+"""Feature losses against expressions written by hand, and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.errors import UserError
+from cls_kd.losses import ATLoss, FitNetLoss, SRRLLoss
+from cls_kd.signals.shapes import ShapeFacts
+
+from .fabricate import SIZES, Sizes, fabricate
+
+
+def connect(feature: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """1x1 convolution, batch normalisation with batch statistics, ReLU; by hand."""
+    mixed = torch.einsum("nchw,dc->ndhw", feature, state["connector.0.weight"][:, :, 0, 0])
+    mean = mixed.mean((0, 2, 3), keepdim=True)
+    variance = mixed.var((0, 2, 3), unbiased=False, keepdim=True)
+    scale = state["connector.1.weight"].view(1, -1, 1, 1)
+    shift = state["connector.1.bias"].view(1, -1, 1, 1)
+    return ((mixed - mean) / (variance + 1e-5).sqrt() * scale + shift).clamp_min(0)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, -1, -3])
+def test_fitnet_by_hand(stage: int) -> None:
+    loss = FitNetLoss(stage=stage)
+    loss.build(SIZES.facts())
+    with torch.no_grad():
+        loss.connector[1].weight.uniform_(0.5, 2)
+        loss.connector[1].bias.uniform_(-1, 1)
+    signals = fabricate(loss.signals)
+    student, teacher = signals["student_stages"][stage], signals["teacher_stages"][stage]
+    regressed = connect(student, loss.state_dict())
+    if teacher.shape[-1] > regressed.shape[-1]:
+        teacher = F.avg_pool2d(teacher, teacher.shape[-1] // regressed.shape[-1])
+    expected = ((regressed - teacher) ** 2).mean()
+    torch.testing.assert_close(loss(**signals), expected)
+
+
+def test_fitnet_pools_a_larger_student() -> None:
+    stages = {"student": ((3, 8, 8),), "teacher": ((5, 4, 2),)}
+    sizes = Sizes(stages=stages)
+    loss = FitNetLoss(stage=0)
+    loss.build(sizes.facts())
+    signals = fabricate(loss.signals, sizes)
+    pooled = F.avg_pool2d(connect(signals["student_stages"][0], loss.state_dict()), (2, 4))
+    expected = ((pooled - signals["teacher_stages"][0]) ** 2).mean()
+    torch.testing.assert_close(loss(**signals), expected)
+
+
+@pytest.mark.parametrize("stage", [3, -4, 17])
+def test_fitnet_says_how_many_stages_there_are(stage: int) -> None:
+    with pytest.raises(UserError, match=rf"stage {stage} .* student has 3 stages"):
+        FitNetLoss(stage=stage).build(SIZES.facts())
+
+
+def test_fitnet_names_the_network_that_is_too_short() -> None:
+    sizes = Sizes(stages={"student": ((3, 8, 8),) * 3, "teacher": ((3, 8, 8),) * 2})
+    with pytest.raises(UserError, match="teacher has 2 stages"):
+        FitNetLoss(stage=2).build(sizes.facts())
+
+
+@pytest.mark.parametrize("loss", [FitNetLoss(), SRRLLoss()], ids=["FitNetLoss", "SRRLLoss"])
+def test_a_loss_with_parts_must_be_built(loss: FitNetLoss | SRRLLoss) -> None:
+    with pytest.raises(UserError, match=r"build\(shapes\)"):
+        loss(**fabricate(loss.signals))
+
+
+def test_srrl_by_hand() -> None:
+    loss = SRRLLoss(alpha=2.0, beta=5.0)
+    loss.build(SIZES.facts())
+    signals = fabricate(loss.signals)
+    feature = connect(signals["student_feature"], loss.state_dict())
+    pooled, target = feature.mean((2, 3)), signals["teacher_feature"].mean((2, 3))
+    logits = signals["teacher_classify"](feature)
+    terms = loss(**signals)
+    assert set(terms) == {"loss_feature", "loss_logits"}
+    torch.testing.assert_close(terms["loss_feature"], 2 * ((pooled - target) ** 2).mean())
+    expected = 5 * ((logits - signals["teacher_logits"]) ** 2).mean()
+    torch.testing.assert_close(terms["loss_logits"], expected)
+
+
+def test_srrl_accepts_maps_of_different_size() -> None:
+    sizes = Sizes(stages={"student": ((3, 8, 8),), "teacher": ((5, 2, 2),)})
+    loss = SRRLLoss()
+    loss.build(sizes.facts())
+    assert all(term.isfinite() for term in loss(**fabricate(loss.signals, sizes)).values())
+
+
+def test_at_compares_the_stages_it_is_told() -> None:
+    signals = fabricate(["student_stages", "teacher_stages"])
+    every = ATLoss()(**signals)
+    parts = [ATLoss(stages=(stage,))(**signals) for stage in (0, 1, -1)]
+    torch.testing.assert_close(torch.stack(parts).sum(), every)
+
+
+def test_at_refuses_unequal_numbers_of_stages() -> None:
+    sizes = Sizes(stages={"student": ((3, 8, 8),) * 3, "teacher": ((3, 8, 8),) * 4})
+    with pytest.raises(UserError, match="student has 3 stages and the teacher 4"):
+        ATLoss().build(sizes.facts())
+    with pytest.raises(UserError, match="student has 3 stages and the teacher 4"):
+        ATLoss()(**fabricate(["student_stages", "teacher_stages"], sizes))
+    with pytest.raises(UserError, match="student has 3 stages: 0 to 2"):
+        ATLoss(stages=(3,)).build(sizes.facts())
+    loss = ATLoss(stages=(-2, -1))
+    loss.build(sizes.facts())
+    assert loss(**fabricate(loss.signals, sizes)).isfinite()
+
+
+def test_at_of_an_odd_power_keeps_signs() -> None:
+    stages = fabricate(["student_stages"])["student_stages"]
+    turned = tuple(-stage for stage in stages)
+    odd = ATLoss(p=1)(student_stages=stages, teacher_stages=turned)
+    even = ATLoss(p=2)(student_stages=stages, teacher_stages=turned)
+    assert odd.item() > 1e-2
+    assert even.item() == 0.0
+
+
+def test_at_survives_a_dead_stage() -> None:
+    dead = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    loss = ATLoss()(student_stages=(dead,), teacher_stages=(torch.ones(2, 5, 4, 4),))
+    loss.backward()
+    assert loss.isfinite()
+    assert dead.grad.isfinite().all()
+
+
+def test_a_signal_that_was_not_measured_is_named() -> None:
+    with pytest.raises(UserError, match="student_feature"):
+        SRRLLoss().build(ShapeFacts({"student_logits": (5,)}, num_classes=5))

@@ -1,0 +1,67 @@
+"""Every file of configs/methods loads, is short, builds, and survives being written out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from cls_kd.losses import DistillLoss
+from cls_kd.registry import MODELS
+
+FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
+every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def build(losses: dict[str, Any]) -> dict[str, DistillLoss]:
+    return {name: MODELS.build(loss) for name, loss in losses.items()}
+
+
+def test_there_are_methods() -> None:
+    assert {file.stem for file in FILES} >= {"ce", "kd", "nkd", "crd"}
+
+
+@every_method
+def test_losses_build(file: Path) -> None:
+    config = Config.fromfile(file)
+    losses = build(config.losses)
+    assert "ce" in losses
+    assert all(isinstance(loss, DistillLoss) for loss in losses.values())
+    public = {key for key, value in config.items() if not isinstance(value, type)}
+    assert {key for key in public if key[0].islower()} == {"losses"}
+    assert len(file.read_text().splitlines()) <= 10
+
+
+@every_method
+def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
+    config = Config.fromfile(file)
+    config.dump(tmp_path / "dumped.py")
+    dumped = build(Config.fromfile(tmp_path / "dumped.py").losses)
+    for name, loss in build(config.losses).items():
+        assert type(dumped[name]) is type(loss)
+        assert [dumped[name].schedule(t / 10) for t in range(11)] == [
+            loss.schedule(t / 10) for t in range(11)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("method", "loss", "progress", "weight"),
+    [
+        ("kd", "ce", 0.5, 0.1),
+        ("kd", "kd", 0.5, 0.9),
+        ("dkd", "dkd", 10 / 240, 0.5),
+        ("dkd", "dkd", 0.5, 1.0),
+        ("dkd_standardized", "dkd", 0.5, 9.0),
+        ("kd_standardized", "kd", 0.5, 9.0),
+        ("dist", "dist", 0.5, 2.0),
+        ("fitnet", "fitnet", 0.5, 100.0),
+        ("at", "at", 0.5, 1000.0),
+        ("rkd", "rkd", 0.5, 1.0),
+        ("crd", "crd", 0.5, 0.8),
+    ],
+)
+def test_published_weights(method: str, loss: str, progress: float, weight: float) -> None:
+    (file,) = (file for file in FILES if file.stem == method)
+    assert build(Config.fromfile(file).losses)[loss].schedule(progress) == pytest.approx(weight)

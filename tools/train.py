@@ -1,0 +1,75 @@
+#!/usr/bin/env python
+"""Train: a config's run, or its list of runs.
+
+    python tools/train.py configs/digits/demo.py
+    python tools/train.py configs/digits/pair.py --method nkd --seed 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+
+from cls_kd.engine import load_config, plan
+from cls_kd.engine.cli import add_config_options, run_tool
+from cls_kd.engine.compat import init_distributed
+from cls_kd.engine.execute import default_work_dir, execute
+from cls_kd.reporting import print_report, write_report
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config", help="path of a config")
+    parser.add_argument("--method", help="replace the losses by those of configs/methods/METHOD.py")
+    parser.add_argument("--work-dir", help="where logs, checkpoints and results go")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="PATH",
+        help="go on from the last checkpoint in the work dir, or from PATH",
+    )
+    parser.add_argument("--restart", action="store_true", help="train finished runs anew")
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
+    parser.add_argument("--seed", type=int, help="replace the config's seed or seeds")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    add_config_options(parser)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(
+        args.config,
+        method=args.method,
+        options=args.cfg_options,
+        amp=args.amp,
+        seed=args.seed,
+        deterministic=args.deterministic,
+    )
+    work_dir = Path(args.work_dir or cfg.get("work_dir") or default_work_dir(args.config, args.method, cfg))
+    runs = plan(cfg, work_dir)
+    init_distributed(args.launcher)
+    single = "runs" not in cfg
+    execute(
+        runs,
+        resume=args.resume,
+        restart=args.restart or (single and not args.resume),
+        launcher=args.launcher,
+    )
+    if "report" in cfg and is_main_process():
+        paths = write_report(work_dir, **cfg.report)
+        print_report(work_dir, **cfg.report)
+        print("Written:", *paths, sep="\n  ")
+
+
+if __name__ == "__main__":
+    run_tool(main)
