@@ -1,4 +1,4 @@
-"""Registries of this project: children of mmpretrain's, so a name is found here first and there after.
+"""Registries: children of mmpretrain's, so a name is found here first and there after.
 
 ``MODELS.build(dict(type='NKDLoss', gamma=1.5))`` works with no other import.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Train: a config's run, or its list of runs.
 
-    python tools/train.py configs/digits/demo.py
-    python tools/train.py configs/digits/pair.py --method nkd --seed 3
+python tools/train.py configs/digits/demo.py
+python tools/train.py configs/digits/pair.py --method nkd --seed 3
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def main() -> None:
         seed=args.seed,
         deterministic=args.deterministic,
     )
-    work_dir = Path(args.work_dir or cfg.get("work_dir") or default_work_dir(args.config, args.method, cfg))
+    work_dir = Path(
+        args.work_dir or cfg.get("work_dir") or default_work_dir(args.config, args.method, cfg)
+    )
     runs = plan(cfg, work_dir)
     init_distributed(args.launcher)
     single = "runs" not in cfg

@@ -128,7 +128,9 @@ def _neighbours(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}."
     found = sorted(
-        file.name for file in path.parent.iterdir() if file.suffix in (".pth", ".pt", ".safetensors")
+        file.name
+        for file in path.parent.iterdir()
+        if file.suffix in (".pth", ".pt", ".safetensors")
     )
     return f". In {path.parent} there is: {', '.join(found[:8]) or 'no checkpoint'}."
 

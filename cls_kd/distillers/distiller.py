@@ -25,9 +25,10 @@ Losses = dict[str, Tensor]
 class Distiller(BaseModel):
     """Trains a student with losses that ask for signals; validation and test see the student only.
 
-    ``notes`` says in words where student and teachers come from. At build, once: what all losses ask for is collected, the rest is dropped (a teacher of whom
+    At build, once: what all losses ask for is collected, the rest is dropped (a teacher of whom
     nothing is asked never runs), places are looked up in the networks, one dry pass measures every
-    shape, and the losses build their connectors from these.
+    shape, and the losses build their connectors from these. ``notes`` says in words where student
+    and teachers come from.
 
     Args:
         student: Config or name of a classifier (see ``distillers.networks``).
@@ -196,7 +197,7 @@ class _Provider:
         return getattr(self.batch, name)
 
 
-def _build_losses(losses: Mapping[str, Mapping[str, Any] | DistillLoss]) -> nn.ModuleDict:
+def _build_losses(losses: Mapping[str, Mapping[str, Any] | DistillLoss]) -> Any:
     if not losses:
         raise UserError("The distiller has no loss: give losses=dict(ce=dict(type='TaskLoss')).")
     built = {}
@@ -219,7 +220,9 @@ def _build_loss(name: str, config: Mapping[str, Any]) -> nn.Module:
 
 def _known_losses(kind: str) -> str:
     classes = MODELS.module_dict.items()
-    losses = [name for name, kind in classes if isinstance(kind, type) and issubclass(kind, DistillLoss)]
+    losses = [
+        name for name, kind in classes if isinstance(kind, type) and issubclass(kind, DistillLoss)
+    ]
     return did_you_mean(kind.rsplit(".", 1)[-1], losses)
 
 

@@ -70,7 +70,7 @@ def build_with_weights(
     )
 
 
-def _filled(network: nn.Module, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
+def _filled(network: Any, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
     if options.get("drop_classifier") and not getattr(network, "is_init", True):
         network.init_weights()
     note = load_weights(network, **options)

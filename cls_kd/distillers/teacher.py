@@ -116,8 +116,8 @@ def _built(
 ) -> tuple[nn.Module, str]:
     if weights is None:
         raise UserError(
-            "The teacher has no weights: give teacher=dict(network=..., weights=...) a checkpoint's "
-            "path or URL, 'pretrained' for those published under the network's name, or "
+            "The teacher has no weights: give teacher=dict(network=..., weights=...) the "
+            "checkpoint's path or URL, 'pretrained' for those published under the network's name, or "
             "'random' if an untrained teacher is really meant."
         )
     if weights == UNTRAINED:
@@ -126,9 +126,7 @@ def _built(
     return build_with_weights(network, weights)
 
 
-def _normalisation(
-    network: nn.Module, given: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
+def _normalisation(network: nn.Module, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if given is not None:
         _check_keys(given)
         return {"to_rgb": False, **{key: given[key] for key in given if key != "type"}}
@@ -153,7 +151,7 @@ def _check_keys(given: Mapping[str, Any]) -> None:
         )
 
 
-def _read_normalisation(preprocessor: nn.Module | None) -> dict[str, Any]:
+def _read_normalisation(preprocessor: Any) -> dict[str, Any]:
     to_rgb = bool(getattr(preprocessor, "to_rgb", False))
     if not getattr(preprocessor, "_enable_normalize", False):
         return {"mean": [0.0], "std": [1.0], "to_rgb": to_rgb}

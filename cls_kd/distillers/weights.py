@@ -1,4 +1,4 @@
-"""Loading weights into a network, strictly: every key is matched, or the reader is told which not."""
+"""Loading weights, strictly: every key is matched, or the message says which is not."""
 
 from __future__ import annotations
 

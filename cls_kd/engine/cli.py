@@ -15,7 +15,7 @@ _IMAGE = re.compile(r"failed to load image: (\S+)")
 
 
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool; an error that a user can mend is one message and exit code 1, with no traceback."""
+    """Run a tool; an error that a user can mend is one message, no traceback, exit code 1."""
     try:
         main()
     except KeyboardInterrupt:

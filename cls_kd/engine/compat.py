@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -52,7 +52,7 @@ def _environment_from_slurm() -> None:
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """bfloat16 autocast on the CPU, without loss scaling. (MMEngine's AmpOptimWrapper refuses the CPU.)"""
+    """Autocast to bfloat16 on the CPU, which MMEngine's AmpOptimWrapper refuses; no scaling."""
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:

@@ -40,8 +40,11 @@ def leave_seed(worker_id: int) -> None:
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """Differs from MMEngine's in how checkpoints are written and read, in DDP without a GPU, and in
-    what ``compile=True`` compiles (the networks, not the whole step)."""
+    """MMEngine's runner, with other checkpoints, DDP without a GPU, and compiled networks.
+
+    Checkpoints are written whole or not at all, read without running code, and must match.
+    ``compile=True`` compiles the networks, not the whole step.
+    """
 
     _counter = itertools.count()
 
@@ -68,7 +71,7 @@ class DistillRunner(Runner):
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
-        """MMEngine's, with those of this project in their places; a config may change or drop any."""
+        """MMEngine's and this project's; a config may change or drop any."""
         own = {
             "runtime_info": {"type": BundledRuntimeInfoHook},
             "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},

@@ -1,13 +1,13 @@
-"""Training one run, from config to result. Everything that can be refused is, before a file is written."""
+"""Training one run, from config to result. What can be refused is, before a file is written."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -112,7 +112,7 @@ def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
     """
     model = dict(cfg.model)
     model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
-    model.setdefault("num_samples", len(loader.dataset))
+    model.setdefault("num_samples", len(cast(Sized, loader.dataset)))
     if "input_shape" not in model:
         model["input_shape"] = _image_shape(loader)
     return MODELS.build(model)

@@ -1,4 +1,4 @@
-"""The base of every distillation loss: it names signals, it weighs itself, it computes in float32."""
+"""The base of every distillation loss: it names signals and computes in float32."""
 
 from __future__ import annotations
 

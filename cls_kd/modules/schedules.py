@@ -43,7 +43,7 @@ class LinearWarmup:
 
 @SCHEDULES.register_module()
 class GaussianRampUp:
-    """``value * exp(-5 (1 - progress / until)^2)`` before ``until``, then ``value`` (ONE, OKDDip)."""
+    """``value * exp(-5 (1 - progress / until)^2)`` to ``until``, then ``value`` (ONE, OKDDip)."""
 
     def __init__(self, *, until: float, value: float = 1.0) -> None:
         self.until = float(until)

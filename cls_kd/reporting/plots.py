@@ -50,6 +50,10 @@ def draw(
     left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
     _dots(left, collected.runs, names, styles, summary["figure"].iloc[0])
     _curves(right, collected, compared, styles)
+    handles, labels = right.get_legend_handles_labels()
+    if handles:
+        # Outside: no number of runs can then cover a curve.
+        canvas.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=9)
     if title:
         canvas.suptitle(title)
     canvas.savefig(path, format="png", dpi=150)
@@ -116,8 +120,6 @@ def _curves(
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation accuracy (%)")
     axes.set_title("mean over seeds (line), lowest to highest seed (band)", fontsize=10)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower right", fontsize=9, framealpha=0.9)
     _tidy(axes, "both")
 
 

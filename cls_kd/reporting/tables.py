@@ -141,9 +141,12 @@ def to_terminal(summary: pd.DataFrame, title: str) -> Table:
     """What of the table a terminal of usual width has room for."""
     shown = [column for column in _COLUMNS if column[0] in _ON_TERMINAL]
     table = Table(title=title)
-    for name, _ in shown:
-        words = name in ("run", "verdict")
-        table.add_column(name, justify="left" if words else "right", no_wrap=not words)
+    for name, cell in shown:
+        if name in ("run", "verdict"):
+            table.add_column(name, overflow="fold")
+        else:  # A number is never cut.
+            width = max(len(name), *(len(cell(row)) for _, row in summary.iterrows()))
+            table.add_column(name, justify="right", min_width=width)
     colours = {"better": "green", "worse": "red"}
     for _, row in summary.iterrows():
         table.add_row(*(cell(row) for _, cell in shown), style=colours.get(row["verdict"]))

@@ -15,7 +15,7 @@ class ShapeFacts:
     """Measured sizes that a loss may need to build its connectors.
 
     Attributes:
-        shapes: Signal name to its shape without the batch axis; a tuple of shapes for a tuple signal.
+        shapes: Signal name to its shape without the batch axis (tuple signal: tuple of shapes).
         num_classes: K.
         num_samples: Length of the training set, or None where nobody said it.
     """

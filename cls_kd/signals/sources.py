@@ -140,7 +140,7 @@ class Batch:
         if "sample_idx" not in first:
             raise UserError(
                 "A loss asks for `index`, and the samples have no `sample_idx`: let the data set "
-                "derive from mmpretrain's BaseDataset and PackInputs keep the meta key 'sample_idx'."
+                "derive from mmpretrain's BaseDataset, and PackInputs keep the key 'sample_idx'."
             )
         places = [sample.sample_idx for sample in self.data_samples]
         return torch.tensor(places, device=self.inputs.device)
@@ -180,7 +180,7 @@ def check_label_range(labels: Tensor, num_classes: int, where: str) -> None:
 
 def criterion_of(network: nn.Module, data_samples: list[DataSample]) -> Callable[[Tensor], Tensor]:
     """The network's own training loss of logits against the batch's (possibly mixed) labels."""
-    owner = network if hasattr(network, "_get_loss") else getattr(network, "head", None)
+    owner: Any = network if hasattr(network, "_get_loss") else getattr(network, "head", None)
     if not hasattr(owner, "_get_loss"):
         raise UserError(
             f"{describe(network)} has no criterion: a classifier of mmpretrain has one in its "
@@ -196,8 +196,9 @@ def criterion_of(network: nn.Module, data_samples: list[DataSample]) -> Callable
 @singledispatch
 def classify_with(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """The part of a network after its last map: pooling and classifier, (N, C, h, w) -> (N, K)."""
-    if hasattr(network, "classify"):
-        return network.classify
+    classify: Any = getattr(network, "classify", None)
+    if classify is not None:
+        return classify
     raise UserError(
         f"{describe(network)} cannot classify a feature map on its own: give it a method "
         "`classify(feature) -> logits`."

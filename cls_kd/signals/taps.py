@@ -1,4 +1,4 @@
-"""Taps: where each kind of network keeps its stages. Where a feature sits is the network's knowledge.
+"""Taps: where each kind of network keeps its stages; that is the network's knowledge.
 
 Resolution, first hit wins:
 
@@ -86,7 +86,7 @@ def find_taps(
 
 
 def classifier_path(network: nn.Module) -> str | None:
-    """Dotted path of the last linear layer, whose input is the embedding; None where there is none."""
+    """Path of the last linear layer, whose input is the embedding; None where there is none."""
     if isinstance(network, TimmClassifier):
         classifier = network.model.get_classifier()
         names = [name for name, module in network.named_modules() if module is classifier]

@@ -3,9 +3,9 @@
 Letters of shapes: N batch, K classes, D embedding, C channels, h w map, L tokens, P peers.
 
 A teacher's signals are detached. With several teachers, a loss that names one (``teacher='name'``
-or ``teacher=0``) gets that one's signals; a loss that names none gets ``teacher_logits`` as the mean
-of all teachers' logits, and may ask for no other teacher signal (features of different networks
-have no common mean).
+or ``teacher=0``) gets that one's signals; a loss that names none gets ``teacher_logits`` as the
+mean of all teachers' logits, and may ask for no other teacher signal (features of different
+networks have no common mean).
 """
 
 from __future__ import annotations

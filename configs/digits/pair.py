@@ -1,4 +1,4 @@
-"""A teacher, and a student that it teaches: `tools/train.py configs/digits/pair.py --method nkd`."""
+"""A teacher and its student: tools/train.py configs/digits/pair.py --method nkd."""
 
 from mmengine.config import read_base
 

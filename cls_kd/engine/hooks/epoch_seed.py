@@ -1,4 +1,4 @@
-"""Randomness that follows (seed, epoch, rank), so that a resumed run goes on as if never stopped."""
+"""Randomness follows (seed, epoch, rank): a resumed run goes on as if never stopped."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _validates(runner: Runner, epoch: int) -> bool:
     if runner.val_loop is None:
         return False
     loop = runner.train_loop
-    return epoch >= loop.val_begin and epoch % loop.val_interval == 0 or epoch == loop.max_epochs
+    return (epoch >= loop.val_begin and epoch % loop.val_interval == 0) or epoch == loop.max_epochs
 
 
 def _has(runner: Runner, epoch: int) -> bool:

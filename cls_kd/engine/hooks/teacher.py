@@ -13,7 +13,7 @@ from cls_kd.registry import HOOKS
 
 @HOOKS.register_module()
 class TeacherHook(Hook):
-    """Logs where networks come from and each teacher's accuracy; checks the teachers' bits at the end.
+    """Logs where networks come from and how good the teachers are; proves them unchanged.
 
     Args:
         evaluate: Whether to measure the teachers on the validation data before training. Default

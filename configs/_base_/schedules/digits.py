@@ -8,5 +8,7 @@ optim_wrapper = dict(
     type=OptimWrapper,
     optimizer=dict(type=SGD, lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
 )
-param_scheduler = [dict(type=CosineAnnealingLR, by_epoch=True, T_max=30, convert_to_iter_based=True)]
+param_scheduler = [
+    dict(type=CosineAnnealingLR, by_epoch=True, T_max=30, convert_to_iter_based=True)
+]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=30, val_interval=1)
