@@ -4,7 +4,7 @@
 # make format   let ruff put the style right
 # make clean    remove the environment and the caches; work_dirs/ stays
 #
-# All you need is make and Python 3.10 or newer. The first use of any target makes $(VENV) and installs
+# All you need is make and Python 3.10 or newer. The first use of any target makes .venv and installs
 # the pinned requirements there; after that it is done again only when they change.
 # Another Python: make test PYTHON=python3.12 VENV=.venv312
 
@@ -17,7 +17,7 @@ PIP := $(PY) -m pip --disable-pip-version-check -qq
 SUM := $(shell cat requirements.txt setup.py pyproject.toml | cksum | cut -d ' ' -f 1)
 # There only after an install that went through to its end.
 STAMP := $(VENV)/.installed-$(SUM)
-# There while an install is under way, and after one that was interrupted.
+# There while an install is under way, and after one that was interrupted; holds the number of its process.
 PARTIAL := $(VENV)/.partial
 
 .PHONY: demo test lint format clean
@@ -58,8 +58,11 @@ $(STAMP):
 	    "Name one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@if [ -e $(PARTIAL) ]; then echo "Removing $(VENV), left by an interrupted install."; rm -rf $(VENV); fi
-	@mkdir -p $(VENV) && touch $(PARTIAL) && rm -f $(VENV)/.installed-*
+	@if [ -e $(PARTIAL) ]; then \
+	  if kill -0 $$(cat $(PARTIAL)) 2>/dev/null; then \
+	    echo "Process $$(cat $(PARTIAL)) is installing into $(VENV): wait for it, or remove $(VENV)." >&2; exit 1; fi; \
+	  echo "Removing $(VENV), left by an interrupted install."; rm -rf $(VENV); fi
+	@mkdir -p $(VENV) && echo $$PPID > $(PARTIAL) && rm -f $(VENV)/.installed-*
 	@[ -x $(PY) ] || { echo "Making $(VENV) with $$($(PYTHON) --version)."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing requirements.txt into $(VENV). The first time, pip downloads several GB (PyTorch with"
 	@echo "its CUDA libraries), which takes minutes; it prints nothing unless something fails."

@@ -8,19 +8,17 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "cls_kd/__init__.py").read_text(), re.M)[1]
 
-# The import packages mmengine, mmcv and mmpretrain are published under two sets of names: OpenMMLab's
-# (mmengine, mmcv or mmcv-lite, mmpretrain) and the maintained fork's (onedl-*). cls_kd runs on either,
-# but a requirement cannot say "this one or that one", and pip sees no conflict: with both in one
-# environment, each overwrites the other's files. So the fork is required here, and who has the stock
-# packages installs this one with `pip install --no-deps -e .`
+# The import packages mmengine, mmcv and mmpretrain are published under two sets of names:
+# OpenMMLab's (mmengine, mmcv or mmcv-lite, mmpretrain) and the maintained fork's (onedl-*). cls_kd
+# runs on either, but a requirement cannot say "this one or that one", and pip sees no conflict: with
+# both in one environment, each overwrites the other's files. So the fork is required here, and who
+# has the stock packages installs this one with `pip install --no-deps -e .`
 FORK = ["onedl-mmengine>=0.10.12", "onedl-mmcv>=2.3.6", "onedl-mmpretrain>=1.3.6"]
 
 setup(
     name="cls_kd",
     version=VERSION,
     description="Config-driven knowledge distillation for image classification",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
     author="The cls_kd authors",
     license="Apache-2.0",
     license_files=["LICENSE"],

@@ -5,8 +5,19 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from contextlib import redirect_stdout
+
 from mmengine.registry import Registry
-from mmpretrain import registry as mmpretrain
+
+# What tools print may be read by a program. At their first import mmcv-lite warns of operators that
+# nothing here uses, and mmpretrain prints that it could not import something of its makers' own.
+with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="Fail to import ``MultiScaleDeformableAttention``")
+    import mmcv.cnn.bricks.transformer  # noqa: F401
+    import mmpretrain.datasets
+    from mmpretrain import registry as mmpretrain
 
 _SCOPE = "cls_kd"
 

@@ -10,10 +10,11 @@ fi
 config=$1
 gpus=$2
 shift 2
-torchrun \
+tools=$(cd "$(dirname "$0")" && pwd)
+PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec torchrun \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \
     --master_port="${PORT:-29500}" \
     --nproc_per_node="$gpus" \
-    "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
+    "$tools/train.py" "$config" --launcher pytorch "$@"

@@ -19,6 +19,7 @@ from cls_kd.signals import VOCABULARY, Batch, NetworkSource, ShapeFacts, check_n
 from cls_kd.signals.shapes import Shape
 
 Losses = dict[str, Tensor]
+TeacherConfig = Mapping[str, Any] | Teacher
 
 
 @MODELS.register_module()
@@ -51,7 +52,7 @@ class Distiller(BaseModel):
         self,
         student: NetworkConfig | nn.Module,
         losses: Mapping[str, Mapping[str, Any] | DistillLoss],
-        teacher: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        teacher: TeacherConfig | Sequence[TeacherConfig] | None = None,
         *,
         input_shape: Sequence[int] | None = None,
         num_samples: int | None = None,
@@ -202,14 +203,26 @@ def _build_losses(losses: Mapping[str, Mapping[str, Any] | DistillLoss]) -> Any:
         raise UserError("The distiller has no loss: give losses=dict(ce=dict(type='TaskLoss')).")
     built = {}
     for name, loss in losses.items():
+        _check_loss_name(name)
         built[name] = loss if isinstance(loss, nn.Module) else _build_loss(name, loss)
         if not isinstance(built[name], DistillLoss):
             raise UserError(f"The loss {name!r} is a {type(built[name]).__name__}, no DistillLoss.")
     return nn.ModuleDict(built)
 
 
+def _check_loss_name(name: str) -> None:
+    # 'loss' in a key of the log marks what is summed; the rest is what a ModuleDict cannot hold.
+    if not name or "." in name or "loss" in name or hasattr(nn.ModuleDict, name):
+        raise UserError(
+            f"A loss cannot be named {name!r}: call it after its method, such as 'kd', without a "
+            "dot and without the word 'loss'."
+        )
+
+
 def _build_loss(name: str, config: Mapping[str, Any]) -> nn.Module:
     kind = config.get("type")
+    if kind is None:
+        raise UserError(f"The loss {name!r} says no type, such as type='KDLoss'.")
     if isinstance(kind, str) and MODELS.get(kind) is None:
         raise UserError(f"The loss {name!r} has the unknown type {kind!r}.{_known_losses(kind)}")
     try:
@@ -227,7 +240,7 @@ def _known_losses(kind: str) -> str:
 
 
 def _build_teachers(
-    teacher: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+    teacher: TeacherConfig | Sequence[TeacherConfig] | None,
 ) -> list[Teacher]:
     configs = [teacher] if isinstance(teacher, Mapping | Teacher) else list(teacher or ())
     return [

@@ -32,7 +32,7 @@ def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
         UserError: No network has that name; the nearest are listed.
     """
     if isinstance(network, nn.Module):
-        return network
+        return _marked(network)
     if isinstance(network, str):
         return _named(network, pretrained=False)
     return _marked(MODELS.build(dict(network)))
@@ -114,6 +114,18 @@ def _is_timm(network: Mapping[str, Any]) -> bool:
 def _marked(network: nn.Module) -> nn.Module:
     # timm initialises (or loads) in its constructor; MMEngine's init_weights would do it again,
     # and wipe out weights that were loaded there.
-    if isinstance(network, TimmClassifier):
+    if isinstance(network, TimmClassifier) and not network._is_init:
         network._is_init = True
+        hook = network._register_state_dict_hook(_without_model)
+        network._state_dict_hooks.move_to_end(hook.id, last=False)
     return network
+
+
+def _without_model(_: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Timm's own names for the keys, in place.
+
+    What mmpretrain does to this end returns a copy, which has no effect inside a distiller; its
+    counterpart, which loads, would then find nothing.
+    """
+    for key in [key for key in state if key.startswith(f"{prefix}model.")]:
+        state[prefix + key.removeprefix(f"{prefix}model.")] = state.pop(key)

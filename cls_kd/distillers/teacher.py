@@ -10,7 +10,13 @@ import torch
 from mmpretrain.models import TimmClassifier
 from torch import Tensor, nn
 
-from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
+from cls_kd.distillers.networks import (
+    PUBLISHED,
+    NetworkConfig,
+    build_network,
+    build_with_weights,
+)
+from cls_kd.distillers.weights import weights_config
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 from cls_kd.signals import NetworkSource
@@ -60,7 +66,7 @@ class Teacher(nn.Module):
         self.network.requires_grad_(False)
         self.name = name
         self.taps = taps
-        self.normalisation = _normalisation(self.network, data_preprocessor)
+        self.normalisation = _normalisation(self.network, weights, data_preprocessor)
         self.flip = False
         self.register_buffer("scale", None, persistent=False)
         self.register_buffer("shift", None, persistent=False)
@@ -117,7 +123,7 @@ def _built(
     if weights is None:
         raise UserError(
             "The teacher has no weights: give teacher=dict(network=..., weights=...) the "
-            "checkpoint's path or URL, 'pretrained' for those published under the network's name, or "
+            "checkpoint's path or URL, 'pretrained' for those published under its name, or "
             "'random' if an untrained teacher is really meant."
         )
     if weights == UNTRAINED:
@@ -126,14 +132,20 @@ def _built(
     return build_with_weights(network, weights)
 
 
-def _normalisation(network: nn.Module, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _normalisation(
+    network: nn.Module,
+    weights: str | Mapping[str, Any] | None,
+    given: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
     if given is not None:
         _check_keys(given)
         return {"to_rgb": False, **{key: given[key] for key in given if key != "type"}}
     own = getattr(network, "data_preprocessor", None)
     if getattr(own, "_enable_normalize", False):
         return _read_normalisation(own)
-    if isinstance(network, TimmClassifier) and network.model.pretrained_cfg.get("tag"):
+    # What timm says of a network holds for the weights that timm publishes, and for no others.
+    published = weights is not None and weights_config(weights)["source"] == PUBLISHED
+    if published and isinstance(network, TimmClassifier):
         config = network.model.pretrained_cfg
         return {
             "mean": [255.0 * value for value in config["mean"]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import traceback
 from collections.abc import Callable
 
 from mmengine.config import DictAction
@@ -37,6 +38,8 @@ def explain(error: BaseException) -> str | None:
     image = _IMAGE.search(str(error))
     if image is not None:
         return f"The image {image[1]} cannot be read: it is damaged or cut short."
+    if isinstance(error, KeyError | TypeError) and _raised_in(error) == "build_from_cfg":
+        return f"The config cannot be built: {str(error.args[0]).split('. Please check')[0]}."
     return None
 
 
@@ -53,3 +56,9 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 def _last_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[-1]
+
+
+def _raised_in(error: BaseException) -> str:
+    """Name of the function that raised, or that made a call whose arguments do not fit."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].name if frames else ""

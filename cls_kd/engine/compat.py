@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.dist import init_dist
 from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.distributed import init_process_group
 
+from cls_kd.errors import UserError
 from cls_kd.registry import OPTIM_WRAPPERS
 
 
@@ -30,11 +33,14 @@ def without_code(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def init_distributed(launcher: str) -> None:
-    """Start the process group on a machine without a GPU; with one, MMEngine's Runner does it.
+    """Start the process group, before anything asks for the rank (samplers do when they are built).
 
     MMEngine calls CUDA even where the backend is gloo; it leaves a group that stands alone.
     """
-    if launcher == "none" or torch.cuda.is_available() or torch.distributed.is_initialized():
+    if launcher == "none" or torch.distributed.is_initialized():
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher, backend="nccl")
         return
     if launcher == "slurm":
         _environment_from_slurm()
@@ -42,12 +48,40 @@ def init_distributed(launcher: str) -> None:
 
 
 def _environment_from_slurm() -> None:
-    os.environ["RANK"] = os.environ["SLURM_PROCID"]
+    """What ``torch.distributed`` reads, from what ``srun`` sets (MMEngine's needs a GPU)."""
+    step = {name: os.environ.get(f"SLURM_{name}") for name in ("PROCID", "NTASKS", "NODELIST")}
+    missing = [f"SLURM_{name}" for name, value in step.items() if not value]
+    if missing:
+        raise UserError(f"--launcher slurm works under srun only: {', '.join(missing)} is not set.")
+    os.environ["RANK"] = str(step["PROCID"])
+    os.environ["WORLD_SIZE"] = str(step["NTASKS"])
     os.environ["LOCAL_RANK"] = os.environ.get("SLURM_LOCALID", "0")
-    os.environ["WORLD_SIZE"] = os.environ["SLURM_NTASKS"]
-    first = os.environ["SLURM_NODELIST"].split(",")[0].replace("[", "").split("-")
-    os.environ.setdefault("MASTER_ADDR", "-".join(first[:2]) if len(first) > 1 else first[0])
-    os.environ.setdefault("MASTER_PORT", "29500")
+    # The list of one step may be shorter than that of the job it runs in.
+    nodes = os.environ.get("SLURM_STEP_NODELIST") or str(step["NODELIST"])
+    if "MASTER_ADDR" not in os.environ:
+        os.environ["MASTER_ADDR"] = _first_host(nodes)
+    os.environ.setdefault("MASTER_PORT", _port_of_job())
+
+
+def _first_host(nodes: str) -> str:
+    """``'gpu[03-07,11],login1'`` is Slurm's own short form: Slurm expands it."""
+    try:
+        command = ["scontrol", "show", "hostnames", nodes]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(
+            f"scontrol could not expand the node list {nodes!r} ({error}): set MASTER_ADDR to the "
+            "name of the first node."
+        ) from error
+    if not listed:
+        raise UserError(f"scontrol names no host for the node list {nodes!r}: set MASTER_ADDR.")
+    return listed[0]
+
+
+def _port_of_job() -> str:
+    # Two jobs on one node must not meet at one port.
+    job = os.environ.get("SLURM_JOB_ID", "")
+    return str(20000 + int(job) % 10000) if job.isdigit() else "29500"
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -64,11 +98,20 @@ class CPUAmpOptimWrapper(OptimWrapper):
 def amp_wrapper(wrapper: dict[str, Any]) -> dict[str, Any]:
     """The config of an optimizer wrapper with automatic mixed precision on the device at hand.
 
-    bfloat16 where the device has it, else float16 with dynamic loss scaling; ``dtype`` in the
-    config decides otherwise.
+    bfloat16 where the device has it, else float16 with dynamic loss scaling; ``dtype`` and
+    ``loss_scale`` in the config decide otherwise.
     """
     if not torch.cuda.is_available():
         kept = {key: value for key, value in wrapper.items() if key not in ("dtype", "loss_scale")}
         return {**kept, "type": CPUAmpOptimWrapper}
-    dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    return {"loss_scale": "dynamic", "dtype": dtype, **wrapper, "type": "AmpOptimWrapper"}
+    dtype = wrapper.get("dtype", str(amp_dtype()).removeprefix("torch."))
+    # bfloat16 reaches as far as float32: scaling would only make the host wait in every step.
+    scale = {"enabled": False} if dtype == "bfloat16" else "dynamic"
+    return {"loss_scale": scale, **wrapper, "dtype": dtype, "type": "AmpOptimWrapper"}
+
+
+def amp_dtype() -> torch.dtype:
+    """The half-precision type of the device at hand: bfloat16 where it has it."""
+    if torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return torch.bfloat16

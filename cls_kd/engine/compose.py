@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from cls_kd.engine.compat import amp_wrapper
+from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
 
 _OWN_METHODS = Path(__file__).resolve().parents[2] / "configs" / "methods"
@@ -41,7 +42,7 @@ def load_config(
     if method is not None:
         apply_method(cfg, method, Path(path))
     if options:
-        cfg.merge_from_dict(dict(options))
+        apply_options(cfg, options)
     if amp:
         cfg.optim_wrapper = amp_wrapper(dict(cfg.optim_wrapper))
     randomness = dict(cfg.get("randomness", {}))
@@ -69,15 +70,34 @@ def read_config(path: str | Path) -> Config:
         raise UserError(f"The config {path} does not exist.{did_you_mean(str(file), known)}")
     try:
         # Plain values, types as dotted names: what is dumped, compared and merged.
-        cfg = Config(Config.fromfile(file).to_dict(), filename=str(file))
+        cfg = PlainConfig(Config.fromfile(file).to_dict(), filename=str(file))
+        if cfg.get("custom_imports"):
+            import_modules_from_strings(**cfg.custom_imports)
     except Exception as error:
         # Reading a config runs it: anything can go wrong there, and all of it is the file's.
         raise UserError(
             f"The config {path} cannot be read. {type(error).__name__}: {error}"
         ) from error
-    if cfg.get("custom_imports"):
-        import_modules_from_strings(**cfg.custom_imports)
     return cfg
+
+
+def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Merge ``--cfg-options`` into ``cfg``.
+
+    Raises:
+        UserError: A key leads through something that has no keys, or a section lost its shape.
+    """
+    before = {key for key, value in cfg.items() if isinstance(value, Mapping)}
+    try:
+        cfg.merge_from_dict(dict(options))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        given = ", ".join(options)
+        raise UserError(
+            f"--cfg-options {given} cannot be merged into the config: {error.args[0]}"
+        ) from error
+    for key in before:
+        if not isinstance(cfg[key], Mapping | None):
+            raise UserError(f"--cfg-options {key}={cfg[key]!r}: {key} is a section, with keys.")
 
 
 def apply_method(cfg: Config, method: str, path: Path) -> None:

@@ -17,8 +17,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cls_kd.engine.rehearse import rehearse
 from cls_kd.engine.runs import Run, check_unchanged
 from cls_kd.engine.train import train
+from cls_kd.errors import UserError
 
 
 def execute(
@@ -37,10 +39,16 @@ def execute(
         launcher: See ``train``.
 
     Raises:
-        UserError: A run was made with another config, and ``restart`` is not given.
+        UserError: A run was made with another config, and ``restart`` is not given; or one
+            checkpoint is to be resumed by several runs.
     """
     console = Console(stderr=True, quiet=not is_main_process())
     open_runs = [run for run in runs if restart or not check_unchanged(run)]
+    if isinstance(resume, str) and len(open_runs) > 1:
+        raise UserError(
+            f"--resume {resume}: {len(open_runs)} runs are not finished, and one checkpoint is of "
+            "one run. --resume alone lets each go on from its own."
+        )
     if len(open_runs) < len(runs):
         console.print(
             f"{len(runs) - len(open_runs)} of {len(runs)} runs are finished and unchanged: not run "
@@ -50,6 +58,7 @@ def execute(
         for run in open_runs:
             train(run, resume=resume, launcher=launcher)
         return
+    rehearse(open_runs)
     with _progress(console) as progress:
         total = sum(_epochs(run.cfg) for run in open_runs)
         task = progress.add_task("", total=total)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import default_collate
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
@@ -25,6 +26,7 @@ from cls_kd.engine.hooks import (
     BundledRuntimeInfoHook,
     EpochSeedHook,
     HistoryHook,
+    MissedValidationHook,
     SafeCheckpointHook,
     TeacherHook,
 )
@@ -65,9 +67,14 @@ class DistillRunner(Runner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """As MMEngine's, with workers whose randomness follows the epoch."""
+        """As MMEngine's, with workers whose randomness follows the epoch, and images stacked.
+
+        Normalising a stack takes a fraction of the time that it takes image by image. Images of
+        different sizes need ``collate_fn=dict(type='pseudo_collate')``.
+        """
         if isinstance(dataloader, dict):
-            dataloader = {"worker_init_fn": {"type": leave_seed}, **dataloader}
+            own = {"worker_init_fn": {"type": leave_seed}, "collate_fn": {"type": default_collate}}
+            dataloader = {**own, **dataloader}
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
@@ -78,6 +85,7 @@ class DistillRunner(Runner):
             "epoch_seed": {"type": EpochSeedHook},
             "teacher": {"type": TeacherHook},
             "history": {"type": HistoryHook},
+            "missed_validation": {"type": MissedValidationHook},
         }
         super().register_default_hooks({**own, **(hooks or {})})
 

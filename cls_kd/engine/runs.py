@@ -18,19 +18,20 @@ import copy
 import difflib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
 
 RESULT = "result.json"
 CONFIG = "config.py"
 _NOT_OF_A_RUN = ("runs", "report", "method")
-_REFERENCE = "run:"
+REFERENCE = "run:"
 
 
 @dataclass
@@ -97,21 +98,37 @@ class Run:
     def resolved(self) -> Config:
         """The config with references replaced by the paths that they stand for."""
         paths = {reference: run.checkpoint() for reference, run in self.needs.items()}
-        cfg = Config(_replaced(self.cfg.to_dict(), lambda text: paths.get(text, text)))
+        cfg = PlainConfig(_replaced(self.cfg.to_dict(), lambda text: paths.get(text, text)))
         cfg.work_dir = str(self.work_dir)
         return cfg
 
 
 def plan(cfg: Config, work_dir: Path) -> list[Run]:
-    """The runs of a config, in order.
+    """The runs of a config, in order, each knowing the earlier ones that it builds on.
 
     Raises:
         UserError: Two runs have one name, or a reference names no earlier run.
     """
-    base = Config({key: value for key, value in cfg.to_dict().items() if key not in _NOT_OF_A_RUN})
+    runs = expand(cfg, work_dir)
+    for place, run in enumerate(runs):
+        run.needs = {
+            reference: _find(reference, run, runs[:place]) for reference in _references(run)
+        }
+    return runs
+
+
+def expand(cfg: Config, work_dir: Path) -> list[Run]:
+    """The runs of a config, in order, with references left open; enough to look at their networks.
+
+    Raises:
+        UserError: Two runs have one name.
+    """
+    base = PlainConfig(
+        {key: value for key, value in cfg.to_dict().items() if key not in _NOT_OF_A_RUN}
+    )
     seed = int(cfg.randomness.seed)
     if "runs" not in cfg:
-        return [_with_needs(Run("", seed, base, work_dir), [])]
+        return [Run("", seed, base, work_dir)]
     runs: list[Run] = []
     for spec in cfg.runs:
         name = str(spec["name"]).format(method=cfg.get("method", "student"))
@@ -125,8 +142,29 @@ def plan(cfg: Config, work_dir: Path) -> list[Run]:
             one = copy.deepcopy(merged)
             one.randomness = {**one.randomness, "seed": int(own)}
             place = work_dir / name if seeds is None else work_dir / name / f"seed_{own}"
-            runs.append(_with_needs(Run(name, int(own), one, place), runs))
+            runs.append(Run(name, int(own), one, place))
     return runs
+
+
+def choose(runs: Sequence[Run], name: str | None = None) -> Run:
+    """One of a config's runs.
+
+    Args:
+        runs: From ``plan`` or ``expand``.
+        name: ``'kd'``, of several seeds the last; or ``'kd/seed_1'``. Default: the last run.
+
+    Raises:
+        UserError: There is no such run; the nearest are listed.
+    """
+    if name is None:
+        return runs[-1]
+    found = [run for run in runs if name in (run.name, f"{run.name}/seed_{run.seed}")]
+    if not found:
+        names = {run.name for run in runs if run.name}
+        if not names:
+            raise UserError(f"--run {name}: the config is one run and has no list of them.")
+        raise UserError(f"There is no run {name!r}.{did_you_mean(name, names)}")
+    return found[-1]
 
 
 def check_unchanged(run: Run) -> bool:
@@ -176,21 +214,20 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _with_needs(run: Run, earlier: list[Run]) -> Run:
+def _references(run: Run) -> set[str]:
     references: set[str] = set()
 
     def note(text: str) -> str:
-        if text.startswith(_REFERENCE):
+        if text.startswith(REFERENCE):
             references.add(text)
         return text
 
     _replaced(run.cfg.to_dict(), note)
-    for reference in references:
-        run.needs[reference] = _find(reference.removeprefix(_REFERENCE), run, earlier)
-    return run
+    return references
 
 
-def _find(name: str, run: Run, earlier: list[Run]) -> Run:
+def _find(reference: str, run: Run, earlier: list[Run]) -> Run:
+    name = reference.removeprefix(REFERENCE)
     found = [one for one in earlier if one.name == name]
     same_seed = [one for one in found if one.seed == run.seed]
     if same_seed or len(found) == 1:

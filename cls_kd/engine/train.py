@@ -13,18 +13,20 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
+from cls_kd.engine.data import build_loader, check_labels, image_shape
 from cls_kd.engine.hooks.history import history
 from cls_kd.engine.hooks.teacher import unwrapped
+from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.runs import Run, begin, finish
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
-from cls_kd.signals.sources import check_label_range
 
 
 class EpochCallback(Hook):
@@ -63,10 +65,11 @@ def train(
     cfg = run.resolved()
     cfg.launcher = launcher
     started = time.time()
-    runner = build_runner(cfg, before_writing=lambda: _begin_on_main(run, bool(resume)))
-    checkpoint = _checkpoint_to_resume(run, resume)
-    if checkpoint is not None:
-        runner._resume, runner._load_from = True, checkpoint
+    runner = build_runner(
+        cfg,
+        resume_from=_checkpoint_to_resume(run, resume),
+        before_writing=lambda: _begin_on_main(run, bool(resume)),
+    )
     if after_epoch is not None:
         runner.register_hook(EpochCallback(after_epoch))
     runner.train()
@@ -79,29 +82,51 @@ def train(
     return result
 
 
-def build_runner(cfg: Config, before_writing: Callable[[], None] = lambda: None) -> DistillRunner:
+def build_runner(
+    cfg: Config,
+    *,
+    resume_from: str | None = None,
+    before_writing: Callable[[], None] = lambda: None,
+) -> DistillRunner:
     """Data, then networks, then the runner: the runner writes files, so it comes last.
 
     Args:
         cfg: A resolved config of one run.
+        resume_from: The checkpoint that training goes on from.
         before_writing: Called when all else is built.
 
     Raises:
         UserError: Something does not fit.
     """
     cfg = copy.deepcopy(cfg)
+    model, loaders, optimizer = build_parts(cfg)
+    if resume_from is not None:
+        check_resumable(model, optimizer, resume_from)
+    before_writing()
+    runner = DistillRunner.from_parts(cfg, model, loaders)
+    if resume_from is not None:
+        runner._resume, runner._load_from = True, resume_from
+    return runner
+
+
+def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
+    """The distiller, the data loaders and, for a check only, the optimizer of a resolved config.
+
+    Raises:
+        UserError: Something does not fit.
+    """
+    check_complete(cfg)
     init_default_scope(cfg.get("default_scope", "cls_kd"))
+    if "cpu_threads" in cfg:
+        torch.set_num_threads(cfg.cpu_threads)
     set_random_seed(cfg.randomness.seed, cfg.randomness.get("deterministic", False))
-    loaders = {
-        key: DistillRunner.build_dataloader(cfg[key], seed=cfg.randomness.seed)
-        for key in ("train_dataloader", "val_dataloader", "test_dataloader")
-        if cfg.get(key)
-    }
+    keys = ("train_dataloader", "val_dataloader", "test_dataloader")
+    loaders = {key: build_loader(cfg, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
     for key, loader in loaders.items():
         check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
-    before_writing()
-    return DistillRunner.from_parts(cfg, model, loaders)
+    # The runner builds its own, once files are written.
+    return model, loaders, build_optim_wrapper(model, cfg.optim_wrapper)
 
 
 def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
@@ -114,28 +139,23 @@ def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
     model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
     model.setdefault("num_samples", len(cast(Sized, loader.dataset)))
     if "input_shape" not in model:
-        model["input_shape"] = _image_shape(loader)
+        model["input_shape"] = image_shape(loader.dataset)
     return MODELS.build(model)
 
 
-def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
-    """Refuse a data set with labels that the student has no output for.
+def check_complete(cfg: Config) -> None:
+    """Refuse a config that lacks a section, or a training loop of a length that makes no sense.
 
     Raises:
-        UserError: With the range that was found.
+        UserError: What is missing or wrong.
     """
-    labels = getattr(loader.dataset, "get_gt_labels", None)
-    if labels is not None:
-        check_label_range(torch.as_tensor(labels()), num_classes, f"the {name} data set")
-
-
-def _image_shape(loader: DataLoader) -> tuple[int, ...]:
-    sample = loader.dataset[0]
-    if not isinstance(sample, dict) or "inputs" not in sample:
-        raise UserError(
-            "A sample of the training data has no 'inputs': its pipeline must end with PackInputs."
-        )
-    return tuple(sample["inputs"].shape)
+    for section in ("model", "train_dataloader", "optim_wrapper", "train_cfg"):
+        if not cfg.get(section):
+            raise UserError(f"The config has no {section}.")
+    for key in ("max_epochs", "max_iters", "val_interval"):
+        value = cfg.train_cfg.get(key, 1)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UserError(f"train_cfg.{key} must be a whole number above 0, not {value!r}.")
 
 
 def _begin_on_main(run: Run, resume: bool) -> None:

@@ -51,6 +51,11 @@ class DigitsCNN(BaseBackbone):
         self.dropout = nn.Dropout2d(dropout)
         self.taps = {"stages": names, "preacts": tuple(f"{name}.norm" for name in names)}
 
+    def train(self, mode: bool = True) -> DigitsCNN:
+        """As everywhere in torch; mmpretrain's own returns nothing."""
+        super().train(mode)
+        return self
+
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Images (N, in_channels, H, W) to the last map (N, C, h, w), alone in a tuple."""
         for name in self.taps["stages"]:

@@ -87,7 +87,7 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
         "epochs": int(result["epochs"]),
         "last": val[max(val)] if val else float("nan"),
         "best": val[best_epoch] if best_epoch is not None else float("nan"),
-        "best_epoch": best_epoch,
+        "best_epoch": float("nan") if best_epoch is None else best_epoch,
         "test": float(test[metric]) if test else float("nan"),
         "teacher": float(max(teachers)) if teachers else float("nan"),
         "seconds": float(result.get("wall_seconds") or "nan"),
@@ -107,4 +107,5 @@ def _curve(result: dict[str, Any], metric: str) -> pd.DataFrame:
         }
         for entry in result["val"]
     ]
-    return pd.DataFrame(entries, columns=["run", "seed", "epoch", "val"])
+    curve = pd.DataFrame(entries, columns=["run", "seed", "epoch", "val"])
+    return curve.astype({"seed": int, "epoch": int, "val": float})  # also where it is empty

@@ -124,7 +124,7 @@ _COLUMNS: tuple[tuple[str, Callable[[pd.Series], str]], ...] = (
     ("seconds", lambda row: _number(row["seconds"], ".1f")),
 )
 
-_ON_TERMINAL = ("run", "seeds", "mean", "std", "gain [95 % CI]", "p", "verdict")
+_ON_TERMINAL = ("run", "seeds", "mean", "std", "gain [95 % CI]", "verdict")
 
 
 def to_markdown(summary: pd.DataFrame) -> str:

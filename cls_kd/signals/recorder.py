@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -80,18 +81,16 @@ class Recorder:
         return self._seen[key]
 
     def _attach(self, network: nn.Module, tap: Tap, key: _Key) -> None:
-        module = network.get_submodule(tap.module)
-
-        def see(value: Any) -> None:
-            if self._active:
-                self._see(key, tap, value)
-
+        module, listener = network.get_submodule(tap.module), _Listener(self, tap, key)
         if tap.side == "input":
-            module.register_forward_pre_hook(lambda _, args: see(args[0] if args else None))
+            module.register_forward_pre_hook(listener)
         else:
-            module.register_forward_hook(lambda _, args, output: see(output))
+            module.register_forward_hook(listener)
 
-    def _see(self, key: _Key, tap: Tap, value: Any) -> None:
+    def see(self, key: _Key, tap: Tap, value: Any) -> None:
+        """Keep what a tapped module shows, if anybody listens."""
+        if not self._active:
+            return
         if isinstance(value, tuple | list) and tap.item is not None:
             value = value[tap.item]
         elif isinstance(value, tuple | list) and len(value) == 1:
@@ -104,3 +103,16 @@ class Recorder:
         if self._version is not None:
             self._version[key] = value._version
         self._seen[key] = value.clone() if key in self._overwritten else value
+
+
+@dataclass(frozen=True, eq=False)
+class _Listener:
+    """One hook. An object and no closure: a copy of the network then writes to a recorder of its own."""
+
+    recorder: Recorder
+    tap: Tap
+    key: _Key
+
+    def __call__(self, _: nn.Module, args: tuple[Any, ...], *output: Any) -> None:
+        shown = output if self.tap.side == "output" else args
+        self.recorder.see(self.key, self.tap, shown[0] if shown else None)

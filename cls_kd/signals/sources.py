@@ -90,7 +90,18 @@ class NetworkSource:
                 )
             seen = {f"{self.role}_logits": logits, **self.recorder.take()}
         self.network.train(training)
+        for name, value in seen.items():
+            self._check_rank(name, value)
         return {name: _shape(value) for name, value in seen.items()}
+
+    def _check_rank(self, name: str, value: Captured) -> None:
+        signal = VOCABULARY[name]
+        for item in value if isinstance(value, tuple) else (value,):
+            if item.ndim != signal.rank:
+                raise UserError(
+                    f"The {self.role} {describe(self.network)} gives {name!r} of shape "
+                    f"{tuple(item.shape)}; it must be {signal.shape}. Name another place in `taps`."
+                )
 
 
 class Batch:

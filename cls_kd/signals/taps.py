@@ -120,12 +120,17 @@ def _(network: TimmClassifier) -> Taps:
     # line up with those of mmpretrain's: strides 4, 8, 16, 32.
     info = [entry for entry in network.model.feature_info if entry["reduction"] > 2]
     places = tuple(Tap(f"model.{entry['module']}") for entry in info)
+    modules = [name for name, _ in network.named_modules()]
+    if getattr(network.model, "output_fmt", "NCHW") != "NCHW":
+        return taps  # Swin and others keep maps as (N, h, w, C)
+    if any(place.module not in modules for place in places):
+        return taps  # places that timm itself only knows after rebuilding the network
     if hasattr(network.model, "patch_embed") and hasattr(network.model, "blocks"):
         taps["blocks"], taps["tokens"] = places, places[-1]
         return taps
     taps["stages"] = places
-    pools = [name for name, _ in network.named_modules() if name.endswith("global_pool")]
-    taps["feature"] = Tap(pools[0], "input") if pools else places[-1]
+    heads = [name for name in modules if name.endswith(("global_pool", "pre_logits"))]
+    taps["feature"] = Tap(heads[0], "input") if heads else places[-1]
     return taps
 
 

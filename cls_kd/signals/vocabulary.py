@@ -35,6 +35,11 @@ class Signal:
     meaning: str
     provider: Provider
 
+    @property
+    def rank(self) -> int:
+        """Number of axes of the tensor, or of each tensor of a tuple."""
+        return self.shape.count(",") + 1
+
 
 _BATCH = (
     Signal("inputs", "(N, 3, H, W)", "normalised images, as the student sees them", "batch"),

@@ -2,7 +2,7 @@
 
 from cls_kd.engine.hooks.checkpoint import SafeCheckpointHook
 from cls_kd.engine.hooks.epoch_seed import EpochSeedHook
-from cls_kd.engine.hooks.history import HistoryHook
+from cls_kd.engine.hooks.history import HistoryHook, MissedValidationHook
 from cls_kd.engine.hooks.runtime_info import BundledRuntimeInfoHook
 from cls_kd.engine.hooks.teacher import TeacherHook
 
@@ -10,6 +10,7 @@ __all__ = [
     "BundledRuntimeInfoHook",
     "EpochSeedHook",
     "HistoryHook",
+    "MissedValidationHook",
     "SafeCheckpointHook",
     "TeacherHook",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from cls_kd.errors import DivergedError
 from cls_kd.registry import HOOKS
 
 
@@ -17,9 +19,13 @@ class SafeCheckpointHook(CheckpointHook):
     """Write the new checkpoint, point to it, and only then remove the one that is too many.
 
     MMEngine's removes first: a kill in between leaves no checkpoint, or a pointer to a lost one.
+
+    Raises:
+        DivergedError: A weight is NaN or infinite, so that nobody could go on from there.
     """
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        check_finite(runner)
         kept = list(getattr(self, "keep_ckpt_ids", []))
         if step not in kept:
             kept.append(step)
@@ -53,3 +59,19 @@ def point_to(work_dir: str | Path, checkpoint: str) -> None:
     temporary = Path(work_dir, ".last_checkpoint.tmp")
     temporary.write_text(checkpoint)
     temporary.replace(Path(work_dir, "last_checkpoint"))
+
+
+def check_finite(runner: Runner) -> None:
+    """Refuse to save weights that the last step broke; its loss was still a number.
+
+    Raises:
+        DivergedError: Names the weight, the epoch and the step.
+    """
+    for name, weight in runner.model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise DivergedError(
+                f"The weight {name!r} is no longer finite at step {runner.iter + 1} (epoch "
+                f"{runner.epoch + 1}), and no checkpoint was written. Training stopped; the last "
+                "checkpoint is from before. A lower learning rate or gradient clipping usually "
+                "helps."
+            )

@@ -14,19 +14,14 @@ from cls_kd.registry import HOOKS
 class HistoryHook(Hook):
     """Keeps ``{'train': [...], 'val': [...]}`` in the message hub, one entry an epoch.
 
-    It travels in the checkpoint, so a resumed run has the whole of it. A checkpoint is written
-    before its epoch is validated; where a run stopped in between, that validation is made up for.
+    It travels in the checkpoint, so a resumed run has the whole of it.
     """
 
     priority = "LOW"
 
     def before_train(self, runner: Runner) -> None:
-        """Begin, or go on; validate the last epoch where that is missing."""
+        """Begin, or go on."""
         history(runner)
-        if runner.epoch > 0 and _validates(runner, runner.epoch) and not _has(runner, runner.epoch):
-            runner.logger.info(f"Validating epoch {runner.epoch}, which was not done before.")
-            runner.val_loop.run()
-            runner.model.train()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Note the mean of every loss over the epoch."""
@@ -42,6 +37,25 @@ class HistoryHook(Hook):
         """Note the validation metrics."""
         numbers = {name: float(value) for name, value in (metrics or {}).items()}
         history(runner)["val"].append({"epoch": runner.epoch, **numbers})
+
+
+@HOOKS.register_module()
+class MissedValidationHook(Hook):
+    """Validates the epoch that a resumed run begins with, where that is missing.
+
+    A checkpoint is written before its epoch is validated, and a run may stop in between. Other
+    hooks take part in the validation, so all of them prepare for training before.
+    """
+
+    priority = "LOWEST"
+
+    def before_train(self, runner: Runner) -> None:
+        """Validate, and go back to training mode."""
+        epoch = runner.epoch
+        if epoch > 0 and _validates(runner, epoch) and not _has(runner, epoch):
+            runner.logger.info(f"Validating epoch {epoch}, which was not done before.")
+            runner.val_loop.run()
+            runner.model.train()
 
 
 def history(runner: Runner) -> dict[str, list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
 from mmengine.logging import HistoryBuffer
@@ -12,6 +13,8 @@ from mmengine.runner import Runner
 
 from cls_kd.errors import DivergedError
 from cls_kd.registry import HOOKS
+
+_KEPT = 1000
 
 
 @HOOKS.register_module()
@@ -22,13 +25,19 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
     reads them, and at the end of an epoch. Then each is looked at: the first that is not finite
     ends the run, before anything is saved.
 
+    The history of a value goes back one epoch, and at least 1000 steps: MMEngine copies it in every
+    step and saves it in every checkpoint, which in a long run costs more than a small network does.
+
     Raises:
         DivergedError: A loss is NaN or infinite; names the loss, the epoch and the step.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Learn from the other hooks in which steps the values are read."""
+        """Learn from the other hooks in which steps the values are read; limit the histories."""
         super().before_train(runner)
+        self.kept = max(len(runner.train_dataloader), _KEPT)
+        for name in ("train/time", "train/data_time"):  # what IterTimerHook appends to
+            runner.message_hub.log_scalars.setdefault(name, HistoryBuffer()).max_length = self.kept
         readers = [
             hook
             for hook in runner.hooks
@@ -47,7 +56,12 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Keep the step's values; write them out where a line is due."""
-        self.pending.append((runner.iter, {**self.rates, **(outputs or {})}))
+        # Detached, or the graphs of many steps would stay in memory.
+        values = {
+            name: value.detach() if isinstance(value, torch.Tensor) else value
+            for name, value in (outputs or {}).items()
+        }
+        self.pending.append((runner.iter, {**self.rates, **values}))
         done = (batch_idx + 1, runner.iter + 1)
         due = any(count % interval == 0 for count in done for interval in self.intervals)
         if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
@@ -63,7 +77,7 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
             return
         steps, self.pending = self.pending, []
         tensors = [
-            value.detach().float().reshape(())
+            value.float().reshape(())
             for _, values in steps
             for value in values.values()
             if isinstance(value, torch.Tensor)
@@ -79,7 +93,7 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
             for name, number in numbers.items():
                 series.setdefault(f"train/{name}", []).append(number)
         for name, numbers_of in series.items():
-            _extend(runner, name, numbers_of)
+            _extend(runner, name, numbers_of, self.kept)
 
 
 def _check_finite(values: dict[str, float], epoch: int, step: int) -> None:
@@ -94,7 +108,7 @@ def _check_finite(values: dict[str, float], epoch: int, step: int) -> None:
             )
 
 
-def _extend(runner: Runner, name: str, values: list[float]) -> None:
+def _extend(runner: Runner, name: str, values: list[float], kept: int) -> None:
     # Appending one by one copies the whole history each time.
     history = runner.message_hub.log_scalars
     if name not in history:
@@ -102,4 +116,6 @@ def _extend(runner: Runner, name: str, values: list[float]) -> None:
         values = values[1:]
     if values:
         old, counts = history[name].data
-        history[name] = HistoryBuffer([*old, *values], [*counts, *([1] * len(values))])
+        history[name] = HistoryBuffer(
+            np.append(old, values)[-kept:], np.append(counts, [1] * len(values))[-kept:]
+        )

@@ -1,4 +1,4 @@
-"""SGD with momentum and a cosine to zero: a few seconds for a small network on the digits."""
+"""SGD with momentum and a cosine to zero: seconds for a small network on the digits."""
 
 from mmengine.optim import CosineAnnealingLR, OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
@@ -6,9 +6,9 @@ from torch.optim import SGD
 
 optim_wrapper = dict(
     type=OptimWrapper,
-    optimizer=dict(type=SGD, lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    optimizer=dict(type=SGD, lr=0.2, momentum=0.9, weight_decay=5e-4, nesterov=True),
 )
 param_scheduler = [
-    dict(type=CosineAnnealingLR, by_epoch=True, T_max=30, convert_to_iter_based=True)
+    dict(type=CosineAnnealingLR, by_epoch=True, T_max=20, convert_to_iter_based=True)
 ]
-train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=30, val_interval=1)
+train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=20, val_interval=1)

@@ -1,0 +1,51 @@
+"""Data loaders by config, and what is asked of them before anything is trained or evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch.utils.data import DataLoader
+
+from cls_kd.engine.runner import DistillRunner
+from cls_kd.errors import UserError
+from cls_kd.registry import DATASETS
+from cls_kd.signals.sources import check_label_range
+
+
+def build_loader(cfg: Config, key: str) -> DataLoader:
+    """The loader ``cfg[key]``, seeded as in training."""
+    return DistillRunner.build_dataloader(cfg[key], seed=cfg.randomness.seed)
+
+
+def build_dataset(config: Mapping[str, Any], *, lazy: bool = False) -> Any:
+    """The data set alone; ``lazy``: without reading the data, for its names only."""
+    options = {"lazy_init": True} if lazy else {}
+    return DATASETS.build({**config, **options})
+
+
+def image_shape(dataset: Any) -> tuple[int, ...]:
+    """Shape of one image, after its pipeline.
+
+    Raises:
+        UserError: The pipeline does not end as mmpretrain's do.
+    """
+    sample = dataset[0]
+    if not isinstance(sample, dict) or "inputs" not in sample:
+        raise UserError(
+            "A sample of the data has no 'inputs': its pipeline must end with PackInputs."
+        )
+    return tuple(sample["inputs"].shape)
+
+
+def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
+    """Refuse a data set with labels that the student has no output for.
+
+    Raises:
+        UserError: With the range that was found.
+    """
+    labels = getattr(loader.dataset, "get_gt_labels", None)
+    if labels is not None:
+        check_label_range(torch.as_tensor(labels()), num_classes, f"the {name} data set")

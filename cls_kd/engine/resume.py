@@ -1,0 +1,52 @@
+"""Whether training can go on from a checkpoint: asked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import nn
+
+from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
+from cls_kd.distillers.weights import check_match
+from cls_kd.errors import UserError
+
+
+def check_resumable(
+    model: nn.Module, optimizer: OptimWrapper | OptimWrapperDict, source: str
+) -> None:
+    """Refuse a checkpoint that training cannot go on from.
+
+    Args:
+        model: The distiller.
+        optimizer: Filled from the checkpoint, as a trial.
+        source: The checkpoint.
+
+    Raises:
+        UserError: It is damaged, of another model or optimizer, or holds weights only.
+    """
+    checkpoint = read_checkpoint(source)
+    weights = weights_in(checkpoint, source)
+    check_match(model, model.state_dict(), weights, source)
+    if not _has_state(checkpoint):
+        raise UserError(
+            f"The checkpoint {source} holds weights and no state of a training (epoch, optimizer, "
+            "log): it can be where a student starts, as model.student_weights, but not be resumed."
+        )
+    try:
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    except Exception as error:
+        # Whatever goes wrong, it is the file that does not fit.
+        raise UserError(
+            f"The checkpoint {source} was written with another optimizer: {error}"
+        ) from error
+
+
+def _has_state(checkpoint: Mapping[str, Any]) -> bool:
+    meta = checkpoint.get("meta")
+    return (
+        isinstance(meta, Mapping)
+        and all(isinstance(meta.get(key), int) for key in ("epoch", "iter"))
+        and all(isinstance(checkpoint.get(key), Mapping) for key in ("message_hub", "optimizer"))
+    )

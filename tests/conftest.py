@@ -1,0 +1,38 @@
+"""What several folders of tests share: a clean message hub, and one small trained teacher."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from tests.distillers import tiny
+
+_COUNT = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _no_runner_left() -> Iterator[None]:
+    """A hub of its own: what an earlier runner left there (its progress) is no test's business."""
+    MessageHub.get_instance(f"test_{next(_COUNT)}")
+    yield
+
+
+@pytest.fixture(scope="session")
+def digits_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A digits teacher with weights and batch statistics unlike its initial ones, as a checkpoint."""
+    torch.manual_seed(7)
+    network = tiny.build(tiny.digits_cnn(widths=(8, 8, 16)))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(3):
+        loss = network.loss(*tiny.batch(16))["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("teacher") / "digits_teacher.pth"
+    torch.save({"state_dict": network.state_dict()}, path)
+    return path

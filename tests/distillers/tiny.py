@@ -1,0 +1,141 @@
+"""Tiny networks, batches and distillers, for all tests that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+from mmpretrain.models.backbones import ResNet_CIFAR
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from cls_kd.distillers import Distiller
+from cls_kd.models import DigitsCNN
+from cls_kd.registry import MODELS
+
+CLASSES = 10
+
+
+class Plain(nn.Module):
+    """A backbone without batch statistics: what it does to one image, no other image changes."""
+
+    taps = {"stages": ("first", "second")}  # noqa: RUF012
+
+    def __init__(self, channels: int = 6, in_channels: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (torch.tanh(self.second(torch.tanh(self.first(images)))),)
+
+
+def classifier(backbone: Mapping[str, Any], width: int, classes: int = CLASSES) -> dict[str, Any]:
+    return dict(
+        type=ImageClassifier,
+        backbone=backbone,
+        neck=dict(type=GlobalAveragePooling),
+        head=dict(type=LinearClsHead, num_classes=classes, in_channels=width),
+    )
+
+
+def digits_cnn(
+    widths: Sequence[int] = (4, 4, 8), classes: int = CLASSES, **options: Any
+) -> dict[str, Any]:
+    return classifier(dict(type=DigitsCNN, widths=tuple(widths), **options), widths[-1], classes)
+
+
+def plain(channels: int = 6) -> dict[str, Any]:
+    return classifier(dict(type=Plain, channels=channels), channels)
+
+
+def resnet_cifar(channels: int = 4, depth: int = 18) -> dict[str, Any]:
+    """Four stages of ResNet_CIFAR; for images of three channels."""
+    backbone = dict(
+        type=ResNet_CIFAR, depth=depth, stem_channels=channels, base_channels=channels
+    )
+    return classifier(backbone, channels * 8)
+
+
+def build(network: Mapping[str, Any]) -> ImageClassifier:
+    """The network, initialised as a runner would."""
+    built = MODELS.build(dict(network))
+    built.init_weights()
+    return built
+
+
+def samples(labels: Sequence[int], first: int = 0) -> list[DataSample]:
+    found = []
+    for place, label in enumerate(labels):
+        sample = DataSample().set_gt_label(int(label))
+        sample.set_field(first + place, "sample_idx", field_type="metainfo")
+        found.append(sample)
+    return found
+
+
+def soft(scores: Tensor) -> list[DataSample]:
+    """Samples with label distributions, as a batch augmentation leaves them."""
+    return [
+        one.set_gt_score(score)
+        for one, score in zip(samples(scores.argmax(1).tolist()), scores, strict=True)
+    ]
+
+
+def images(count: int = 4, channels: int = 1, seed: int = 0, size: int = 8) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, channels, size, size, generator=generator)
+
+
+def batch(
+    count: int = 4, channels: int = 1, seed: int = 0, size: int = 8
+) -> tuple[Tensor, list[DataSample]]:
+    return images(count, channels, seed, size), samples([i * 3 % CLASSES for i in range(count)])
+
+
+def data(count: int = 4, channels: int = 1, seed: int = 0, size: int = 8) -> dict[str, Any]:
+    """As a data loader gives it: raw images 0-255, and samples."""
+    inputs, data_samples = batch(count, channels, seed, size)
+    raw = (inputs * 60 + 128).clamp(0, 255).to(torch.uint8)
+    return {"inputs": list(raw), "data_samples": data_samples}
+
+
+def teacher(**options: Any) -> dict[str, Any]:
+    return {"network": digits_cnn(widths=(6, 6, 12)), "weights": "random", **options}
+
+
+def distiller(
+    losses: Mapping[str, Any],
+    *,
+    student: Mapping[str, Any] | None = None,
+    teacher: Any = None,
+    channels: int = 1,
+    seed: int = 0,
+    **options: Any,
+) -> Distiller:
+    torch.manual_seed(seed)
+    options = {"input_shape": (channels, 8, 8), "num_samples": 40, **options}
+    built = Distiller(student or digits_cnn(), losses, teacher, **options)
+    built.init_weights()
+    return built
+
+
+def step(model: Distiller, raw: Mapping[str, Any], lr: float = 0.05) -> dict[str, Tensor]:
+    """One real step of SGD; the gradients are left to look at."""
+    wrapper = keeping_gradients(OptimWrapper(torch.optim.SGD(model.parameters(), lr=lr)))
+    model.zero_grad()
+    model.train()
+    return model.train_step(raw, wrapper)
+
+
+def keeping_gradients(wrapper: OptimWrapper) -> OptimWrapper:
+    wrapper.zero_grad = lambda **_: None
+    return wrapper
+
+
+def distribution(count: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return F.softmax(3 * torch.randn(count, CLASSES, generator=generator), dim=1)

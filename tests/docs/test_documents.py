@@ -1,0 +1,235 @@
+"""What the documentation names exists: files, links, commands, their options, code that compiles."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cls_kd.engine import load_config, plan
+from cls_kd.losses import DistillLoss
+from cls_kd.registry import MODELS
+from cls_kd.signals import VOCABULARY, ShapeFacts
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / name / "README.md" for name in ("work_dirs",)),
+    ]
+)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_INLINE = re.compile(r"`([^`\n]+)`")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+_FILE = re.compile(r"^(?:cls_kd|configs|tests|tools|docs|benchmarks|\.ci)/[\w./]*$")
+_CONFIG_TITLE = re.compile(r"# (configs/[\w/]+\.py)\n")
+# What a reader puts in place of a word.
+_PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<>*]|\.\.\.")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for kind, code in _BLOCK.findall(page.read_text()) if kind == language]
+
+
+def prose(page: Path) -> str:
+    return _BLOCK.sub("", page.read_text())
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Words of every command line: in blocks of shell, and in the prose's inline code."""
+    lines = [
+        line
+        for code in blocks(page, "bash") + blocks(page, "console")
+        for line in code.replace("\\\n", " ").splitlines()
+    ]
+    for line in [*lines, *_INLINE.findall(prose(page))]:
+        line = re.sub(r"\s#.*", "", line)
+        if re.match(r"(python |bash )?tools/\S+\s|python |make |pytest |tools/", line):
+            yield shlex.split(line)
+
+
+def calls(page: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every call of one of our tools: the tool and what follows."""
+    for words in commands(page):
+        start = 1 if words[0] in ("python", "bash") else 0
+        if len(words) > start and words[start].startswith(("tools/", "benchmarks/")):
+            yield ROOT / words[start], words[start + 1 :]
+
+
+@cache
+def options(tool: Path) -> frozenset[str]:
+    """What ``--help`` of a tool lists; a shell script passes its options on to the tools it names."""
+    if tool.suffix == ".sh":
+        named = re.findall(r"(\w+\.py)\b", tool.read_text())
+        return frozenset().union(*(options(tool.parent / name) for name in named))
+    with pytest.MonkeyPatch.context() as patch:
+        text: list[str] = []
+        patch.setattr(sys, "argv", [str(tool), "--help"])
+        patch.setenv("COLUMNS", "200")
+        patch.setattr(sys.stdout, "write", text.append)
+        with pytest.raises(SystemExit):
+            runpy.run_path(str(tool), run_name="__main__")
+    return frozenset(_OPTION.findall("".join(text)))
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def slug(title: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-")
+
+
+def headings(page: Path) -> list[str]:
+    return re.findall(r"^#+ (.+)$", _BLOCK.sub("", page.read_text()), re.M)
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(prose(page)):
+        path, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", path):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        if anchor:
+            assert anchor in {slug(title) for title in headings(target)}, link
+
+
+@every_page
+def test_named_files_exist(page: Path) -> None:
+    for code in _INLINE.findall(prose(page)):
+        if _FILE.match(code) and not _PLACEHOLDER.search(code):
+            assert (ROOT / code).exists() or code in written_by_readers(), code
+
+
+@every_page
+def test_tools_and_their_options_exist(page: Path) -> None:
+    for tool, rest in calls(page):
+        assert tool.is_file(), tool.name
+        for word in rest:
+            if word.startswith("--"):
+                assert word.split("=")[0] in options(tool), f"{tool.name} {word}"
+
+
+@every_page
+def test_configs_and_methods_in_commands_exist(page: Path) -> None:
+    for tool, rest in calls(page):
+        for word, following in itertools.pairwise([*rest, ""]):
+            if word.startswith("configs/") and not _PLACEHOLDER.search(word):
+                assert (ROOT / word).is_file() or word in written_by_readers(), word
+            if word == "--method" and not _PLACEHOLDER.search(following):
+                assert (ROOT / "configs" / "methods" / f"{following}.py").is_file(), tool.name
+
+
+@every_page
+def test_targets_of_make_exist(page: Path) -> None:
+    for words in commands(page):
+        if words[0] == "make":
+            assert {word for word in words[1:] if "=" not in word} <= targets(), words
+
+
+@every_page
+def test_python_compiles(page: Path) -> None:
+    for code in blocks(page, "python"):
+        compile(code, str(page), "exec")
+
+
+def configs_on_pages() -> dict[str, str]:
+    """Configs that a page tells readers to write: first line ``# configs/...py``."""
+    return {
+        match[1]: code
+        for page in PAGES
+        for code in blocks(page, "python")
+        if (match := _CONFIG_TITLE.match(code))
+    }
+
+
+def written_by_readers() -> set[str]:
+    return set(configs_on_pages())
+
+
+@pytest.mark.parametrize("name", sorted(configs_on_pages()))
+def test_configs_on_pages_can_be_planned(name: str, tmp_path: Path) -> None:
+    assert not (ROOT / name).exists(), "the page would overwrite a config"
+    shutil.copytree(
+        ROOT / "configs", tmp_path / "configs", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (tmp_path / name).write_text(configs_on_pages()[name])
+    runs = plan(load_config(tmp_path / name), tmp_path / "work")
+    assert [run.name for run in runs][0] == "teacher"
+    assert "run:teacher" in runs[-1].needs
+
+
+def test_there_are_configs_on_pages() -> None:
+    assert len(configs_on_pages()) >= 3
+
+
+def test_the_loss_on_the_page_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = (c for c in blocks(ROOT / "docs/losses.md", "python") if "register_module" in c)
+    # A registration that is taken back: other tests look at all registered losses.
+    monkeypatch.setattr(MODELS, "_module_dict", dict(MODELS.module_dict))
+    space: dict[str, Any] = {"__name__": "page"}
+    exec(compile(code, "losses.md", "exec"), space)
+    loss = MODELS.build(dict(type="CosineLoss", beta=2.0))
+    assert isinstance(loss, DistillLoss)
+    shapes = {"student_embedding": (3,), "teacher_embedding": (5,)}
+    loss.build(ShapeFacts(shapes, num_classes=4))
+    student = torch.randn(2, 3, requires_grad=True)
+    loss(student_embedding=student, teacher_embedding=torch.randn(2, 5)).backward()
+    assert student.grad is not None
+    assert student.grad.abs().sum() > 0
+
+
+def test_the_loss_used_alone_on_the_page_works() -> None:
+    (code,) = (c for c in blocks(ROOT / "docs/losses.md", "python") if "MODELS.build" in c)
+    space: dict[str, Any] = {}
+    exec(compile(code, "losses.md", "exec"), space)
+    assert set(space["terms"]) == {"loss_target", "loss_non_target"}
+
+
+def test_the_vocabulary_table_is_the_vocabulary() -> None:
+    rows = [
+        f"| `{one.name}` | {one.shape} | {one.meaning} | {one.provider} |"
+        for one in VOCABULARY.values()
+    ]
+    table = "\n".join(["| signal | shape | meaning | known by |", "|---|---|---|---|", *rows])
+    page = (ROOT / "docs/architecture.md").read_text()
+    shown = page.split("<!-- vocabulary:begin -->\n")[1].split("\n<!-- vocabulary:end -->")[0]
+    assert shown == table, f"docs/architecture.md: put this between the markers:\n{table}"
+
+
+TOOLS = sorted(p.name for p in (ROOT / "tools").iterdir() if p.suffix in (".py", ".sh"))
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_and_option_is_documented(name: str) -> None:
+    page = (ROOT / "docs/tools.md").read_text()
+    sections = re.split(r"^## ", page, flags=re.M)
+    (section,) = [one for one in sections if f"`tools/{name}`" in one.splitlines()[0]]
+    tool = ROOT / "tools" / name
+    if tool.suffix == ".py":
+        known = options(tool) - {"--help", "--local_rank", "--local-rank"}
+        assert known <= set(_OPTION.findall(section))
+
+
+@pytest.mark.parametrize("marker", ["methods", "demo"])
+def test_the_readme_has_room_for_what_is_generated(marker: str) -> None:
+    page = (ROOT / "README.md").read_text()
+    assert page.count(f"<!-- {marker}:begin -->") == page.count(f"<!-- {marker}:end -->") == 1

@@ -1,0 +1,254 @@
+"""From result files to statistics, tables, the figure and the page."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from rich.console import Console
+from scipy import stats
+
+from cls_kd.errors import UserError
+from cls_kd.reporting import collect, paired_gain, print_report, summarise, write_report
+from cls_kd.reporting.statistics import interval
+from cls_kd.reporting.tables import to_markdown
+
+CE = [80.0, 82.0, 81.0, 84.5]
+KD = [83.0, 86.5, 83.0, 88.0]
+
+
+def write_run(
+    root: Path, run: str, seed: int | None, test: float | None, /, **changes: Any
+) -> Path:
+    """A finished run whose validation accuracy is 60, 90, 80 over three epochs."""
+    folder = root / run if seed is None else root / run / f"seed_{seed}"
+    folder.mkdir(parents=True)
+    result = {
+        "run": run,
+        "seed": seed or 0,
+        "epochs": 3,
+        "method": run,
+        "teacher": {"0": {"accuracy/top1": 97.5}} if run == "kd" else {},
+        "val": [
+            {"epoch": epoch, "accuracy/top1": value}
+            for epoch, value in ((1, 60.0), (2, 90.0), (3, 80.0 + (seed or 0)))
+        ],
+        "train": [{"epoch": 1, "loss": 2.1}],
+        "test": None if test is None else {"accuracy/top1": test},
+        "wall_seconds": 12.5,
+        "checkpoint": "epoch_3.pth",
+        "parameters": 1030,
+        **changes,
+    }
+    file = folder / "result.json"
+    file.write_text(json.dumps(result))
+    return file
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for seed, (ce, kd) in enumerate(zip(CE, KD, strict=True)):
+        write_run(tmp_path, "ce", seed, ce)
+        write_run(tmp_path, "kd", seed, kd)
+    write_run(tmp_path, "teacher", None, 97.0, parameters=94186)
+    return tmp_path
+
+
+def row(summary: pd.DataFrame, run: str) -> pd.Series:
+    return summary.set_index("run").loc[run]
+
+
+def series(values: list[float], first_seed: int = 0) -> pd.Series:
+    return pd.Series(values, index=range(first_seed, first_seed + len(values)))
+
+
+def test_collect_finds_both_places(root: Path) -> None:
+    runs, curves = collect(root)
+
+    assert runs["run"].tolist() == ["ce"] * 4 + ["kd"] * 4 + ["teacher"]
+    assert runs.loc[3, ["last", "best", "best_epoch", "test"]].tolist() == [83.0, 90.0, 2, 84.5]
+    assert runs.loc[4, "teacher"] == 97.5
+    assert np.isnan(runs.loc[0, "teacher"])
+    assert len(curves) == 9 * 3
+
+
+def test_an_empty_root_says_what_it_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"seed_<k>/result\.json"):
+        collect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"run": "ce", "se',
+        "[]",
+        '{"run": "ce"}',
+        '{"run": "ce", "seed": 0, "epochs": 3, "val": [{"epoch": 1}]}',
+        '{"run": "ce", "seed": 0, "epochs": 3, "val": [], "test": {"other": 1}}',
+    ],
+)
+def test_a_damaged_file_is_named(root: Path, text: str) -> None:
+    file = root / "ce" / "seed_2" / "result.json"
+    file.write_text(text)
+
+    with pytest.raises(UserError, match=r"seed_2.*is damaged"):
+        collect(root)
+
+
+def test_the_same_seed_twice_is_refused(root: Path) -> None:
+    write_run(root, "ce_again", None, 80.0, run="ce", seed=1)
+
+    with pytest.raises(UserError, match=r"twice.*ce_again"):
+        collect(root)
+
+
+def test_the_gain_is_that_of_scipy() -> None:
+    gain = paired_gain(series(KD), series(CE))
+    test = stats.ttest_rel(KD, CE)
+    expected = test.confidence_interval(0.95)
+
+    assert (gain.pairs, gain.mean) == (4, 3.25)
+    assert (gain.low, gain.high) == pytest.approx((expected.low, expected.high))
+    assert gain.p_value == pytest.approx(test.pvalue)
+    assert gain.verdict == "better"
+    assert paired_gain(series(CE), series(KD)).verdict == "worse"
+
+
+def test_a_gain_by_hand() -> None:
+    # Differences 1 and 3: mean 2, standard error 1, t(0.975, 1) = 12.706.
+    gain = paired_gain(series([11.0, 13.0]), series([10.0, 10.0]))
+
+    assert (gain.low, gain.high) == pytest.approx((-10.706, 14.706), abs=1e-3)
+    assert gain.p_value == pytest.approx(0.2952, abs=1e-4)
+    assert gain.verdict == "inside noise"
+
+
+def test_only_common_seeds_are_paired() -> None:
+    gain = paired_gain(series([90.0, 91.0, 99.0], first_seed=2), series(CE))
+
+    assert gain.pairs == 2
+    assert gain.mean == pytest.approx((90.0 - 81.0 + 91.0 - 84.5) / 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "first_seed", "verdict"),
+    [
+        ([99.0], 0, "one seed: noise unknown"),
+        ([99.0], 7, "no common seed"),
+        ([81.0, 83.0], 0, "all differences equal: noise unknown"),
+    ],
+)
+def test_without_spread_nothing_is_claimed(
+    values: list[float], first_seed: int, verdict: str
+) -> None:
+    gain = paired_gain(series(values, first_seed), series(CE))
+
+    assert gain.verdict == verdict
+    assert np.isnan([gain.low, gain.high, gain.p_value]).all()
+
+
+def test_interval_of_one_value_is_unknown() -> None:
+    assert np.isnan(interval([80.0])).all()
+
+
+def test_the_summary(root: Path) -> None:
+    summary = summarise(collect(root).runs, "ce", ["teacher"])
+
+    assert summary["run"].tolist() == ["ce", "kd", "teacher"]
+    assert summary["verdict"].tolist() == ["baseline", "better", "reference"]
+    assert row(summary, "ce")["mean"] == pytest.approx(np.mean(CE))
+    assert row(summary, "ce")["std"] == pytest.approx(np.std(CE, ddof=1))
+    assert row(summary, "kd")[["min", "max", "gain"]].tolist() == [83.0, 88.0, 3.25]
+    assert row(summary, "kd")[["last", "best", "best_epoch"]].tolist() == [81.5, 90.0, 2.0]
+    assert np.isnan(row(summary, "teacher")["gain"])
+    assert set(summary["figure"]) == {"test"}
+
+
+def test_one_missing_test_means_validation_for_all(root: Path) -> None:
+    write_run(root, "nkd", 0, None)
+    summary = summarise(collect(root).runs, "ce", ["teacher"])
+
+    assert set(summary["figure"]) == {"last"}
+    assert row(summary, "ce")["mean"] == 81.5
+    assert row(summary, "nkd")["verdict"] == "one seed: noise unknown"
+
+
+def test_a_reference_needs_no_test(root: Path) -> None:
+    (root / "teacher" / "result.json").unlink()
+    write_run(root, "old_teacher", None, None)
+    summary = summarise(collect(root).runs, "ce", ["old_teacher"])
+
+    assert set(summary["figure"]) == {"test"}
+    assert "| old_teacher | 0 | - | - |" in to_markdown(summary)
+
+
+def test_an_unknown_baseline_names_the_known_ones(root: Path) -> None:
+    with pytest.raises(UserError, match=r"'cee'.*'ce'"):
+        summarise(collect(root).runs, "cee")
+    with pytest.raises(UserError, match="cannot be a reference"):
+        summarise(collect(root).runs, "ce", ["ce"])
+
+
+def test_the_report_is_written_and_can_be_read(root: Path) -> None:
+    paths = write_report(root, "ce", "Digits", ["teacher"])
+
+    page = paths.page.read_text()
+    assert page.startswith("# Digits\n")
+    assert "| kd | 4 | 85.12 |" in page
+    assert "+3.25 [" in page
+    assert "Teacher, measured on the validation part: 97.50." in page
+    table = pd.read_csv(paths.table)
+    assert row(table, "ce")["std"] == np.std(CE, ddof=1)  # every digit
+    with Image.open(paths.figure) as image:
+        assert image.format == "PNG"
+        assert image.width > 1000
+        assert len(np.unique(np.asarray(image))) > 20
+    assert sorted(path.name for path in root.iterdir() if path.is_file()) == [
+        "report.csv",
+        "report.md",
+        "report.png",
+    ]
+
+
+def test_a_report_of_single_seeds_claims_nothing(tmp_path: Path) -> None:
+    write_run(tmp_path, "ce", None, 80.0)
+    write_run(tmp_path, "kd", None, 90.0, val=[])
+    page = write_report(tmp_path, "ce", "One seed").page.read_text()
+
+    assert "one seed: noise unknown" in page
+    assert "better" not in page
+
+
+def test_runs_of_other_size_are_pointed_out(root: Path) -> None:
+    write_run(root, "large", 0, 90.0, parameters=2000)
+
+    assert "differ in parameters" in write_report(root, "ce", "T", ["teacher"]).page.read_text()
+
+
+def test_a_failed_write_leaves_the_old_page(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = write_report(root, "ce", "Old", ["teacher"])
+
+    def fail(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("cls_kd.reporting.report.draw", lambda _c, _s, path, _t: fail(path))
+    before = old.figure.read_bytes()
+    with pytest.raises(OSError, match="disk full"):
+        write_report(root, "ce", "New", ["teacher"])
+    assert old.figure.read_bytes() == before
+    assert not list(root.glob(".report*"))
+
+
+def test_the_terminal_shows_the_gain(root: Path) -> None:
+    out = io.StringIO()
+    print_report(root, "ce", "Digits", ["teacher"], console=Console(file=out, width=80))
+
+    assert "+3.25 [" in out.getvalue()
+    assert "better" in out.getvalue()

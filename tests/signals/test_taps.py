@@ -1,0 +1,273 @@
+"""Every place that a network is said to have shows what an independent pass computes there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from mmpretrain.models import ImageClassifier, TimmClassifier
+from torch import Tensor, nn
+
+from cls_kd.errors import UserError
+from cls_kd.signals import NetworkSource, Tap, find_taps
+from cls_kd.signals.sources import classify_with
+from tests.distillers import tiny
+
+VIT = dict(embed_dims=12, num_layers=3, num_heads=2, feedforward_channels=24)
+
+RESNETS: dict[str, dict[str, Any]] = {
+    "ResNet": dict(type="ResNet", depth=18, stem_channels=8, base_channels=4),
+    "ResNet-50": dict(type="ResNet", depth=50, stem_channels=8, base_channels=4),
+    "ResNet_CIFAR": dict(type="ResNet_CIFAR", depth=18, stem_channels=4, base_channels=4),
+    "SEResNet": dict(type="SEResNet", depth=50, se_ratio=2, stem_channels=4, base_channels=4),
+    "ResNeXt": dict(
+        type="ResNeXt", depth=50, groups=2, width_per_group=4, stem_channels=4, base_channels=4
+    ),
+}
+
+
+def classifier(backbone: dict[str, Any], neck: str | None = "GlobalAveragePooling") -> nn.Module:
+    torch.manual_seed(0)
+    width = {"ResNet": 32, "ResNet_CIFAR": 32, "MobileNetV2": 1280, "DigitsCNN": 8}
+    wide = 128 if backbone.get("depth") == 50 else width.get(backbone["type"], 12)
+    head = dict(type="LinearClsHead", num_classes=5, in_channels=wide)
+    if backbone["type"] == "VisionTransformer":
+        head = dict(type="VisionTransformerClsHead", num_classes=5, in_channels=12)
+    from cls_kd.models import DigitsCNN
+
+    if backbone["type"] == "DigitsCNN":
+        backbone = {**backbone, "type": DigitsCNN}
+    network = ImageClassifier(backbone, neck=dict(type=neck) if neck else None, head=head)
+    network.init_weights()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):  # also those that start at zero
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    return network.eval()
+
+
+def every_signal(
+    network: nn.Module, inputs: Tensor, taps: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """All that the network declares, asked for at once; shapes are those that were measured."""
+    names = [f"student_{name}" for name in find_taps(network, taps)] + ["student_logits"]
+    source = NetworkSource("student", network, names, taps)
+    measured = source.measure(inputs[:1])
+    with torch.no_grad():
+        seen = source.run(inputs)
+    assert set(seen) == set(measured) == set(names)
+    for name, value in seen.items():
+        shapes = (
+            tuple(tuple(one.shape[1:]) for one in value)
+            if isinstance(value, tuple)
+            else tuple(value.shape[1:])
+        )
+        assert shapes == measured[name], name
+    return {name.removeprefix("student_"): value for name, value in seen.items()}
+
+
+@pytest.fixture
+def inputs() -> Tensor:
+    return tiny.images(2, channels=3, size=32)
+
+
+@pytest.mark.parametrize("kind", RESNETS)
+def test_stages_of_resnets_are_those_of_the_backbone(kind: str, inputs: Tensor) -> None:
+    network = classifier(RESNETS[kind])
+    network.backbone.out_indices = (0, 1, 2, 3)
+    with torch.no_grad():
+        expected = network.backbone(inputs)
+        logits = network.head.fc(expected[-1].mean((2, 3)))
+    network.backbone.out_indices = (3,)
+    seen = every_signal(network, inputs)
+    assert len(seen["stages"]) == 4
+    for stage, preact, wanted in zip(seen["stages"], seen["preacts"], expected, strict=True):
+        assert torch.equal(stage, wanted)
+        assert torch.equal(preact.relu(), stage)
+        assert (preact < 0).any()
+    assert torch.equal(seen["feature"], expected[-1])
+    assert torch.allclose(seen["embedding"], expected[-1].mean((2, 3)), atol=1e-6)
+    assert torch.allclose(seen["logits"], logits, atol=1e-6)
+
+
+def test_stages_of_mobilenet_v2_are_those_of_the_backbone(inputs: Tensor) -> None:
+    network = classifier(dict(type="MobileNetV2", widen_factor=0.25))
+    places = len(network.backbone.layers)
+    network.backbone.out_indices = tuple(range(places))
+    with torch.no_grad():
+        expected = network.backbone(inputs)
+    network.backbone.out_indices = (places - 1,)
+    seen = every_signal(network, inputs)
+    assert len(seen["stages"]) == places
+    assert all(torch.equal(*pair) for pair in zip(seen["stages"], expected, strict=True))
+    assert torch.equal(seen["feature"], expected[-1])
+    assert seen["embedding"].shape == (2, 1280)
+
+
+def test_tokens_of_a_vision_transformer(inputs: Tensor) -> None:
+    options = dict(arch=VIT, img_size=32, patch_size=8, final_norm=False)
+    network = classifier(dict(type="VisionTransformer", **options), neck=None)
+    network.backbone.out_indices, network.backbone.out_type = (0, 1, 2), "raw"
+    with torch.no_grad():
+        expected = network.backbone(inputs)
+    network.backbone.out_indices, network.backbone.out_type = (2,), "cls_token"
+    taps = find_taps(network)
+    assert {"tokens", "blocks", "embedding"} <= set(taps)
+    names = ["student_tokens", "student_blocks", "student_embedding"]
+    source = NetworkSource("student", network, names)
+    assert source.measure(inputs)["student_tokens"] == (17, 12)
+    with torch.no_grad():
+        seen = source.run(inputs)
+    blocks = seen["student_blocks"]
+    assert len(blocks) == 3
+    assert all(torch.equal(*pair) for pair in zip(blocks, expected, strict=True))
+    assert torch.equal(seen["student_tokens"], expected[-1])
+    assert torch.equal(seen["student_embedding"], expected[-1][:, 0])
+
+
+def test_a_vision_transformer_has_no_feature_map(inputs: Tensor) -> None:
+    network = classifier(dict(type="VisionTransformer", arch=VIT, img_size=32, patch_size=8), None)
+    with pytest.raises(UserError, match=r"student_feature.*\(N, C, h, w\)"):
+        NetworkSource("student", network, ["student_feature"]).measure(inputs)
+
+
+def test_taps_of_digits_cnn() -> None:
+    network = tiny.build(tiny.digits_cnn((3, 4, 8))).eval()
+    images = tiny.images(2)
+    seen = every_signal(network, images)
+    body = network.backbone
+    x = images
+    for stage, preact, seen_stage in zip(
+        (body.stage1, body.stage2, body.stage3), seen["preacts"], seen["stages"], strict=True
+    ):
+        x = stage.norm(stage.conv(x))
+        assert torch.equal(preact, x)
+        x = x.relu()
+        assert torch.equal(seen_stage, x)
+    assert torch.equal(seen["embedding"], seen["feature"].mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["resnet10t", "mobilenetv3_small_050", "convnext_atto", "test_nfnet", "test_efficientnet"]
+    + ["vgg11"],
+)
+def test_stages_of_timm_networks_are_timms_own(name: str) -> None:
+    torch.manual_seed(0)
+    options = {"mlp_ratio": 0.05} if name == "vgg11" else {}
+    network = TimmClassifier(model_name=name, num_classes=5, **options).eval()
+    images = tiny.images(2, channels=3, size=64)
+    seen = every_signal(network, images)
+    with torch.no_grad():
+        final, maps = network.model.forward_intermediates(images)
+        logits = network.model(images)
+    expected = [one for one in maps if one.shape[-1] < 32]
+    assert len(seen["stages"]) == len(expected) >= 4
+    assert all(torch.equal(*pair) for pair in zip(seen["stages"], expected, strict=True))
+    assert torch.equal(seen["logits"], logits)
+    assert torch.equal(seen["feature"], final)
+    with torch.no_grad():
+        assert torch.equal(classify_with(network)(seen["feature"]), logits)
+        assert torch.equal(network.model.get_classifier()(seen["embedding"]), logits)
+
+
+def test_tokens_of_a_timm_vision_transformer() -> None:
+    torch.manual_seed(0)
+    network = TimmClassifier(
+        model_name="test_vit", num_classes=5, img_size=32, patch_size=8
+    ).eval()
+    images = tiny.images(2, channels=3, size=32)
+    seen = every_signal(network, images)
+    with torch.no_grad():
+        _, maps = network.model.forward_intermediates(
+            images, output_fmt="NLC", return_prefix_tokens=True
+        )
+    for block, (patches, prefix) in zip(seen["blocks"], maps, strict=True):
+        assert torch.equal(block, torch.cat([prefix, patches], dim=1))
+    assert torch.equal(seen["tokens"], seen["blocks"][-1])
+    assert "stages" not in seen
+
+
+@pytest.mark.parametrize("name", ["test_mambaout", "hrnet_w18_small"])
+def test_maps_that_are_no_maps_are_not_offered(name: str) -> None:
+    network = TimmClassifier(model_name=name, num_classes=5)
+    assert set(find_taps(network)) == {"embedding"}
+    with pytest.raises(UserError, match="has no place for 'student_stages'"):
+        NetworkSource("student", network, ["student_stages"])
+
+
+def test_tokens_are_not_taken_for_maps() -> None:
+    network = TimmClassifier(model_name="mixer_s32_224", num_classes=5, img_size=64)
+    with pytest.raises(UserError, match=r"student_stages.*shape.*\(N, C, h, w\).*taps"):
+        NetworkSource("student", network, ["student_stages"]).measure(torch.zeros(1, 3, 64, 64))
+
+
+class Selfmade(nn.Module):
+    """Knows where its features are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taps = {"stages": ("a", "b"), "preacts": ("a", "act:input"), "feature": "b[1]"}
+        self.a = nn.Conv2d(1, 3, 3)
+        self.act = nn.ReLU()
+        self.b = Pair()
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.b(self.act(self.a(images)))[1].mean((2, 3)))
+
+
+class Pair(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, self.conv(x)
+
+
+def test_a_network_declares_its_own_places() -> None:
+    network = Selfmade()
+    taps = {"stages": ("a", "b[0]"), "preacts": ("a", "b.conv")}
+    seen = every_signal(network, tiny.images(2), taps)
+    a = network.a(tiny.images(2))
+    assert torch.equal(seen["stages"][0], a)
+    assert torch.equal(seen["stages"][1], a.relu())
+    assert torch.equal(seen["feature"], network.b.conv(a.relu()))
+    assert torch.equal(seen["embedding"], seen["feature"].mean((2, 3)))
+
+
+def test_the_config_overrides_what_the_network_declares() -> None:
+    found = find_taps(Selfmade(), {"feature": "act", "embedding": "fc:input"})
+    assert found["feature"] == Tap("act")
+    assert found["stages"] == (Tap("a"), Tap("b"))
+    assert found["preacts"][1] == Tap("act", "input")
+
+
+def test_the_last_of_overridden_stages_is_the_feature_where_nobody_says() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(48, 10))
+    assert find_taps(network, {"stages": ("0", "1")})["feature"] == Tap("1")
+
+
+def test_an_item_of_a_tuple_must_be_named() -> None:
+    source = NetworkSource("student", Selfmade(), ["student_stages"])
+    with pytest.raises(UserError, match=r"'b'.*tuple.*'b\[-1\]'"):
+        source.measure(tiny.images(1))
+
+
+def test_a_path_to_nowhere_is_answered_with_near_ones() -> None:
+    network = tiny.build(tiny.digits_cnn())
+    with pytest.raises(UserError, match=r"'backbone.stage9'.*'backbone.stage"):
+        find_taps(network, {"stages": ("backbone.stage9",)})
+
+
+def test_a_path_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match="not a path"):
+        Tap.parse("layer1 -> relu")
+
+
+def test_a_missing_place_is_answered_with_those_there_are() -> None:
+    network = tiny.build(tiny.digits_cnn())
+    with pytest.raises(UserError, match=r"ImageClassifier\(DigitsCNN\).*'student_tokens'.*stages"):
+        NetworkSource("student", network, ["student_tokens"])
