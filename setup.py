@@ -10,7 +10,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "cls_kd/__init__.py").rea
 
 # The import packages mmengine, mmcv and mmpretrain are published under two sets of names:
 # OpenMMLab's (mmengine, mmcv or mmcv-lite, mmpretrain) and the maintained fork's (onedl-*). cls_kd
-# runs on either, but a requirement cannot say "this one or that one", and pip sees no conflict: with
+# runs on either, but a requirement cannot say "this one or that", and pip sees no conflict: with
 # both in one environment, each overwrites the other's files. So the fork is required here, and who
 # has the stock packages installs this one with `pip install --no-deps -e .`
 FORK = ["onedl-mmengine>=0.10.12", "onedl-mmcv>=2.3.6", "onedl-mmpretrain>=1.3.6"]
@@ -23,6 +23,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["cls_kd", "cls_kd.*"]),
+    # The configs, by the link cls_kd/configs: a config elsewhere inherits from cls_kd.configs.
+    package_data={"cls_kd": ["configs/**/*.py"]},
     python_requires=">=3.10",
     # The lower bounds are the first releases for numpy 2, where nothing else sets them.
     install_requires=[

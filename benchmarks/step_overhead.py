@@ -1,15 +1,16 @@
 #!/usr/bin/env python
 """Time of a training step here, divided by that of a bare PyTorch loop which does the same work.
 
-python benchmarks/step_overhead.py                                on the CPU, about 5 minutes
-python benchmarks/step_overhead.py --pairs tiny --profile         where the difference goes
-python benchmarks/step_overhead.py --device cuda --pairs resnet --batch-size 256 --size 224 --amp
+python benchmarks/step_overhead.py                                 on the CPU, some minutes
+python benchmarks/step_overhead.py --threads 1 --clock cpu         where others work on the machine
+python benchmarks/step_overhead.py --pairs tiny --profile          where the difference goes
+python benchmarks/step_overhead.py --device cuda --pairs resnet --batch-size 256 --amp
 
 Ours is the real runner: its loop, hooks, log lines, preprocessing, `Distiller.train_step`. The bare
-loop has the same networks, initial weights, uint8 batches, loss and optimiser, and keeps nothing but
-the losses. Batches are ready beforehand for both. They run in turn in one process, a block of steps
-each; the ratio is the median over pairs of neighbouring blocks, with quartiles. In every block of ours
-one log line is written, oftener than the usual one in 50 steps where the block is shorter.
+loop has the same networks, initial weights, uint8 batches, loss and optimiser, and keeps nothing
+but the losses. Batches are ready beforehand for both. They run in turn in one process, a block of
+steps each; the ratio is the median over pairs of neighbouring blocks, with quartiles. In every
+block of ours one log line is written, oftener than the usual one in 50 steps where it is shorter.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,10 +37,10 @@ from torch.utils.data import DataLoader
 from cls_kd.distillers import Distiller
 from cls_kd.engine import DistillRunner, compose
 from cls_kd.engine.compat import amp_wrapper
-from cls_kd.functional import attention_map, match_size, softened_kl
 from cls_kd.registry import MODELS
 
 Batch = dict[str, Any]
+RUNTIME = Path(__file__).parents[1] / "configs" / "_base_" / "runtime" / "default.py"
 CLASSES = 10
 SGD = dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=5e-4)
 
@@ -99,13 +101,17 @@ class Method:
 
 def kd_by_hand(student: Tensor, teacher: Tensor, *_: list[Tensor]) -> Tensor:
     """What ``losses.kd`` weighs: temperature 4, weight 0.9."""
-    return 0.9 * softened_kl(student, teacher, 4.0)
+    softened = F.log_softmax(student / 4, 1), F.softmax(teacher / 4, 1)
+    return 0.9 * 16 * F.kl_div(*softened, reduction="batchmean")
 
 
 def at_by_hand(_: Tensor, __: Tensor, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
-    """Attention transfer of all stages, weight 1000."""
-    pairs = (match_size(s, t) for s, t in zip(student, teacher, strict=True))
-    return 1000.0 * sum(F.mse_loss(attention_map(s), attention_map(t)) for s, t in pairs)
+    """Attention transfer of all stages, which are of equal size here; weight 1000."""
+    pairs = (
+        [F.normalize(one.pow(2).mean(1).flatten(1)) for one in pair]
+        for pair in zip(student, teacher, strict=True)
+    )
+    return 1000.0 * sum(F.mse_loss(*pair) for pair in pairs)
 
 
 METHODS = {
@@ -115,7 +121,7 @@ METHODS = {
 
 
 class Stopwatch:
-    """Exclusive host time by part: what a part calls, and is a part itself, is not counted twice."""
+    """Host time by part; a part that another one calls is counted once, as itself."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -321,7 +327,7 @@ def measure(name: str, method: str, args: argparse.Namespace) -> Outcome:
 def _runner(
     pair: Pair, method: Method, loader: Interleaved, folder: str, args: argparse.Namespace
 ) -> DistillRunner:
-    cfg = compose.read_config("configs/_base_/runtime/default.py")
+    cfg = compose.read_config(RUNTIME)
     wrapper = dict(type="OptimWrapper", optimizer=SGD)
     cfg.merge_from_dict(
         dict(
@@ -456,7 +462,9 @@ def report(outcomes: list[Outcome], args: argparse.Namespace) -> str:
         if one.parts:
             lines += ["", f"Host time of a step, {one.name} (ms):", "", "| part | ours | bare |"]
             lines += ["|---|---|---|"]
-            lines += [f"| {part} | {own:.3f} | {bare:.3f} |" for part, (own, bare) in one.parts.items()]
+            lines += [
+                f"| {part} | {own:.3f} | {bare:.3f} |" for part, (own, bare) in one.parts.items()
+            ]
     return "\n".join(lines)
 
 
@@ -485,7 +493,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--amp", action="store_true", help="bfloat16")
     parser.add_argument("--compile", action="store_true", help="torch.compile the backbones")
-    parser.add_argument("--compare", type=int, default=5, help="first steps whose losses must agree")
+    parser.add_argument(
+        "--compare", type=int, default=5, help="first steps whose losses must agree"
+    )
     parser.add_argument("--profile", action="store_true", help="a table of parts, slower")
     return parser.parse_args(argv)
 

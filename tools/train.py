@@ -17,6 +17,7 @@ from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import add_config_options, run_tool
 from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.execute import default_work_dir, execute
+from cls_kd.engine.runs import RESULT
 from cls_kd.reporting import print_report, write_report
 
 
@@ -68,8 +69,9 @@ def main() -> None:
         launcher=args.launcher,
     )
     if "report" in cfg and is_main_process():
-        paths = write_report(work_dir, **cfg.report)
-        print_report(work_dir, **cfg.report)
+        files = [run.work_dir / RESULT for run in runs]
+        paths = write_report(work_dir, **cfg.report, files=files)
+        print_report(work_dir, **cfg.report, files=files)
         print("Written:", *paths, sep="\n  ")
 
 

@@ -75,6 +75,8 @@ class Digits(BaseDataset):
             ann_file="",
             pipeline=pipeline,
             indices=indices,
+            # So few items need no packing, which collects garbage in the whole process first.
+            serialize_data=False,
             test_mode=test_mode,
             lazy_init=lazy_init,
         )

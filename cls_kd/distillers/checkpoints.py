@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,9 @@ _ALLOWED: list[Any] = [
 
 _INNER = ("state_dict", "model", "model_state_dict")
 """Keys under which the field's checkpoints keep the weights, in order of preference."""
+
+_NO_PICKLE = re.compile(r"Unsupported operand|invalid load key|pickle data was truncated")
+"""How unpickling ends on bytes that never were a pickle: a web page, a text."""
 
 
 @contextmanager
@@ -91,7 +95,9 @@ def weights_in(checkpoint: Mapping[str, Any], source: str) -> dict[str, torch.Te
 
 
 def _load(path: Path, map_location: Any) -> Any:
-    with allowed_types():
+    with allowed_types(), warnings.catch_warnings():
+        # What cannot be read is an error, with a message of its own.
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
         return torch.load(path, map_location=map_location, weights_only=True)
 
 
@@ -112,19 +118,25 @@ def _guarded(name: str, read: Any) -> dict[str, Any]:
     try:
         checkpoint = read()
     except pickle.UnpicklingError as error:
+        if _NO_PICKLE.search(str(error)):
+            raise _damaged(name, error) from None
         raise UserError(
             f"The checkpoint {name} was refused: it holds something other than weights, and "
             f"loading that could run code. Nothing of it was run. ({_forbidden(error)})"
         ) from None
     except Exception as error:
         # The bytes are not trusted: any error while they are read is the file's.
-        raise UserError(
-            f"The checkpoint {name} cannot be read: it is damaged, cut short or not a checkpoint. "
-            f"({_first_line(error)})"
-        ) from None
+        raise _damaged(name, error) from None
     if not isinstance(checkpoint, dict):
         raise UserError(f"The checkpoint {name} holds a {type(checkpoint).__name__}, not weights.")
     return checkpoint
+
+
+def _damaged(name: str, error: BaseException) -> UserError:
+    return UserError(
+        f"The checkpoint {name} cannot be read: it is damaged, cut short or not a checkpoint. "
+        f"({_first_line(error)})"
+    )
 
 
 def _neighbours(path: Path) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -43,12 +44,28 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
+class _Options(DictAction):
+    """MMEngine's, with a message where it would fail on what is no KEY=VALUE."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        for one in values:
+            if not one.partition("=")[1] or one.startswith("="):
+                parser.error(f"{option_string}: {one!r} is not of the form KEY=VALUE")
+        super().__call__(parser, namespace, values, option_string)
+
+
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """``--cfg-options key=value ...``, as everywhere in OpenMMLab."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=_Options,
         metavar="KEY=VALUE",
         help="change the config: train_cfg.max_epochs=5 model.losses.kd.temperature=2",
     )

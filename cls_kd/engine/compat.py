@@ -39,12 +39,12 @@ def init_distributed(launcher: str) -> None:
     """
     if launcher == "none" or torch.distributed.is_initialized():
         return
-    if torch.cuda.is_available():
-        init_dist(launcher, backend="nccl")
-        return
     if launcher == "slurm":
         _environment_from_slurm()
-    init_process_group(backend="gloo")
+    if torch.cuda.is_available():
+        init_dist(launcher, backend="nccl")
+    else:
+        init_process_group(backend="gloo")
 
 
 def _environment_from_slurm() -> None:

@@ -13,7 +13,7 @@ from cls_kd.engine.compat import amp_wrapper
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
 
-_OWN_METHODS = Path(__file__).resolve().parents[2] / "configs" / "methods"
+_OWN_METHODS = Path(__file__).resolve().parents[1] / "configs" / "methods"
 
 
 def load_config(

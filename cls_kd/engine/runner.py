@@ -73,7 +73,11 @@ class DistillRunner(Runner):
         different sizes need ``collate_fn=dict(type='pseudo_collate')``.
         """
         if isinstance(dataloader, dict):
-            own = {"worker_init_fn": {"type": leave_seed}, "collate_fn": {"type": default_collate}}
+            own = {
+                "worker_init_fn": {"type": leave_seed},
+                "collate_fn": {"type": default_collate},
+                "pin_memory": torch.cuda.is_available(),
+            }
             dataloader = {**own, **dataloader}
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 

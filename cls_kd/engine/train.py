@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
+from mmengine.registry import OPTIMIZERS, init_default_scope
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
@@ -25,7 +25,7 @@ from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.runs import Run, begin, finish
-from cls_kd.errors import UserError
+from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS
 
 
@@ -126,7 +126,7 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     for key, loader in loaders.items():
         check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
     # The runner builds its own, once files are written.
-    return model, loaders, build_optim_wrapper(model, cfg.optim_wrapper)
+    return model, loaders, build_optimizer(model, cfg.optim_wrapper)
 
 
 def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
@@ -141,6 +141,22 @@ def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
     if "input_shape" not in model:
         model["input_shape"] = image_shape(loader.dataset)
     return MODELS.build(model)
+
+
+def build_optimizer(model: Distiller, config: Mapping[str, Any]) -> Any:
+    """The optimizer wrapper of a config.
+
+    Raises:
+        UserError: There is no such optimizer, or it does not take what the config gives it.
+    """
+    kind = config.get("optimizer", {}).get("type")
+    if isinstance(kind, str) and "." not in kind and OPTIMIZERS.get(kind) is None:
+        hint = did_you_mean(kind, OPTIMIZERS.module_dict, every=False)
+        raise UserError(f"optim_wrapper: there is no optimizer {kind!r}.{hint}")
+    try:
+        return build_optim_wrapper(model, config)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"optim_wrapper cannot be built: {error.args[0]}") from error
 
 
 def check_complete(cfg: Config) -> None:

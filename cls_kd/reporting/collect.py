@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,18 +32,22 @@ class Collected(NamedTuple):
     curves: pd.DataFrame
 
 
-def collect(root: str | Path, metric: str = METRIC) -> Collected:
+def collect(
+    root: str | Path, files: Sequence[Path] | None = None, metric: str = METRIC
+) -> Collected:
     """Gather ``<root>/<run>/result.json`` and ``<root>/<run>/seed_<k>/result.json``.
 
     Args:
         root: Folder of an experiment.
+        files: Only these results; a folder may hold runs of an earlier plan. Default: all.
         metric: Which figure to take from ``val``, ``test`` and ``teacher``.
 
     Raises:
         UserError: There is no finished run, a file is damaged, or a run and seed come twice.
     """
     root = Path(root)
-    files = sorted([*root.glob("*/result.json"), *root.glob("*/seed_*/result.json")])
+    if files is None:
+        files = sorted([*root.glob("*/result.json"), *root.glob("*/seed_*/result.json")])
     if not files:
         raise UserError(
             f"No finished run under {root}: expected <run>/result.json or "

@@ -24,7 +24,11 @@ class ReportPaths(NamedTuple):
 
 
 def write_report(
-    root: str | Path, baseline: str, title: str, references: Sequence[str] = ()
+    root: str | Path,
+    baseline: str,
+    title: str,
+    references: Sequence[str] = (),
+    files: Sequence[Path] | None = None,
 ) -> ReportPaths:
     """Write ``report.md``, ``report.csv`` (full precision) and ``report.png`` under ``root``.
 
@@ -33,9 +37,10 @@ def write_report(
         baseline: The run that the others are compared with.
         title: Heading of the page and of the figure.
         references: Runs with another network or other data (the teacher): listed, not compared.
+        files: Only these results, see `collect`.
     """
     root = Path(root)
-    collected = collect(root)
+    collected = collect(root, files)
     summary = summarise(collected.runs, baseline, references)
     paths = ReportPaths(root / "report.md", root / "report.csv", root / "report.png")
     page = _page(collected, summary, baseline, title)
@@ -50,10 +55,11 @@ def print_report(
     baseline: str,
     title: str,
     references: Sequence[str] = (),
+    files: Sequence[Path] | None = None,
     console: Console | None = None,
 ) -> None:
     """The same table on the terminal."""
-    collected = collect(root)
+    collected = collect(root, files)
     summary = summarise(collected.runs, baseline, references)
     console = console or Console()
     console.print(to_terminal(summary, title))

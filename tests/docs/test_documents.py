@@ -1,4 +1,4 @@
-"""What the documentation names exists: files, links, commands, their options, code that compiles."""
+"""What the documentation names exists: files, links, commands and options; its code compiles."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def calls(page: Path) -> Iterator[tuple[Path, list[str]]]:
 
 @cache
 def options(tool: Path) -> frozenset[str]:
-    """What ``--help`` of a tool lists; a shell script passes its options on to the tools it names."""
+    """What ``--help`` lists; a shell script passes its options on to the tools it names."""
     if tool.suffix == ".sh":
         named = re.findall(r"(\w+\.py)\b", tool.read_text())
         return frozenset().union(*(options(tool.parent / name) for name in named))
@@ -173,7 +173,7 @@ def test_configs_on_pages_can_be_planned(name: str, tmp_path: Path) -> None:
     )
     (tmp_path / name).write_text(configs_on_pages()[name])
     runs = plan(load_config(tmp_path / name), tmp_path / "work")
-    assert [run.name for run in runs][0] == "teacher"
+    assert runs[0].name == "teacher"
     assert "run:teacher" in runs[-1].needs
 
 

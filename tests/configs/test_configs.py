@@ -1,0 +1,130 @@
+"""Every config parses, is dumped, reads back the same, and builds, alone and with every method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from cls_kd.engine import Run, load_config, plan, train
+from cls_kd.engine.compose import known_methods, read_config
+from cls_kd.registry import MODELS
+from tests.engine import tiny_runs
+
+CONFIGS = tiny_runs.ROOT / "configs"
+FILES = sorted(
+    file
+    for file in CONFIGS.rglob("*.py")
+    if "_base_" not in file.parts and not file.stem.startswith("_")
+)
+METHODS = sorted(known_methods())
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(CONFIGS).with_suffix(""))
+
+
+PARSED = {file: read_config(file) for file in FILES}
+TRAINABLE = [file for file, cfg in PARSED.items() if "train_cfg" in cfg and "model" in cfg]
+TAKES_METHODS = [
+    file
+    for file, cfg in PARSED.items()
+    if file in TRAINABLE and "{method}" in str([run["name"] for run in cfg.get("runs", [])])
+    or "pairs" in file.parts
+]
+every_file = pytest.mark.parametrize("file", FILES, ids=named)
+every_trainable = pytest.mark.parametrize("file", TRAINABLE, ids=named)
+
+
+def test_there_are_configs_of_every_kind() -> None:
+    folders = {file.relative_to(CONFIGS).parts[0] for file in FILES}
+    assert {"digits", "methods", "networks"} <= folders
+    assert tiny_runs.PAIR in TRAINABLE
+
+
+@every_file
+def test_a_dumped_config_is_the_same(file: Path, tmp_path: Path) -> None:
+    cfg = PARSED[file]
+    cfg.dump(tmp_path / "dumped.py")
+    again = read_config(tmp_path / "dumped.py")
+    assert again.to_dict() == cfg.to_dict()
+    assert again.pretty_text == cfg.pretty_text
+    assert Config.fromfile(tmp_path / "dumped.py").to_dict() == cfg.to_dict()
+
+
+def runs_of(cfg: Config) -> list[Run]:
+    """One of each name: seeds change nothing that is built."""
+    runs = {run.name: run for run in plan(cfg, Path("nowhere"))}
+    return list(runs.values())
+
+
+def build(run: Run, shape: tuple[int, ...], num_samples: int = 50) -> Any:
+    """The distiller, with untrained teachers and without the data."""
+    init_default_scope("cls_kd")
+    model = run.cfg.to_dict()["model"]
+    one = model.get("teacher")
+    for teacher in one if isinstance(one, list) else [one] if one else []:
+        teacher["weights"] = "random"
+    model.pop("student_weights", None)
+    if model.get("data_preprocessor") is None:
+        model["data_preprocessor"] = run.cfg.to_dict().get("data_preprocessor")
+    return MODELS.build(dict(model, input_shape=shape, num_samples=num_samples))
+
+
+def shape_of(cfg: Config) -> tuple[int, ...]:
+    """As small as the networks of this config can take it."""
+    text = cfg.pretty_text
+    if "Digits" in text:
+        return (1, 8, 8)
+    return (3, 32, 32) if "CIFAR" in text else (3, 64, 64)
+
+
+@every_trainable
+def test_every_run_builds(file: Path) -> None:
+    cfg = load_config(file)
+    for run in runs_of(cfg):
+        model = build(run, shape_of(cfg))
+        assert any(one.requires_grad for one in model.parameters())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("file", TAKES_METHODS, ids=named)
+def test_every_pair_builds_with_every_method(file: Path, method: str) -> None:
+    cfg = load_config(file, method=method)
+    run = runs_of(cfg)[-1]
+    if "negatives" in str(run.cfg.model.losses):
+        run.cfg.model.losses.crd.negatives = 8
+    expected = set(read_config(known_methods()[method]).losses)
+    assert set(run.cfg.model.losses) == expected
+    assert set(build(run, shape_of(cfg)).losses) == expected
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.parent.name == "networks"], ids=named)
+def test_every_network_builds_and_gives_logits(file: Path) -> None:
+    (network,) = (
+        value for value in PARSED[file].to_dict().values() if isinstance(value, dict)
+    )
+    shape = shape_of(PARSED[file])
+    if "DigitsCNN" in str(network):
+        shape = (1, 8, 8)
+    init_default_scope("cls_kd")
+    built = MODELS.build(network).eval()
+    logits = built(torch.zeros(2, *shape))
+    assert logits.shape == (2, network["head"]["num_classes"])
+
+
+def test_a_dumped_config_trains_again_to_the_same_bits(
+    digits_teacher: Path, tmp_path: Path
+) -> None:
+    cfg = tiny_runs.config(digits_teacher, method="dkd", epochs=1)
+    train(tiny_runs.single(cfg, tmp_path / "first"))
+    again = load_config(tmp_path / "first" / "config.py")
+    second = tiny_runs.single(again, tmp_path / "second")
+    train(second)
+    assert second.digest() == tiny_runs.single(cfg, tmp_path / "first").digest()
+    first, other = (tiny_runs.state(tmp_path / name) for name in ("first", "second"))
+    assert not tiny_runs.different(first, other)

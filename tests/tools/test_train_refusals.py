@@ -1,0 +1,257 @@
+"""What cannot work is refused: one message, exit code 1 or 2, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.tools.conftest import Spoil, Trained
+from tests.tools.driver import PAIR, call, contents, spawn
+
+REFUSALS = {
+    "unknown loss": (
+        "model['losses']['nkd']['type'] = 'NKDLos'",
+        ("'nkd'", "'NKDLos'", "Did you mean 'NKDLoss'"),
+    ),
+    "unknown loss by its path": (
+        "model['losses']['nkd']['type'] = 'cls_kd.losses.NKDLos'",
+        ("'nkd'", "Did you mean 'NKDLoss'"),
+    ),
+    "unknown option of a loss": (
+        "model['losses']['nkd']['temprature'] = 2",
+        ("'nkd'", "temprature"),
+    ),
+    "value of an option": (
+        "model['losses']['nkd']['temperature'] = -1",
+        ("temperature must be above 0",),
+    ),
+    "no loss": ("model['losses'] = {}", ("no loss",)),
+    "tap of a module that is not there": (
+        "model['student_taps'] = dict(stages=('backbone.stage9',))",
+        ("no module 'backbone.stage9'", "Did you mean", "backbone.stage3"),
+    ),
+    "stage out of range": (
+        "model['losses']['fitnet'] = dict(type='FitNetLoss', stage=7)",
+        ("stage 7", "3 stages"),
+    ),
+    "teacher without weights": (
+        "model['teacher'].pop('weights')",
+        ("The teacher has no weights",),
+    ),
+    "teacher whose file is not there": (
+        "model['teacher']['weights'] = '/nowhere/teacher.pth'",
+        ("/nowhere/teacher.pth does not exist",),
+    ),
+    "no teacher for a loss that asks one": ("model['teacher'] = None", ("there is no teacher",)),
+    "teacher of other classes": (
+        "model['teacher']['weights'] = 'random'\n"
+        "model['teacher']['network']['head']['num_classes'] = 7",
+        ("7 classes", "the student has 10"),
+    ),
+    "labels out of range": (
+        "model['teacher']['weights'] = 'random'\n"
+        "for one in (model['teacher']['network'], model['student']):\n"
+        "    one['head']['num_classes'] = 5",
+        ("Labels out of range", "from 0 to 9", "5 classes"),
+    ),
+    "unknown backbone": (
+        "model['student']['backbone']['type'] = 'DigitsCNM'",
+        ("DigitsCNM is not in the",),
+    ),
+    "unknown option of a backbone": (
+        "model['student']['backbone']['width'] = 3",
+        ("unexpected keyword argument 'width'",),
+    ),
+    "unknown optimizer": (
+        "optim_wrapper['optimizer']['type'] = 'SGDD'",
+        ("no optimizer 'SGDD'", "Did you mean 'SGD'"),
+    ),
+    "unknown option of an optimizer": (
+        "optim_wrapper['optimizer']['rate'] = 0.1",
+        ("optim_wrapper", "unexpected keyword argument 'rate'"),
+    ),
+    "no data": ("train_dataloader = None", ("no train_dataloader",)),
+    "syntax error": ("model = = 3", ("cannot be read", "SyntaxError")),
+    "module that cannot be imported": (
+        "custom_imports = dict(imports=['no_such_module_of_mine'])",
+        ("cannot be read", "no_such_module_of_mine"),
+    ),
+    "folder of images that is not there": (
+        "for loader in (train_dataloader, val_dataloader, test_dataloader):\n"
+        "    loader['dataset'] = dict(type='CustomDataset', data_root='/nowhere/images',\n"
+        "                             pipeline=[dict(type='LoadImageFromFile')])",
+        ("missing", "/nowhere/images"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_config_that_cannot_work_is_refused(name: str, config: Spoil, tmp_path: Path) -> None:
+    lines, words = REFUSALS[name]
+    work_dir = tmp_path / "work"
+    call("train.py", config(lines), "--work-dir", work_dir).refused(*words)
+    assert not work_dir.exists()
+
+
+OPTIONS = {
+    "text for a number": ("train_cfg.max_epochs=many", "whole number"),
+    "nothing for a number": ("train_cfg.max_epochs=0", "whole number"),
+    "a number for a section": ("model=3", "section"),
+    "a key below a number": ("train_cfg.max_epochs.more=3", "max_epochs"),
+    "a place beyond the list": ("param_scheduler.5.T_max=3", "5"),
+    "a name where a list has numbers": ("param_scheduler.first.T_max=3", "param_scheduler"),
+    "no value": ("train_cfg.max_epochs", "KEY=VALUE"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_that_does_not_fit_is_refused(name: str, config: Spoil, tmp_path: Path) -> None:
+    option, word = OPTIONS[name]
+    work_dir = tmp_path / "work"
+    outcome = call("train.py", config(), "--work-dir", work_dir, "--cfg-options", option)
+    outcome.refused(word)
+    assert not work_dir.exists()
+
+
+USER_MODULE = """
+from torch import Tensor
+
+from cls_kd.losses import DistillLoss
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module(force=True)
+class MisspeltLoss(DistillLoss):
+    def forward(self, student_logits: Tensor, teacher_logit: Tensor) -> Tensor:
+        return student_logits.sum()
+
+
+@MODELS.register_module(force=True)
+class TokensLoss(DistillLoss):
+    def forward(self, student_tokens: Tensor) -> Tensor:
+        return student_tokens.sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("MisspeltLoss", ("'mine' (MisspeltLoss)", "'teacher_logit'", "Did you mean 'teacher_log")),
+        ("TokensLoss", ("'student_tokens'", "student_stages", "student_taps=dict(tokens=...)")),
+    ],
+)
+def test_a_signal_that_is_not_there_is_refused(
+    kind: str,
+    words: tuple[str, ...],
+    config: Spoil,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "user_losses_of_refusals.py").write_text(USER_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = config(
+        "custom_imports = dict(imports=['user_losses_of_refusals'])",
+        f"model['losses']['mine'] = dict(type='{kind}')",
+    )
+    call("train.py", path, "--work-dir", tmp_path / "work").refused(*words)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused_with_its_keys(
+    config: Spoil, trained: Trained, tmp_path: Path
+) -> None:
+    path = config(f"model['teacher']['weights'] = {str(trained.student)!r}")
+    outcome = call("train.py", path, "--work-dir", tmp_path / "work")
+    outcome.refused("does not fit", "backbone.stage1.conv.weight", "instead of (32, 1, 3, 3)")
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_later_run_that_cannot_work_is_refused_before_the_first_trains(tmp_path: Path) -> None:
+    options = ("--cfg-options", "runs.1.model.losses.kd.type=KDLos")
+    outcome = call("train.py", PAIR, "--work-dir", tmp_path / "work", *options)
+    outcome.refused("The run student (seed 0)", "'KDLos'", "Did you mean 'KDLoss'")
+    assert not (tmp_path / "work").exists()
+
+
+def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
+    outcome = call("train.py", PAIR, "--method", "nkdd", "--work-dir", tmp_path / "work")
+    outcome.refused("no method 'nkdd'", "Did you mean 'nkd'")
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_config_that_is_not_there_is_refused_with_its_neighbours(tmp_path: Path) -> None:
+    missing = PAIR.with_name("pairs.py")
+    call("train.py", missing, "--work-dir", tmp_path / "work").refused("does not exist", "pair.py")
+    assert not (tmp_path / "work").exists()
+
+
+def test_an_unknown_option_of_the_command_line_is_exit_code_2(tmp_path: Path) -> None:
+    outcome = call("train.py", PAIR, "--work-dirs", tmp_path / "work", "--method")
+    assert outcome.refused("usage", "--method").code == 2
+
+
+def test_as_a_program_of_its_own(config: Spoil, tmp_path: Path) -> None:
+    """What users see: the message alone on stderr, with nothing of the machinery below."""
+    path = config(REFUSALS["unknown loss"][0])
+    outcome = spawn("python", "tools/train.py", path, "--work-dir", tmp_path / "work")
+    assert outcome.refused("Did you mean 'NKDLoss'").err.startswith("error: ")
+    assert outcome.out == ""
+    assert not (tmp_path / "work").exists()
+
+
+IMAGES = """
+_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=8),
+    dict(type='PackInputs'),
+]
+for loader in (train_dataloader, val_dataloader, test_dataloader):
+    loader['dataset'] = dict(type='CustomDataset', data_root={root!r}, pipeline=_pipeline)
+del loader
+data_preprocessor = dict(num_classes=2, mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0])
+model['teacher']['weights'] = 'random'
+for one in (model['teacher']['network'], model['student']):
+    one['backbone']['in_channels'] = 3
+    one['head']['num_classes'] = 2
+del one
+"""
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    root = tmp_path / "images"
+    for place, name in enumerate(("cat", "dog")):
+        (root / name).mkdir(parents=True)
+        for number in range(4):
+            colour = (60 * number, 200 * place, 30)
+            Image.new("RGB", (9, 9), colour).save(root / name / f"{number}.png")
+    return root
+
+
+def test_a_folder_of_images_trains(images: Path, config: Spoil, tmp_path: Path) -> None:
+    path = config(IMAGES.format(root=str(images)))
+    call("train.py", path, "--work-dir", tmp_path / "work").succeeded()
+    assert (tmp_path / "work" / "result.json").is_file()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_cut_short_is_named(
+    workers: int, images: Path, config: Spoil, tmp_path: Path
+) -> None:
+    damaged = images / "dog" / "2.png"
+    damaged.write_bytes(damaged.read_bytes()[:20])
+    path = config(IMAGES.format(root=str(images)), f"train_dataloader['num_workers'] = {workers}")
+    outcome = call("train.py", path, "--work-dir", tmp_path / "work")
+    outcome.refused(f"The image {damaged} cannot be read")
+    assert not (tmp_path / "work" / "result.json").exists()
+    assert not list((tmp_path / "work").glob("*.pth"))
+
+
+def test_another_config_in_the_same_place_changes_nothing(trained: Trained, tmp_path: Path) -> None:
+    before = contents(trained.work_dir)
+    options = ("--cfg-options", "train_cfg.max_epochs=2")
+    outcome = call("train.py", PAIR, "--method", "nkd", "--work-dir", trained.work_dir, *options)
+    outcome.refused("was made with another config", "'max_epochs': 2", "--restart")
+    assert contents(trained.work_dir) == before
