@@ -19,6 +19,8 @@ setup(
     name="cls_kd",
     version=VERSION,
     description="Config-driven knowledge distillation for image classification",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     author="The cls_kd authors",
     license="Apache-2.0",
     license_files=["LICENSE"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,14 @@ _COUNT = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def _no_runner_left() -> Iterator[None]:
+def _no_runner_left() -> None:
     """A hub of its own: what an earlier runner left there (its progress) is no test's business."""
     MessageHub.get_instance(f"test_{next(_COUNT)}")
-    yield
 
 
 @pytest.fixture(scope="session")
 def digits_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A digits teacher with weights and batch statistics unlike its initial ones, as a checkpoint."""
+    """A digits teacher whose weights and batch statistics are not its initial ones."""
     torch.manual_seed(7)
     network = tiny.build(tiny.digits_cnn(widths=(8, 8, 16)))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Export a trained student for use without this project: mmpretrain, safetensors, ONNX.
 
-python tools/export_student.py configs/digits/pair.py work_dirs/pair/student/epoch_30.pth out/
+python tools/export_student.py configs/digits/pair.py work_dirs/pair/student/epoch_20.pth out/
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Test: a checkpoint of a config's student, or the config's teacher, on its test data.
 
-python tools/test.py configs/digits/pair.py work_dirs/pair/student/epoch_30.pth
+python tools/test.py configs/digits/pair.py work_dirs/pair/student/epoch_20.pth
 python tools/test.py configs/digits/pair.py --network teacher
 
 It trains nothing, and writes nothing but --out.

@@ -36,8 +36,8 @@ _ALLOWED: list[Any] = [
     np.dtype,
     # NumPy's own constructors, whose module was renamed between its versions 1 and 2.
     *(
-        (constructor, f"{module}.multiarray.{constructor.__name__}")
-        for constructor in (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0])
+        (made.__reduce__()[0], f"{module}.multiarray.{name}")
+        for made, name in ((np.zeros(1), "_reconstruct"), (np.float64(0), "scalar"))
         for module in ("numpy.core", "numpy._core")
     ),
     *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")),

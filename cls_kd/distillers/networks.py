@@ -56,14 +56,16 @@ def build_with_weights(
     options = weights_config(weights)
     if options["source"] != PUBLISHED:
         return _filled(build_network(network), options)
-    if isinstance(network, str) and network.startswith(_TIMM):
-        return _named(network, pretrained=True), f"{network} with timm's published weights."
-    if isinstance(network, str):
+    if isinstance(network, str) and not network.startswith(_TIMM):
         url = _published_url(network)
         return _filled(build_network(network), {**options, "source": url})
-    if isinstance(network, Mapping) and _is_timm(network):
-        built = _marked(MODELS.build({**network, "pretrained": True}))
-        return built, f"{describe(built)} with timm's published weights."
+    if isinstance(network, str) or (isinstance(network, Mapping) and _is_timm(network)):
+        if options.get("drop_classifier"):
+            raise UserError(
+                "timm fits its published weights to the classes by itself: give TimmClassifier "
+                "num_classes=..., and leave drop_classifier out."
+            )
+        return _with_timm_weights(network)
     raise UserError(
         "weights='pretrained' needs a network given by name: one of mmpretrain's, 'timm:NAME' or "
         "TimmClassifier. For any other give the path of a checkpoint."
@@ -76,6 +78,13 @@ def _filled(network: Any, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
     note = load_weights(network, **options)
     network._is_init = True
     return network, note
+
+
+def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str]:
+    if isinstance(network, str):
+        return _named(network, pretrained=True), f"{network} with timm's published weights."
+    built = _marked(MODELS.build({**network, "pretrained": True}))
+    return built, f"{describe(built)} with timm's published weights."
 
 
 def _named(name: str, *, pretrained: bool) -> nn.Module:

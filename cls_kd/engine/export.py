@@ -233,7 +233,7 @@ def _importable(kind: str) -> str:
     except RuntimeError:  # not a model: an activation, a norm
         return kind
     module = getattr(found, "__module__", "torch")
-    if module.split(".")[0] in _COMMON and not kind.startswith("cls_kd."):
+    if module.split(".")[0] in _COMMON:
         return kind
     return f"{module}.{found.__qualname__}"
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 
 class PlainConfig(Config):
-    """A config of plain values: types are dotted names, so that dumps, diffs and merges are one thing.
+    """A config of plain values: with types as dotted names, dumps, diffs and merges are one thing.
 
     MMEngine formats the text of a config with yapf, for a third of a second, at every checkpoint.
     """

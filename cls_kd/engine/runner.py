@@ -28,6 +28,7 @@ from cls_kd.engine.hooks import (
     HistoryHook,
     MissedValidationHook,
     SafeCheckpointHook,
+    SameBuffersHook,
     TeacherHook,
 )
 from cls_kd.registry import RUNNERS
@@ -88,6 +89,7 @@ class DistillRunner(Runner):
             "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},
             "epoch_seed": {"type": EpochSeedHook},
             "teacher": {"type": TeacherHook},
+            "same_buffers": {"type": SameBuffersHook},
             "history": {"type": HistoryHook},
             "missed_validation": {"type": MissedValidationHook},
         }

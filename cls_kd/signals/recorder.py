@@ -62,9 +62,9 @@ class Recorder:
         self._version = {}
         with self.recording():
             yield
-            self._overwritten = frozenset(
+            self._overwritten |= {
                 key for key, seen in self._seen.items() if seen._version != self._version[key]
-            )
+            }
         self._version = None
 
     def _one(self, name: str, tap: Tap | tuple[Tap, ...]) -> Captured:
@@ -107,7 +107,7 @@ class Recorder:
 
 @dataclass(frozen=True, eq=False)
 class _Listener:
-    """One hook. An object and no closure: a copy of the network then writes to a recorder of its own."""
+    """One hook; an object and no closure, so that a copied network writes to a copied recorder."""
 
     recorder: Recorder
     tap: Tap

@@ -12,6 +12,7 @@ from mmengine.logging import MessageHub
 from mmpretrain.models import ImageClassifier, TimmClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.recorder import Captured, Recorder
@@ -80,6 +81,8 @@ class NetworkSource:
     def measure(self, inputs: Tensor) -> dict[str, Shape | tuple[Shape, ...]]:
         """One dry pass in eval mode: the shape of every wanted signal without the batch axis."""
         training = self.network.training
+        if self.role == "student" and self.recorder.taps:
+            self._rehearse_training(inputs)
         self.network.eval()
         with torch.no_grad(), self.recorder.rehearsing():
             logits = self.network(inputs)
@@ -93,6 +96,18 @@ class NetworkSource:
         for name, value in seen.items():
             self._check_rank(name, value)
         return {name: _shape(value) for name, value in seen.items()}
+
+    def _rehearse_training(self, inputs: Tensor) -> None:
+        """A dry pass in training mode, where other operations may overwrite what is tapped.
+
+        Batch norm's statistics and the random state stay as they are.
+        """
+        self.network.train()
+        buffers = {name: value.clone() for name, value in self.network.named_buffers()}
+        # Two images: batch norm in training mode cannot do with one value a channel.
+        batch = torch.cat([inputs, inputs])
+        with torch.random.fork_rng(), torch.no_grad(), self.recorder.rehearsing():
+            functional_call(self.network, buffers, (batch,))
 
     def _check_rank(self, name: str, value: Captured) -> None:
         signal = VOCABULARY[name]

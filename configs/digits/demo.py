@@ -31,4 +31,4 @@ report = dict(
 )
 default_hooks["checkpoint"].update(interval=20)
 train_cfg.update(val_interval=2)
-console_log_level = "WARNING"
+console_log_level = "ERROR"

@@ -33,7 +33,7 @@ TRAINABLE = [file for file, cfg in PARSED.items() if "train_cfg" in cfg and "mod
 TAKES_METHODS = [
     file
     for file, cfg in PARSED.items()
-    if file in TRAINABLE and "{method}" in str([run["name"] for run in cfg.get("runs", [])])
+    if (file in TRAINABLE and "{method}" in str([run["name"] for run in cfg.get("runs", [])]))
     or "pairs" in file.parts
 ]
 every_file = pytest.mark.parametrize("file", FILES, ids=named)
@@ -105,9 +105,7 @@ def test_every_pair_builds_with_every_method(file: Path, method: str) -> None:
 
 @pytest.mark.parametrize("file", [f for f in FILES if f.parent.name == "networks"], ids=named)
 def test_every_network_builds_and_gives_logits(file: Path) -> None:
-    (network,) = (
-        value for value in PARSED[file].to_dict().values() if isinstance(value, dict)
-    )
+    (network,) = (value for value in PARSED[file].to_dict().values() if isinstance(value, dict))
     shape = shape_of(PARSED[file])
     if "DigitsCNN" in str(network):
         shape = (1, 8, 8)

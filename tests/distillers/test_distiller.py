@@ -25,13 +25,13 @@ KD = dict(type=KDLoss)
 class Probe(DistillLoss):
     """Keeps the teacher's logits that it was given."""
 
-    def forward(self, student_logits, teacher_logits) -> Tensor:  # noqa: ANN001
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
         self.student, self.seen = student_logits, teacher_logits
         return student_logits.mean() * 0
 
 
 class Figures(DistillLoss):
-    def forward(self, student_logits) -> dict[str, Tensor]:  # noqa: ANN001
+    def forward(self, student_logits: Tensor) -> dict[str, Tensor]:
         value = student_logits.square().mean()
         return {"loss_a": value, "loss_b": 2 * value, "norm": 100 * value}
 
@@ -133,7 +133,7 @@ def test_only_what_is_asked_is_hooked() -> None:
 
 def test_taps_of_the_config_are_used() -> None:
     class Sees(DistillLoss):
-        def forward(self, student_feature, teacher_feature) -> Tensor:  # noqa: ANN001
+        def forward(self, student_feature: Tensor, teacher_feature: Tensor) -> Tensor:
             self.shapes = student_feature.shape, teacher_feature.shape
             return student_feature.mean()
 
@@ -151,7 +151,9 @@ def test_taps_of_the_config_are_used() -> None:
 
 def test_the_teacher_stays_in_eval_mode_and_unchanged() -> None:
     network = tiny.build(tiny.digits_cnn(widths=(6, 6, 12), dropout=0.5)).train()
-    model = tiny.distiller({"ce": CE, "p": Probe()}, teacher=dict(network=network, weights="random"))
+    model = tiny.distiller(
+        {"ce": CE, "p": Probe()}, teacher=dict(network=network, weights="random")
+    )
     probe, one = model.losses["p"], model.teachers[0]
     before = one.digest(), copy.deepcopy(network.state_dict())
     seen = []
@@ -273,7 +275,9 @@ def test_one_teacher_of_two_may_have_other_classes_if_nobody_asks_it() -> None:
 
 def test_losses_compute_in_float32_under_bfloat16() -> None:
     class Sees(DistillLoss):
-        def forward(self, student_logits, teacher_logits, student_stages) -> Tensor:  # noqa: ANN001
+        def forward(
+            self, student_logits: Tensor, teacher_logits: Tensor, student_stages: tuple[Tensor, ...]
+        ) -> Tensor:
             self.types = {student_logits.dtype, teacher_logits.dtype, student_stages[0].dtype}
             self.product = (student_logits @ teacher_logits.t()).dtype
             return student_logits.mean()
@@ -377,7 +381,7 @@ def test_what_does_not_fit_is_refused_in_words(
 
 def test_an_unknown_signal_is_refused_with_near_ones() -> None:
     class Asks(DistillLoss):
-        def forward(self, student_logit) -> Tensor:  # noqa: ANN001
+        def forward(self, student_logit: Tensor) -> Tensor:
             return student_logit
 
     with pytest.raises(UserError, match=r"'asks' \(Asks\) asks.*'student_logit'.*'student_logits'"):
@@ -395,7 +399,7 @@ def test_a_loss_must_name_its_signals() -> None:
 
 def test_a_loss_must_return_a_loss() -> None:
     class Silent(DistillLoss):
-        def forward(self, student_logits) -> dict[str, Tensor]:  # noqa: ANN001
+        def forward(self, student_logits: Tensor) -> dict[str, Tensor]:
             return {"norm": student_logits.norm()}
 
     model = tiny.distiller({"silent": Silent()})

@@ -66,7 +66,5 @@ def test_mixed_labels_are_no_problem(file: Path) -> None:
         num_classes=tiny.CLASSES,
         batch_augments=dict(augments=dict(type="CutMix", alpha=1.0)),
     )
-    model = tiny.distiller(
-        losses_of(file), **networks("DigitsCNN"), data_preprocessor=preprocessor
-    )
+    model = tiny.distiller(losses_of(file), **networks("DigitsCNN"), data_preprocessor=preprocessor)
     assert torch.isfinite(tiny.step(model, tiny.data(6))["loss"])

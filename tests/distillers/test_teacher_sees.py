@@ -1,4 +1,4 @@
-"""A teacher with its own normalisation sees what its own preprocessor would have made of the images."""
+"""A teacher sees what its own preprocessor would have made of the images."""
 
 from __future__ import annotations
 

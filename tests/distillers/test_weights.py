@@ -131,9 +131,7 @@ def test_a_name_of_mmpretrains_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert teacher.normalisation["mean"] == pytest.approx([123.675, 116.28, 103.53])
 
 
-def test_an_address(
-    network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address(network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def fetch(url: str, *, map_location: Any, weights_only: bool) -> Any:
@@ -223,9 +221,7 @@ def test_published_weights_need_a_name() -> None:
 # --- what does not fit ---
 
 
-def test_a_classifier_for_other_classes_can_be_dropped(
-    network: nn.Module, tmp_path: Path
-) -> None:
+def test_a_classifier_for_other_classes_can_be_dropped(network: nn.Module, tmp_path: Path) -> None:
     torch.save(network.state_dict(), tmp_path / "ten.pth")
     source = str(tmp_path / "ten.pth")
     seven = tiny.digits_cnn(widths=(3, 4, 5), classes=7)
@@ -317,7 +313,7 @@ def test_a_file_cut_short_is_refused(
     save(network.state_dict(), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(UserError, match="cannot be read|refused"):
+    with pytest.raises(UserError, match=r"cannot be read|refused"):
         read_checkpoint(path)
 
 
@@ -350,17 +346,15 @@ def test_a_hostile_file_is_refused_and_nothing_of_it_runs(
 ) -> None:
     marker = tmp_path / "it_ran"
     checkpoint = {"state_dict": network.state_dict(), "meta": {"note": kind(marker)}}
-    torch.save(
-        checkpoint, tmp_path / "hostile.pth", _use_new_zipfile_serialization=not old_format
-    )
-    with pytest.raises(UserError, match="refused.*Nothing of it was run"):
+    torch.save(checkpoint, tmp_path / "hostile.pth", _use_new_zipfile_serialization=not old_format)
+    with pytest.raises(UserError, match=r"refused.*Nothing of it was run"):
         Teacher(NETWORK, str(tmp_path / "hostile.pth"))
     assert not marker.exists()
 
 
 def test_a_bare_hostile_pickle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bare.pth").write_bytes(pickle.dumps({"state_dict": Hostile(tmp_path / "it_ran")}))
-    with pytest.raises(UserError, match="refused|cannot be read"):
+    with pytest.raises(UserError, match=r"refused|cannot be read"):
         read_checkpoint(tmp_path / "bare.pth")
     assert not (tmp_path / "it_ran").exists()
 

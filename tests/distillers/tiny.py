@@ -55,9 +55,7 @@ def plain(channels: int = 6) -> dict[str, Any]:
 
 def resnet_cifar(channels: int = 4, depth: int = 18) -> dict[str, Any]:
     """Four stages of ResNet_CIFAR; for images of three channels."""
-    backbone = dict(
-        type=ResNet_CIFAR, depth=depth, stem_channels=channels, base_channels=channels
-    )
+    backbone = dict(type=ResNet_CIFAR, depth=depth, stem_channels=channels, base_channels=channels)
     return classifier(backbone, channels * 8)
 
 

@@ -45,7 +45,7 @@ def test_methods_beside_the_config_come_first(tmp_path: Path) -> None:
 
 def test_a_config_without_losses_takes_no_method(tmp_path: Path) -> None:
     (tmp_path / "data.py").write_text("train_cfg = dict(max_epochs=1)")
-    with pytest.raises(UserError, match="no model.losses"):
+    with pytest.raises(UserError, match=r"no model.losses"):
         load_config(tmp_path / "data.py", method="kd")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -259,7 +258,7 @@ class Draws(Hook):
 
 
 @pytest.fixture
-def before_epoch() -> Iterator[Any]:
+def before_epoch() -> Any:
     def draw(seed: int, epoch: int, rank: int = 0) -> tuple[float, float]:
         hook = EpochSeedHook()
         runner = SimpleNamespace(seed=seed, epoch=epoch, iter=epoch * 7)
@@ -268,7 +267,7 @@ def before_epoch() -> Iterator[Any]:
             hook.before_train_epoch(runner)
         return float(torch.rand(1)), float(np.random.rand())
 
-    yield draw
+    return draw
 
 
 def test_an_epochs_draws_depend_on_seed_epoch_and_rank_alone(before_epoch: Any) -> None:

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment and resumed ends as if it had never stopped, to the last bit."""
+"""A run that is killed at any moment and resumed ends, to the last bit, as if it never was."""
 
 from __future__ import annotations
 

@@ -12,7 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Not needed here; forked processes would each import them, which takes seconds.
+import matplotlib.backends.backend_agg
+import matplotlib.pyplot  # noqa: F401
+import sklearn.datasets  # noqa: F401
 import torch
+import torch._dynamo
 from mmengine.config import Config
 
 from cls_kd.distillers.checkpoints import read_checkpoint

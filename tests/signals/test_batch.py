@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
+from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss
@@ -64,7 +67,13 @@ def tiny_smoothing(epsilon: float) -> object:
 class Sees(DistillLoss):
     """Keeps what it is given."""
 
-    def forward(self, student_logits, labels, targets, student_criterion) -> torch.Tensor:  # noqa: ANN001
+    def forward(
+        self,
+        student_logits: Tensor,
+        labels: Tensor,
+        targets: Tensor,
+        student_criterion: Callable[[Tensor], Tensor],
+    ) -> Tensor:
         self.labels, self.targets = labels, targets
         self.task = student_criterion(student_logits)
         self.expected = -(targets * student_logits.log_softmax(1)).sum(1).mean()

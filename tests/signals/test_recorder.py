@@ -181,7 +181,7 @@ def test_a_module_that_does_not_run_is_named() -> None:
     network = InPlace()
     network.spare = nn.Conv2d(1, 1, 1)
     source = NetworkSource("student", network, ["student_feature"], {"feature": "spare"})
-    with pytest.raises(UserError, match="'spare'.*'student_feature'.*did not run"):
+    with pytest.raises(UserError, match=r"'spare'.*'student_feature'.*did not run"):
         source.measure(tiny.images(1))
 
 

@@ -150,8 +150,14 @@ def test_taps_of_digits_cnn() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["resnet10t", "mobilenetv3_small_050", "convnext_atto", "test_nfnet", "test_efficientnet"]
-    + ["vgg11"],
+    [
+        "resnet10t",
+        "mobilenetv3_small_050",
+        "convnext_atto",
+        "test_nfnet",
+        "test_efficientnet",
+        "vgg11",
+    ],
 )
 def test_stages_of_timm_networks_are_timms_own(name: str) -> None:
     torch.manual_seed(0)
@@ -174,9 +180,7 @@ def test_stages_of_timm_networks_are_timms_own(name: str) -> None:
 
 def test_tokens_of_a_timm_vision_transformer() -> None:
     torch.manual_seed(0)
-    network = TimmClassifier(
-        model_name="test_vit", num_classes=5, img_size=32, patch_size=8
-    ).eval()
+    network = TimmClassifier(model_name="test_vit", num_classes=5, img_size=32, patch_size=8).eval()
     images = tiny.images(2, channels=3, size=32)
     seen = every_signal(network, images)
     with torch.no_grad():

@@ -60,8 +60,15 @@ def test_known_names_pass() -> None:
 
 @pytest.mark.parametrize(
     ("name", "rank"),
-    [("student_logits", 2), ("teacher_embedding", 2), ("student_feature", 4)]
-    + [("teacher_stages", 4), ("student_preacts", 4), ("student_tokens", 3), ("teacher_blocks", 3)],
+    [
+        ("student_logits", 2),
+        ("teacher_embedding", 2),
+        ("student_feature", 4),
+        ("teacher_stages", 4),
+        ("student_preacts", 4),
+        ("student_tokens", 3),
+        ("teacher_blocks", 3),
+    ],
 )
 def test_rank_is_the_number_of_axes(name: str, rank: int) -> None:
     assert VOCABULARY[name].rank == rank

@@ -39,7 +39,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def one_run(trained: Trained) -> str:
     """Text of a config of one run: NKD by the trained teacher, one epoch."""
     options = ("--method", "nkd", "--run", "nkd", "--work-dir", trained.work_dir)
-    return call("print_config.py", PAIR, *options, *ONE_EPOCH).succeeded().out
+    every_epoch = "default_hooks.checkpoint.interval=1"
+    return call("print_config.py", PAIR, *options, *ONE_EPOCH, every_epoch).succeeded().out
 
 
 Spoil = Callable[..., Path]

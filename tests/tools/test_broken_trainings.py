@@ -27,7 +27,7 @@ from cls_kd.registry import MODELS
 
 @MODELS.register_module(force=True)
 class BreakingLoss(DistillLoss):
-    \"\"\"Turns NaN at its 30th step; an epoch of digits has 23.\"\"\"
+    \"\"\"Turns NaN at its 30th step, in the second epoch.\"\"\"
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from cls_kd.distillers.checkpoints import read_checkpoint
+from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import of_student
+from cls_kd.engine import load_config
 from tests.tools.conftest import Spoil, Trained
 from tests.tools.driver import PAIR, call, contents
 
@@ -93,7 +95,8 @@ def test_what_cannot_be_tested_is_refused(
     call("test.py", PAIR, *[files.get(one, one) for one in arguments]).refused(words)
 
 
-def test_labels_that_the_network_has_not_are_refused(config: Spoil, trained: Trained) -> None:
-    path = config("model['teacher']['network']['head']['num_classes'] = 5")
-    path_of_teacher = call("test.py", path, trained.teacher, "--network", "teacher")
-    path_of_teacher.refused("of another shape: head.fc.weight (10, 128) instead of (5, 128)")
+def test_labels_that_the_network_has_not_are_refused(config: Spoil, tmp_path: Path) -> None:
+    path = config("model['student']['head']['num_classes'] = 5")
+    network = build_network(load_config(path).model.student)
+    torch.save({"state_dict": network.state_dict()}, tmp_path / "five.pth")
+    call("test.py", path, tmp_path / "five.pth").refused("Labels out of range", "test data set")

@@ -1,5 +1,6 @@
-"""Hooks of the runner; ``configs/_base_/runtime.py`` puts them in place."""
+"""Hooks of the runner, which puts them in place: ``DistillRunner.register_default_hooks``."""
 
+from cls_kd.engine.hooks.buffers import SameBuffersHook
 from cls_kd.engine.hooks.checkpoint import SafeCheckpointHook
 from cls_kd.engine.hooks.epoch_seed import EpochSeedHook
 from cls_kd.engine.hooks.history import HistoryHook, MissedValidationHook
@@ -12,5 +13,6 @@ __all__ = [
     "HistoryHook",
     "MissedValidationHook",
     "SafeCheckpointHook",
+    "SameBuffersHook",
     "TeacherHook",
 ]

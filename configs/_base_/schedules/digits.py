@@ -7,6 +7,8 @@ from torch.optim import SGD
 optim_wrapper = dict(
     type=OptimWrapper,
     optimizer=dict(type=SGD, lr=0.2, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    # Some methods' weights are made for CIFAR-100 at lr 0.05: without a limit they diverge here.
+    clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
     dict(type=CosineAnnealingLR, by_epoch=True, T_max=20, convert_to_iter_based=True)
