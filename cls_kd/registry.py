@@ -31,7 +31,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
     )
 
 
-MODELS = _child(mmpretrain.MODELS, "models", "modules", "losses", "distillers")
+MODELS = _child(mmpretrain.MODELS, "models", "modules", "losses", "distillers", "data")
 DATASETS = _child(mmpretrain.DATASETS, "data")
 TRANSFORMS = _child(mmpretrain.TRANSFORMS, "data")
 DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS, "data")

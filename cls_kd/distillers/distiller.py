@@ -61,7 +61,7 @@ class Distiller(BaseModel):
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(_preprocessor_config(data_preprocessor), init_cfg)
+        super().__init__(_build_preprocessor(data_preprocessor), init_cfg)
         self.losses = _build_losses(losses)
         self.notes: list[str] = []
         self.student = self._build_student(student, student_weights)
@@ -287,9 +287,9 @@ def _weighted(name: str, value: Tensor | dict[str, Tensor], weight: float) -> Lo
     }
 
 
-def _preprocessor_config(
+def _build_preprocessor(
     preprocessor: Mapping[str, Any] | nn.Module | None,
 ) -> dict[str, Any] | nn.Module:
     if isinstance(preprocessor, nn.Module):
         return preprocessor
-    return {"type": "mmpretrain.ClsDataPreprocessor", **(preprocessor or {})}
+    return MODELS.build({"type": "BatchPreprocessor", **(preprocessor or {})})

@@ -1,9 +1,11 @@
-"""Every work-around that the installed stack needs, each with the reason why. Nowhere else."""
+"""Work-arounds for the installed stack, each with the reason why."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,9 @@ from torch.distributed import init_process_group
 from cls_kd.errors import UserError
 from cls_kd.registry import OPTIM_WRAPPERS
 
+# Of glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
 
 def forbid_unpickling() -> None:
     """From here on ``torch.load`` of this process loads weights only.
@@ -24,6 +29,18 @@ def forbid_unpickling() -> None:
     MMEngine's loader falls back to unpickling anything, so that a hostile checkpoint runs code.
     """
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what this process frees, up to 1 GiB, for the next step.
+
+    glibc gives large blocks back to the system, which then hands them out page by page again: on
+    the CPU that takes a tenth of a small network's step. Elsewhere nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for option in _TRIM_THRESHOLD, _MMAP_THRESHOLD:
+            mallopt(option, 2**30)
 
 
 def without_code(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +59,8 @@ def init_distributed(launcher: str) -> None:
     if launcher == "slurm":
         _environment_from_slurm()
     if torch.cuda.is_available():
-        init_dist(launcher, backend="nccl")
+        # Both launchers' variables are there by now.
+        init_dist("pytorch", backend="nccl")
     else:
         init_process_group(backend="gloo")
 

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
-from cls_kd.engine.compat import without_code
+from cls_kd.engine.compat import keep_freed_memory, without_code
 from cls_kd.engine.hooks import (
     BundledRuntimeInfoHook,
     EpochSeedHook,
@@ -82,6 +82,12 @@ class DistillRunner(Runner):
             dataloader = {**own, **dataloader}
         return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """As MMEngine's; on the CPU, memory of one step is kept for the next."""
+        super().setup_env(env_cfg)
+        if not torch.cuda.is_available():
+            keep_freed_memory()
+
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """MMEngine's and this project's; a config may change or drop any."""
         own = {
@@ -97,8 +103,11 @@ class DistillRunner(Runner):
 
     def close(self) -> None:
         """Close the log files; several runs may share one process."""
-        for handler in self.logger.handlers:
+        for handler in list(self.logger.handlers):
             handler.close()
+            if isinstance(handler, logging.FileHandler):
+                # MMEngine writes to the file of any such handler, whether it is open or not.
+                self.logger.removeHandler(handler)
         self.visualizer.close()
 
     def build_logger(self, log_level: int | str = "INFO", **options: Any) -> MMLogger:

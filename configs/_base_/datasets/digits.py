@@ -1,18 +1,17 @@
 """Digits: 1,797 real grey 8x8 images, bundled with scikit-learn.
 
 Mean and standard deviation of the train split:
-    python -c "import numpy as np; from cls_kd.data import Digits; \
+    python -c "import numpy as np; from cls_kd.data import BatchPreprocessor, Digits; \
     x = np.stack([item['img'] for item in Digits('train')]); print(x.mean(), x.std())"
 """
 
 from mmengine.dataset import DefaultSampler
 from mmpretrain.datasets.transforms import PackInputs
 from mmpretrain.evaluation import Accuracy
-from mmpretrain.models import ClsDataPreprocessor
 
-from cls_kd.data import Digits, RandomShift
+from cls_kd.data import BatchPreprocessor, Digits, RandomShift
 
-data_preprocessor = dict(type=ClsDataPreprocessor, mean=[77.713], std=[95.724], num_classes=10)
+data_preprocessor = dict(type=BatchPreprocessor, mean=[77.713], std=[95.724], num_classes=10)
 
 train_dataloader = dict(
     batch_size=50,

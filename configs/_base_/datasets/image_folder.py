@@ -16,10 +16,11 @@ from mmpretrain.datasets.transforms import (
     ResizeEdge,
 )
 from mmpretrain.evaluation import Accuracy
-from mmpretrain.models import ClsDataPreprocessor
+
+from cls_kd.data import BatchPreprocessor
 
 data_preprocessor = dict(
-    type=ClsDataPreprocessor,
+    type=BatchPreprocessor,
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
