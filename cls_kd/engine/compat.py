@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -126,6 +126,28 @@ def amp_wrapper(wrapper: dict[str, Any]) -> dict[str, Any]:
     # bfloat16 reaches as far as float32: scaling would only make the host wait in every step.
     scale = {"enabled": False} if dtype == "bfloat16" else "dynamic"
     return {"loss_scale": scale, **wrapper, "dtype": dtype, "type": "AmpOptimWrapper"}
+
+
+def keep_gradient_norm(wrapper: OptimWrapper) -> Callable[[], dict[str, torch.Tensor]]:
+    """Let gradient clipping leave the norm on the device, where MMEngine fetches it in every step.
+
+    Args:
+        wrapper: Clips gradients, or does not.
+
+    Returns:
+        A function that gives the last norm, by the name that MMEngine logs it under.
+    """
+    kept: dict[str, torch.Tensor] = {}
+    if getattr(wrapper, "clip_grad_kwargs", None):
+        clip = wrapper.clip_func
+
+        def clip_and_keep(*args: Any, **options: Any) -> None:
+            norm = clip(*args, **options)
+            if norm is not None:
+                kept[wrapper.grad_name] = norm
+
+        wrapper.clip_func = clip_and_keep
+    return lambda: dict(kept)
 
 
 def amp_dtype() -> torch.dtype:

@@ -392,3 +392,11 @@ def test_the_log_history_of_an_older_numpy_is_read(network: nn.Module, tmp_path:
 def test_prefixes_are_removed_only_where_all_have_them() -> None:
     weights = {"module.a": torch.ones(1), "b": torch.ones(1)}
     assert set(weights_in(weights, "x")) == {"module.a", "b"}
+
+
+@pytest.mark.parametrize(
+    "network", ["timm:resnet10t", dict(type="TimmClassifier", model_name="resnet10t")]
+)
+def test_timm_drops_its_classifier_by_itself(network: str | dict) -> None:
+    with pytest.raises(UserError, match="num_classes"):
+        build_with_weights(network, dict(source="pretrained", drop_classifier=True))

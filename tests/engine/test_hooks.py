@@ -103,7 +103,7 @@ def test_values_are_fetched_once_for_many_steps(
     )
     counter = CountSynchronisations(monkeypatch)
     cfg = tiny_runs.config(digits_teacher, method="srrl", epochs=1)
-    cfg.optim_wrapper.pop("clip_grad", None)  # of which MMEngine fetches the norm in every step
+    assert "clip_grad" in cfg.optim_wrapper, "of which MMEngine fetches the norm in every step"
     cfg.merge_from_dict({"train_dataloader.batch_size": 5, "default_hooks.logger.interval": 10})
     runner = runner_of(cfg, tmp_path, counter, StopCounting(counter))
     runner.train()
@@ -119,6 +119,7 @@ def test_figures_and_losses_are_in_the_result(digits_teacher: Path, tmp_path: Pa
     result = train(tiny_runs.single(tiny_runs.config(digits_teacher, method="srrl"), tmp_path))
     assert [entry["epoch"] for entry in result["train"]] == [1, 2]
     first = result["train"][0]
+    assert "grad_norm" not in first, "a figure, no loss"
     assert {"loss", "ce.loss", "srrl.loss_feature", "srrl.loss_logits"} <= set(first)
     terms = first["ce.loss"] + first["srrl.loss_feature"] + first["srrl.loss_logits"]
     assert first["loss"] == pytest.approx(terms, rel=1e-5)

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import weakref
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -198,3 +199,33 @@ def test_a_network_must_give_logits() -> None:
     network = nn.Conv2d(1, 2, 3)
     with pytest.raises(UserError, match=r"must give logits \(N, K\).*\(1, 2, 6, 6\)"):
         NetworkSource("teacher", network, ["teacher_logits"]).measure(tiny.images(1))
+
+
+class InPlaceInTraining(nn.Module):
+    """Its dropout overwrites what is tapped, in training mode only."""
+
+    taps = MappingProxyType({"embedding": "first"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(64, 32)
+        self.dropout = nn.Dropout(0.9, inplace=True)
+        self.norm = nn.BatchNorm1d(32)
+        self.fc = nn.Linear(32, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.norm(self.dropout(self.first(images.flatten(1)))))
+
+
+def test_what_is_overwritten_in_training_only_is_cloned_too() -> None:
+    network = InPlaceInTraining().train()
+    before = copy.deepcopy(network.state_dict())
+    state = torch.get_rng_state()
+    source = NetworkSource("student", network, ["student_embedding"])
+    source.measure(tiny.images(1))
+
+    assert network.training
+    assert torch.equal(torch.get_rng_state(), state), "the rehearsal draws from a copy"
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+    images = tiny.images()
+    assert torch.equal(source.run(images)["student_embedding"], network.first(images.flatten(1)))

@@ -11,6 +11,7 @@ from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
+from cls_kd.engine.compat import keep_gradient_norm
 from cls_kd.errors import DivergedError
 from cls_kd.registry import HOOKS
 
@@ -46,6 +47,7 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
         ]
         self.intervals = {hook.interval for hook in readers if hook.interval > 0} or {1}
         self.pending: list[tuple[int, dict[str, Any]]] = []
+        self.gradient_norm = keep_gradient_norm(runner.optim_wrapper)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the step and the learning rates."""
@@ -61,7 +63,7 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
             name: value.detach() if isinstance(value, torch.Tensor) else value
             for name, value in (outputs or {}).items()
         }
-        self.pending.append((runner.iter, {**self.rates, **values}))
+        self.pending.append((runner.iter, {**self.rates, **values, **self.gradient_norm()}))
         done = (batch_idx + 1, runner.iter + 1)
         due = any(count % interval == 0 for count in done for interval in self.intervals)
         if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
