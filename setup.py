@@ -42,8 +42,8 @@ setup(
     ],
     extras_require={
         "digits": ["scikit-learn>=1.5"],  # the data of configs/digits
-        "export": ["onnx>=1.17", "onnxruntime>=1.20", "onnxscript>=0.2"],
-        "timm": ["timm>=1.0.9"],  # teachers from timm
+        "export": ["torch>=2.8", "onnx>=1.19", "onnxruntime>=1.20", "onnxscript>=0.7"],
+        "timm": ["timm>=1.0.15"],  # networks from timm
     },
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -41,7 +41,7 @@ class Distiller(BaseModel):
         student_weights: What the student starts from, as a teacher's ``weights``. Default: its own
             initialisation.
         student_taps: Places that differ from what the student declares (see ``signals.taps``).
-        data_preprocessor: mmpretrain's, as for any classifier.
+        data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
 
     Raises:
@@ -287,9 +287,7 @@ def _weighted(name: str, value: Tensor | dict[str, Tensor], weight: float) -> Lo
     }
 
 
-def _build_preprocessor(
-    preprocessor: Mapping[str, Any] | nn.Module | None,
-) -> dict[str, Any] | nn.Module:
+def _build_preprocessor(preprocessor: Mapping[str, Any] | nn.Module | None) -> nn.Module:
     if isinstance(preprocessor, nn.Module):
         return preprocessor
     return MODELS.build({"type": "BatchPreprocessor", **(preprocessor or {})})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -46,6 +47,35 @@ def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
     Raises:
         UserError: With the range that was found.
     """
-    labels = getattr(loader.dataset, "get_gt_labels", None)
+    labels = getattr(_innermost(loader.dataset), "get_gt_labels", None)
     if labels is not None:
         check_label_range(torch.as_tensor(labels()), num_classes, f"the {name} data set")
+
+
+def check_classes(loaders: Mapping[str, DataLoader]) -> None:
+    """Refuse data sets whose classes have other names: their labels count other things.
+
+    A folder that is missing in one of them shifts every label behind it.
+
+    Raises:
+        UserError: The names that are not in both.
+    """
+    named = {
+        key.removesuffix("_dataloader"): tuple(classes)
+        for key, loader in loaders.items()
+        if (classes := getattr(loader.dataset, "metainfo", {}).get("classes"))
+    }
+    for one, other in pairwise(named):
+        if named[one] != named[other]:
+            odd = sorted(set(named[one]) ^ set(named[other])) or ["none, but in another order"]
+            raise UserError(
+                f"The {one} and the {other} data differ in their classes ({len(named[one])} and "
+                f"{len(named[other])}). Not in both: {', '.join(odd[:6])}."
+            )
+
+
+def _innermost(dataset: Any) -> Any:
+    """The data set inside wrappers, such as one that repeats it."""
+    while not hasattr(dataset, "get_gt_labels") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    return dataset

@@ -19,7 +19,7 @@ from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine.data import build_loader, check_labels, image_shape
+from cls_kd.engine.data import build_loader, check_classes, check_labels, image_shape
 from cls_kd.engine.hooks.history import history
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.resume import check_resumable
@@ -125,6 +125,7 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     model = build_distiller(cfg, loaders["train_dataloader"])
     for key, loader in loaders.items():
         check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
+    check_classes(loaders)
     # The runner builds its own, once files are written.
     return model, loaders, build_optimizer(model, cfg.optim_wrapper)
 

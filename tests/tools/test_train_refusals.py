@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ REFUSALS = {
         "for one in (model['teacher']['network'], model['student']):\n"
         "    one['head']['num_classes'] = 5",
         ("Labels out of range", "from 0 to 9", "5 classes"),
+    ),
+    "labels out of range in a repeated data set": (
+        "train_dataloader['dataset'] = dict("
+        "type='RepeatDataset', times=2, dataset=train_dataloader['dataset'])\n"
+        "model['teacher']['weights'] = 'random'\n"
+        "for one in (model['teacher']['network'], model['student']):\n"
+        "    one['head']['num_classes'] = 5",
+        ("Labels out of range", "the train data set", "5 classes"),
     ),
     "unknown backbone": (
         "model['student']['backbone']['type'] = 'DigitsCNM'",
@@ -247,6 +256,21 @@ def test_an_image_cut_short_is_named(
     outcome.refused(f"The image {damaged} cannot be read")
     assert not (tmp_path / "work" / "result.json").exists()
     assert not list((tmp_path / "work").glob("*.pth"))
+
+
+def test_a_class_that_one_part_lacks_is_refused(
+    images: Path, config: Spoil, tmp_path: Path
+) -> None:
+    val = tmp_path / "val"
+    shutil.copytree(images, val)
+    (val / "cat").rename(val / "cow")
+    path = config(
+        IMAGES.format(root=str(images)),
+        f"val_dataloader['dataset'] = dict(val_dataloader['dataset'], data_root={str(val)!r})",
+    )
+    outcome = call("train.py", path, "--work-dir", tmp_path / "work")
+    outcome.refused("train and the val data differ in their classes", "cat, cow")
+    assert not (tmp_path / "work").exists()
 
 
 def test_another_config_in_the_same_place_changes_nothing(trained: Trained, tmp_path: Path) -> None:
