@@ -30,10 +30,11 @@ help:
 demo: $(STAMP)
 	@$(PY) tools/train.py configs/digits/demo.py
 
-# Every worker imports torch (about 6 s), so more of them pay only for a long run: hence here, not in
-# pyproject.toml. A bare `pytest tests/losses` runs in one process.
+# Workers pay for a long run only: each imports torch first, and two of them on two cores save a sixth of
+# the time of one. Hence here, not in pyproject.toml; a bare `pytest tests/losses` is one process. One
+# thread each, or they fight for the cores.
 test: $(STAMP)
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

@@ -43,7 +43,7 @@ setup(
     extras_require={
         "digits": ["scikit-learn>=1.5"],  # the data of configs/digits
         "export": ["torch>=2.8", "onnx>=1.19", "onnxruntime>=1.20", "onnxscript>=0.7"],
-        "timm": ["timm>=1.0.15"],  # networks from timm
+        "timm": ["timm>=1.0.20"],  # networks from timm
     },
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
@@ -132,9 +134,14 @@ def _evaluate(
     evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])
     evaluator.dataset_meta = getattr(loader.dataset, "metainfo", None)
     with torch.autocast(get_device(), dtype=amp_dtype(), enabled=amp):
-        found = evaluate(step, loader, evaluator)
+        found = evaluate(step, loader, evaluator, _say_on_main)
     images = len(cast(Sized, loader.dataset))
     return Evaluation(note, images, {key: _plain(found[key]) for key in found})
+
+
+def _say_on_main(line: str) -> None:
+    if is_main_process():
+        print(line, file=sys.stderr)
 
 
 def _plain(value: Any) -> Any:

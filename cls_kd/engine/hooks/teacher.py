@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -38,7 +40,8 @@ class TeacherHook(Hook):
         for place, digest in enumerate(self.digests):
             runner.logger.info(f"Teacher {place}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
-                metrics[str(place)] = evaluate_teacher(runner.val_loop, distiller, place)
+                say = partial(runner.logger.info, "Teacher %d on the validation data: %s", place)
+                metrics[str(place)] = evaluate_teacher(runner.val_loop, distiller, place, say)
                 runner.logger.info(f"Teacher {place} on the validation data: {metrics[str(place)]}")
         runner.message_hub.update_info("teacher_metrics", metrics)
 
