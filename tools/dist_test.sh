@@ -11,11 +11,4 @@ config=$1
 checkpoint=$2
 gpus=$3
 shift 3
-tools=$(cd "$(dirname "$0")" && pwd)
-PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec torchrun \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$gpus" \
-    "$tools/test.py" "$config" "$checkpoint" --launcher pytorch "$@"
+exec "$(dirname "$0")/_torchrun.sh" test.py "$gpus" "$config" "$checkpoint" "$@"

@@ -10,11 +10,4 @@ fi
 config=$1
 gpus=$2
 shift 2
-tools=$(cd "$(dirname "$0")" && pwd)
-PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec torchrun \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$gpus" \
-    "$tools/train.py" "$config" --launcher pytorch "$@"
+exec "$(dirname "$0")/_torchrun.sh" train.py "$gpus" "$config" "$@"
