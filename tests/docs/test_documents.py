@@ -215,7 +215,7 @@ def test_the_vocabulary_table_is_the_vocabulary() -> None:
     assert shown == table, f"docs/architecture.md: put this between the markers:\n{table}"
 
 
-TOOLS = sorted(p.name for p in (ROOT / "tools").iterdir() if p.suffix in (".py", ".sh"))
+TOOLS = sorted(p.name for p in (ROOT / "tools").glob("[!_]*") if p.suffix in (".py", ".sh"))
 
 
 @pytest.mark.parametrize("name", TOOLS)
