@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cls_kd.engine import load_config
-from cls_kd.engine.cli import add_config_options, run_tool
+from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.execute import default_work_dir
 from cls_kd.engine.runs import Run, choose, expand, plan, write_atomically
@@ -41,12 +40,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--method", help="as of tools/train.py, where the config was trained so")
     parser.add_argument("--work-dir", help="where the config's runs are, if a teacher is one")
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     add_config_options(parser)
-    args = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    return parse_launched(parser)
 
 
 def main() -> None:

@@ -8,13 +8,12 @@ python tools/train.py configs/digits/pair.py --method nkd --seed 3
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from mmengine.dist import is_main_process
 
 from cls_kd.engine import load_config, plan
-from cls_kd.engine.cli import add_config_options, run_tool
+from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.execute import default_work_dir, execute
 from cls_kd.engine.runs import RESULT
@@ -38,12 +37,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--seed", type=int, help="replace the config's seed or seeds")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     add_config_options(parser)
-    args = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    return parse_launched(parser)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import traceback
@@ -69,6 +70,15 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change the config: train_cfg.max_epochs=5 model.losses.kd.temperature=2",
     )
+
+
+def parse_launched(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line of a tool that several processes may run, as launchers call it."""
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
 
 
 def _last_line(error: BaseException) -> str:
