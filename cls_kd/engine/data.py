@@ -47,7 +47,7 @@ def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
     Raises:
         UserError: With the range that was found.
     """
-    labels = getattr(_innermost(loader.dataset), "get_gt_labels", None)
+    labels = getattr(innermost(loader.dataset), "get_gt_labels", None)
     if labels is not None:
         check_label_range(torch.as_tensor(labels()), num_classes, f"the {name} data set")
 
@@ -74,8 +74,8 @@ def check_classes(loaders: Mapping[str, DataLoader]) -> None:
             )
 
 
-def _innermost(dataset: Any) -> Any:
-    """The data set inside wrappers, such as one that repeats it."""
+def innermost(dataset: Any) -> Any:
+    """The data set inside wrappers, which may repeat it; ``sample_idx`` counts in this one."""
     while not hasattr(dataset, "get_gt_labels") and hasattr(dataset, "dataset"):
         dataset = dataset.dataset
     return dataset

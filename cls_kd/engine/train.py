@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -19,7 +19,13 @@ from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine.data import build_loader, check_classes, check_labels, image_shape
+from cls_kd.engine.data import (
+    build_loader,
+    check_classes,
+    check_labels,
+    image_shape,
+    innermost,
+)
 from cls_kd.engine.hooks.history import history
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.resume import check_resumable
@@ -138,7 +144,7 @@ def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
     """
     model = dict(cfg.model)
     model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
-    model.setdefault("num_samples", len(cast(Sized, loader.dataset)))
+    model.setdefault("num_samples", len(innermost(loader.dataset)))
     if "input_shape" not in model:
         model["input_shape"] = image_shape(loader.dataset)
     return MODELS.build(model)
