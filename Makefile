@@ -1,4 +1,5 @@
 # make demo     train a small teacher and distil it into a student, here and now, on the CPU
+# make papers   train the four papers' comparisons on the digits and write one report
 # make test     the whole test suite        (ARGS="-k nkd -x" is passed on to pytest)
 # make lint     style, types and the direction of imports, as CI checks them
 # make format   let ruff put the style right
@@ -20,7 +21,9 @@ STAMP := $(VENV)/.installed-$(SUM)
 # There while an install is under way, and after one that was interrupted; holds the number of its process.
 PARTIAL := $(VENV)/.partial
 
-.PHONY: demo test lint format clean
+PAPERS := nkd tf_nkd generations online ipwd self
+
+.PHONY: demo papers test lint format clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -29,6 +32,14 @@ help:
 
 demo: $(STAMP)
 	@$(PY) tools/train.py configs/digits/demo.py
+
+# Runs that are finished and unchanged are not run again. Two experiments at once: make -j2 papers
+papers: $(PAPERS:%=papers-%)
+	@$(PY) tools/report.py work_dirs/papers $(PAPERS:%=work_dirs/papers/%) --title "Four papers on the digits"
+
+.PHONY: $(PAPERS:%=papers-%)
+$(PAPERS:%=papers-%): papers-%: $(STAMP)
+	@$(PY) tools/train.py configs/digits/papers/$*.py --work-dir work_dirs/papers/$*
 
 # Workers pay for a long run only: each imports torch first, and two of them on two cores save a sixth of
 # the time of one. Hence here, not in pyproject.toml; a bare `pytest tests/losses` is one process. One

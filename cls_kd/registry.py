@@ -41,6 +41,10 @@ HOOKS = _child(mmpretrain.HOOKS, "engine")
 RUNNERS = _child(mmpretrain.RUNNERS, "engine")
 OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, "engine")
 METRICS = _child(mmpretrain.METRICS, "evaluation")
+# Functions: finished runs in, a section of a report out.
+ANALYSES = Registry("analysis", scope=_SCOPE, locations=[f"{_SCOPE}.analyses"])
+# Functions: a config and options in, entries of its list of runs out.
+RUN_LISTS = Registry("list of runs", scope=_SCOPE, locations=[f"{_SCOPE}.engine.generations"])
 
 # MMEngine warns of every kind of registry that the default scope has no child of.
 OTHERS = [

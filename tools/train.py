@@ -11,7 +11,9 @@ import argparse
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from rich.console import Console
 
+from cls_kd.analyses import analyse
 from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
@@ -65,8 +67,11 @@ def main() -> None:
     )
     if "report" in cfg and is_main_process():
         files = [run.work_dir / RESULT for run in runs]
-        paths = write_report(work_dir, **cfg.report, files=files)
+        sections = [analyse(one, runs) for one in cfg.get("analyses", [])]
+        paths = write_report(work_dir, **cfg.report, files=files, sections=sections)
         print_report(work_dir, **cfg.report, files=files)
+        for section in sections:
+            Console().print(section.terminal())
         print("Written:", *paths, sep="\n  ")
 
 

@@ -45,8 +45,8 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-class _Options(DictAction):
-    """MMEngine's, with a message where it would fail on what is no KEY=VALUE."""
+class KeyValues(DictAction):
+    """``--option KEY=VALUE ...``: MMEngine's, with a message for what is not of that form."""
 
     def __call__(
         self,
@@ -66,7 +66,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=_Options,
+        action=KeyValues,
         metavar="KEY=VALUE",
         help="change the config: train_cfg.max_epochs=5 model.losses.kd.temperature=2",
     )

@@ -10,6 +10,8 @@
 Each run is the rest of the config with the run's own keys merged over it. ``'run:teacher'``,
 anywhere in it, stands for the last checkpoint of that run (with seeds: of the same seed, or of the
 only one).
+
+An entry with a ``type`` stands for several runs: ``dict(type='generations', name='tsd', ...)``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import copy
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,11 @@ from mmengine.config import Config
 
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.registry import RUN_LISTS
 
 RESULT = "result.json"
 CONFIG = "config.py"
-_NOT_OF_A_RUN = ("runs", "report", "method")
+_NOT_OF_A_RUN = ("runs", "report", "analyses", "method")
 REFERENCE = "run:"
 
 
@@ -130,7 +133,7 @@ def expand(cfg: Config, work_dir: Path) -> list[Run]:
     if "runs" not in cfg:
         return [Run("", seed, base, work_dir)]
     runs: list[Run] = []
-    for spec in cfg.runs:
+    for spec in _specs(cfg):
         name = str(spec["name"]).format(method=cfg.get("method", "student"))
         if any(run.name == name for run in runs):
             raise UserError(f"Two runs are named {name!r}.")
@@ -144,6 +147,25 @@ def expand(cfg: Config, work_dir: Path) -> list[Run]:
             place = work_dir / name if seeds is None else work_dir / name / f"seed_{own}"
             runs.append(Run(name, int(own), one, place))
     return runs
+
+
+def _specs(cfg: Config) -> list[Mapping[str, Any]]:
+    """The list of runs, an entry with a ``type`` replaced by the runs that it stands for."""
+    specs: list[Mapping[str, Any]] = []
+    for spec in cfg.runs:
+        if "type" not in spec:
+            specs.append(spec)
+            continue
+        options = {key: value for key, value in spec.items() if key != "type"}
+        make = RUN_LISTS.get(spec["type"])
+        if make is None:
+            known = did_you_mean(str(spec["type"]), RUN_LISTS.module_dict)
+            raise UserError(f"There is no list of runs of the type {spec['type']!r}.{known}")
+        try:
+            specs += make(cfg, **options)
+        except TypeError as error:
+            raise UserError(f"The runs {options.get('name')!r}: {error}") from error
+    return specs
 
 
 def choose(runs: Sequence[Run], name: str | None = None) -> Run:

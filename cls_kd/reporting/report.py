@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,9 @@ import pandas as pd
 from rich.console import Console
 
 from cls_kd.reporting.collect import Collected, collect
+from cls_kd.reporting.files import replace
 from cls_kd.reporting.plots import draw
+from cls_kd.reporting.sections import Section
 from cls_kd.reporting.tables import FIGURE_NAMES, summarise, to_markdown, to_terminal
 
 
@@ -29,8 +30,12 @@ def write_report(
     title: str,
     references: Sequence[str] = (),
     files: Sequence[Path] | None = None,
+    sections: Sequence[Section] = (),
 ) -> ReportPaths:
     """Write ``report.md``, ``report.csv`` (full precision) and ``report.png`` under ``root``.
+
+    Each section adds its part to the page, and its own table and figure beside it.
+
 
     Args:
         root: Folder of an experiment, see `collect`.
@@ -38,15 +43,18 @@ def write_report(
         title: Heading of the page and of the figure.
         references: Runs with another network or other data (the teacher): listed, not compared.
         files: Only these results, see `collect`.
+        sections: What analyses found.
     """
     root = Path(root)
     collected = collect(root, files)
     summary = summarise(collected.runs, baseline, references)
     paths = ReportPaths(root / "report.md", root / "report.csv", root / "report.png")
-    page = _page(collected, summary, baseline, title)
-    _replace(paths.page, lambda path: path.write_text(page, encoding="utf-8"))
-    _replace(paths.table, lambda path: summary.to_csv(path, index=False))
-    _replace(paths.figure, lambda path: draw(collected, summary, path, title))
+    page = _page(collected, summary, baseline, title, sections)
+    for section in sections:
+        section.write(root)
+    replace(paths.page, lambda path: path.write_text(page, encoding="utf-8"))
+    replace(paths.table, lambda path: summary.to_csv(path, index=False))
+    replace(paths.figure, lambda path: draw(collected, summary, path, title))
     return paths
 
 
@@ -67,11 +75,17 @@ def print_report(
         console.print(f"- {line}", markup=False, highlight=False)
 
 
-def _page(collected: Collected, summary: pd.DataFrame, baseline: str, title: str) -> str:
+def _page(
+    collected: Collected,
+    summary: pd.DataFrame,
+    baseline: str,
+    title: str,
+    sections: Sequence[Section],
+) -> str:
     notes = "".join(f"- {line}\n" for line in _notes(collected.runs, summary, baseline))
     return (
         f"# {title}\n\n{to_markdown(summary)}\n![Accuracy and training curves](report.png)\n\n"
-        f"{notes}"
+        f"{notes}" + "".join(f"\n{section.markdown()}" for section in sections)
     )
 
 
@@ -102,13 +116,3 @@ def _notes(runs: pd.DataFrame, summary: pd.DataFrame, baseline: str) -> list[str
             f"{', '.join(f'{value:.2f}' for value in sorted(teachers))}."
         )
     return lines
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside, then rename: a reader never sees half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,0 +1,185 @@
+"""Finished runs, and the signals of their networks over a whole data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from torch.utils.data import DataLoader, SequentialSampler
+
+from cls_kd.distillers import Distiller
+from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
+from cls_kd.distillers.weights import check_match
+from cls_kd.engine.data import build_dataset, build_loader, innermost
+from cls_kd.engine.runner import DistillRunner
+from cls_kd.engine.runs import Run
+from cls_kd.engine.train import build_distiller
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.registry import ANALYSES
+from cls_kd.reporting.sections import Section
+from cls_kd.signals import VOCABULARY, Batch, NetworkSource, check_names
+
+Split = Literal["train", "val", "test"]
+
+
+class Finished:
+    """One finished run; its networks are built when somebody first asks for them.
+
+    Args:
+        run: From ``plan``.
+        checkpoint: Weights in place of the run's last checkpoint.
+    """
+
+    def __init__(self, run: Run, checkpoint: str | None = None) -> None:
+        self.run = run
+        self.name = run.name
+        self.seed = run.seed
+        self.checkpoint = checkpoint
+
+    @cached_property
+    def cfg(self) -> Config:
+        """The run's config, references resolved."""
+        return self.run.resolved()
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """What stands in its ``result.json``."""
+        return self.run.result() or {}
+
+    @cached_property
+    def distiller(self) -> Distiller:
+        """Student, teachers and losses with the weights of the end, in eval mode."""
+        cfg = self.cfg
+        init_default_scope(cfg.get("default_scope", "cls_kd"))
+        if "cpu_threads" in cfg:
+            torch.set_num_threads(cfg.cpu_threads)
+        distiller = build_distiller(cfg, build_loader(cfg, "train_dataloader"))
+        source = self.checkpoint or self.run.checkpoint()
+        weights = weights_in(read_checkpoint(source), source)
+        check_match(distiller, distiller.state_dict(), weights, source)
+        distiller.load_state_dict(weights)
+        return distiller.to(get_device()).eval()
+
+    def loader(self, split: Split) -> DataLoader:
+        """All images of a part of the data, each once, in order; the whole of it in each process.
+
+        Raises:
+            UserError: The config has no such part.
+        """
+        key = f"{split}_dataloader"
+        if not self.cfg.get(key):
+            raise UserError(f"The run {self.run.title} has no {key}.")
+        set_random_seed(self.seed)  # the training part may be augmented
+        dataset = innermost(build_dataset(self.cfg[key]["dataset"]))
+        config = {name: value for name, value in self.cfg[key].items() if name != "batch_sampler"}
+        config |= {"dataset": dataset, "sampler": SequentialSampler(dataset), "drop_last": False}
+        return DistillRunner.build_dataloader(config, seed=self.seed)
+
+    @torch.no_grad()
+    def signals(self, split: Split, names: Sequence[str], *, teacher: int = 0) -> dict[str, Any]:
+        """Signals of the whole part, on the CPU, in the order of the data set.
+
+        Args:
+            split: Which part; the training part comes with the config's augmentation.
+            names: Tensor signals of the vocabulary: of the batch, the student or a teacher.
+            teacher: Which of several teachers.
+
+        Returns:
+            By name: a tensor, or a tuple of tensors, with N all images of the part.
+
+        Raises:
+            UserError: There is no such signal, or no teacher.
+        """
+        check_names(names, "The analysis")
+        distiller = self.distiller
+        wants_teacher = any(VOCABULARY[name].provider == "teacher" for name in names)
+        if wants_teacher and not distiller.teachers:
+            raise UserError(f"The run {self.run.title} has no teacher, which the analysis needs.")
+        student = NetworkSource(
+            "student", distiller.student, names, self.cfg.model.get("student_taps")
+        )
+        loader = self.loader(split)
+        gathered: dict[str, list[Any]] = {name: [] for name in names}
+        first = True
+        for data in loader:
+            data = distiller.data_preprocessor(data, False)
+            inputs = data["inputs"]
+            batch = Batch(inputs, data["data_samples"], distiller.num_classes)
+            if first:  # which places a later operation overwrites is found in a dry pass
+                student.measure(inputs[:1])
+            seen = student.run(inputs)
+            if wants_teacher:
+                one = distiller.teachers[teacher]
+                if first:
+                    listening = NetworkSource("teacher", one.network, names, one.taps)
+                    listening.measure(one.see(inputs[:1]))
+                seen.update(listening.run(one.see(inputs)))
+            for name in names:
+                known = VOCABULARY[name].provider not in ("student", "teacher")
+                gathered[name].append(getattr(batch, name) if known else seen[name])
+            first = False
+        return {name: _joined(name, values) for name, values in gathered.items()}
+
+
+def finished(
+    runs: Sequence[Run], names: Iterable[str] | None = None, checkpoint: str | None = None
+) -> list[Finished]:
+    """The finished runs of these names.
+
+    Args:
+        runs: From ``plan``.
+        names: Default: all.
+        checkpoint: See `Finished`; only for one run.
+
+    Raises:
+        UserError: There is no run of that name, it is not finished, or it has changed since.
+    """
+    chosen = list(runs)
+    if names is not None:
+        known = {run.name for run in runs}
+        for name in names:
+            if name not in known:
+                raise UserError(f"There is no run {name!r}.{did_you_mean(name, known)}")
+        chosen = [run for name in names for run in runs if run.name == name]
+    if checkpoint is not None and len(chosen) != 1:
+        raise UserError(f"A checkpoint is of one run, and {len(chosen)} were chosen: name it.")
+    for run in chosen:
+        if checkpoint is None and run.result() is None:
+            raise UserError(f"The run {run.title} is not finished: train it first.")
+    return [Finished(run, checkpoint) for run in chosen]
+
+
+def analyse(
+    config: Mapping[str, Any], runs: Sequence[Run], checkpoint: str | None = None
+) -> Section:
+    """Run one analysis.
+
+    Args:
+        config: ``type`` (its name), ``runs`` (names; default: all) and its options.
+        runs: From ``plan``.
+        checkpoint: See `Finished`.
+
+    Raises:
+        UserError: There is no such analysis, or it does not take these options or runs.
+    """
+    options = dict(config)
+    kind, names = options.pop("type"), options.pop("runs", None)
+    analysis = ANALYSES.get(kind)
+    if analysis is None:
+        raise UserError(f"There is no analysis {kind!r}.{did_you_mean(kind, ANALYSES.module_dict)}")
+    return analysis(finished(runs, names, checkpoint), **options)
+
+
+def _joined(name: str, values: list[Any]) -> Any:
+    if isinstance(values[0], tuple):
+        return tuple(_joined(name, list(places)) for places in zip(*values, strict=True))
+    axes = [axis.strip(" ()") for axis in VOCABULARY[name].shape.split(")")[0].split(",")]
+    if "N" not in axes:  # a property of the network, the same for every batch
+        return values[-1].detach().cpu()
+    return torch.cat(values, dim=axes.index("N")).cpu()

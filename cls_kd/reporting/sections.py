@@ -1,0 +1,89 @@
+"""A section of a report: one analysis, as a table, some lines and perhaps a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from cls_kd.reporting.files import replace
+
+
+@dataclass(frozen=True)
+class Section:
+    """What an analysis found.
+
+    Attributes:
+        name: Stem of its files, such as ``decomposition``.
+        title: Heading.
+        table: For people and for machines: full precision; shown with ``digits`` digits.
+        notes: What one must know to read it; one sentence or two each.
+        draw: Draws on an empty figure (``canvas.subplots()``); None where there is nothing to draw.
+        size: Of that figure, in inches.
+        digits: Digits behind the point in the table that people see.
+    """
+
+    name: str
+    title: str
+    table: pd.DataFrame
+    notes: Sequence[str] = ()
+    draw: Callable[[Figure], None] | None = None
+    size: tuple[float, float] = (9.0, 4.5)
+    digits: int = 2
+
+    def markdown(self) -> str:
+        """Heading, table, figure and notes, as a part of a page beside the figure's file."""
+        figure = f"\n![{self.title}]({self.name}.png)\n" if self.draw is not None else ""
+        notes = "".join(f"- {line}\n" for line in self.notes)
+        return f"## {self.title}\n\n{table_to_markdown(self.table, self.digits)}{figure}\n{notes}"
+
+    def terminal(self) -> Table:
+        """The table for a terminal."""
+        shown = Table(title=self.title)
+        for column in self.table.columns:
+            number = pd.api.types.is_numeric_dtype(self.table[column])
+            shown.add_column(str(column), justify="right" if number else "left")
+        for _, row in self.table.iterrows():
+            shown.add_row(*(cell(value, self.digits) for value in row))
+        return shown
+
+    def write(self, root: str | Path) -> list[Path]:
+        """Write ``<name>.csv`` and, where there is something to draw, ``<name>.png``."""
+        root = Path(root)
+        root.mkdir(parents=True, exist_ok=True)
+        table, figure = root / f"{self.name}.csv", root / f"{self.name}.png"
+        replace(table, lambda path: self.table.to_csv(path, index=False))
+        if self.draw is None:
+            return [table]
+        # No pyplot: it would keep the figure, and choose a window, for the whole process.
+        canvas = Figure(figsize=self.size, layout="constrained")
+        FigureCanvasAgg(canvas)
+        self.draw(canvas)
+        replace(figure, lambda path: canvas.savefig(path, format="png", dpi=150))
+        return [table, figure]
+
+
+def table_to_markdown(table: pd.DataFrame, digits: int = 2) -> str:
+    """A table as a page shows it; numbers to the right, a missing one is a dash."""
+    numbers = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    rows = [
+        [str(column) for column in table.columns],
+        ["---:" if number else "---" for number in numbers],
+        *(
+            [cell(value, digits).replace("|", "\\|") for value in row]
+            for _, row in table.iterrows()
+        ),
+    ]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def cell(value: object, digits: int) -> str:
+    """One value for people: floats with so many digits, what is missing as a dash."""
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "-"
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

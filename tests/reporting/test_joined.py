@@ -1,0 +1,64 @@
+"""Reports of several experiments as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cls_kd.errors import UserError
+from cls_kd.reporting import Section, write_joined, write_report
+from tests.reporting.test_reporting import CE, KD, write_run
+
+
+@pytest.fixture
+def experiments(tmp_path: Path) -> list[Path]:
+    folders = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        for seed, (ce, kd) in enumerate(zip(CE, KD, strict=True)):
+            write_run(folder, "ce", seed, ce)
+            write_run(folder, "kd", seed, kd)
+        table = pd.DataFrame({"group": ["head", "tail"], "recall": [90.123, float("nan")]})
+        section = Section("groups", "By group", table, ["A note."], lambda c: c.subplots())
+        write_report(folder, "ce", f"Title of {name}", sections=[section])
+        folders.append(folder)
+    return folders
+
+
+def test_sections_are_part_of_the_page(experiments: list[Path]) -> None:
+    page = (experiments[0] / "report.md").read_text()
+    assert "## By group\n\n| group | recall |\n| --- | ---: |\n| head | 90.12 |" in page
+    assert "| tail | - |" in page
+    assert "![By group](groups.png)" in page
+    assert "- A note." in page
+    assert Image.open(experiments[0] / "groups.png").size[0] > 500
+    assert pd.read_csv(experiments[0] / "groups.csv")["recall"][0] == 90.123
+
+
+def test_pages_tables_and_gains_are_joined(experiments: list[Path], tmp_path: Path) -> None:
+    page, table, figure = write_joined(tmp_path / "all", experiments, "All of it")
+    text = page.read_text()
+    assert text.startswith("# All of it\n")
+    assert "\n## Title of first\n" in text
+    assert "\n### By group\n" in text
+    for image in ("../first/report.png", "../second/groups.png"):
+        assert f"({image})" in text
+        assert (page.parent / image).is_file()
+    rows = pd.read_csv(table)
+    assert rows.groupby("experiment")["run"].apply(list).to_dict() == {
+        "first": ["ce", "kd"],
+        "second": ["ce", "kd"],
+    }
+    assert Image.open(figure).size[0] > 500
+
+
+def test_a_folder_without_a_report_is_named(experiments: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing has no report"):
+        write_joined(tmp_path / "all", [*experiments, tmp_path / "nothing"], "All")
+    (experiments[0] / "report.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="damaged"):
+        write_joined(tmp_path / "all", experiments, "All")
+    assert not (tmp_path / "all").exists()
