@@ -1,6 +1,7 @@
 # make demo     train a small teacher and distil it into a student, here and now, on the CPU
 # make papers   train the four papers' comparisons on the digits and write one report
 # make test     the whole test suite        (ARGS="-k nkd -x" is passed on to pytest)
+# make configs  build every config and train it for two steps on made-up images; takes long (ARGS='"digits/*"')
 # make lint     style, types and the direction of imports, as CI checks them
 # make format   let ruff put the style right
 # make clean    remove the environment and the caches; work_dirs/ stays
@@ -23,7 +24,7 @@ PARTIAL := $(VENV)/.partial
 
 PAPERS := nkd tf_nkd generations online ipwd self
 
-.PHONY: demo papers test lint format clean
+.PHONY: demo papers test configs lint format clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -46,6 +47,9 @@ $(PAPERS:%=papers-%): papers-%: $(STAMP)
 # thread each, or they fight for the cores.
 test: $(STAMP)
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+configs: $(STAMP)
+	@OMP_NUM_THREADS=1 $(PY) tools/smoke_configs.py $(ARGS)
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

@@ -39,6 +39,7 @@ setup(
         "rich>=13",
         "safetensors>=0.4.3",
         "scipy>=1.13",
+        "torchmetrics>=1.4",
     ],
     extras_require={
         "digits": ["scikit-learn>=1.5"],  # the data of configs/digits

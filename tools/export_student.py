@@ -34,6 +34,11 @@ def parse_args() -> argparse.Namespace:
         metavar=("C", "H", "W"),
         help="of one image; default: measured on the config's data",
     )
+    parser.add_argument(
+        "--branch",
+        metavar="B",
+        help="of a student of several branches: 0, 1, ... or 'ensemble'; default: as in its config",
+    )
     parser.add_argument("--method", help="as of tools/train.py, where the config was trained so")
     add_config_options(parser)
     return parser.parse_args()
@@ -43,7 +48,8 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, method=args.method, options=args.cfg_options)
     run = choose(expand(cfg, Path()), args.run)
-    student = read_student(run.cfg, args.checkpoint, args.input_shape)
+    branch = int(args.branch) if (args.branch or "").lstrip("-").isdigit() else args.branch
+    student = read_student(run.cfg, args.checkpoint, args.input_shape, branch)
     show(student, Path(args.out_dir), export(student, Path(args.out_dir), args.formats))
 
 

@@ -26,6 +26,9 @@ from cls_kd.engine.runs import Run, choose, expand, plan, write_atomically
 from cls_kd.engine.test import Evaluation, evaluate_student, evaluate_teachers
 from cls_kd.errors import UserError
 
+_COLUMNS = 4
+"""So many metrics stand side by side; of more, all but the first get a row each."""
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -75,17 +78,28 @@ def evaluate(run: Run, args: argparse.Namespace) -> list[Evaluation]:
 
 def show(run: Run, args: argparse.Namespace, found: list[Evaluation]) -> None:
     names = list(found[0].metrics)
+    shown = names if len(names) <= _COLUMNS else names[:1]
     table = Table(title=f"{args.config}{f', run {run.name}' if run.name else ''}")
-    for title in ("network", "data", "images", *names):
+    for title in ("network", "data", "images", *shown):
         table.add_column(title, justify="left" if title in ("network", "data") else "right")
     for place, one in enumerate(found):
         network = f"{args.network} {place}" if len(found) > 1 else args.network
-        figures = [_figure(one.metrics[name]) for name in names]
+        figures = [_figure(one.metrics[name]) for name in shown]
         table.add_row(network, args.split, f"{one.images:,}", *figures)
     console = Console()
     console.print(table)
+    if len(names) > len(shown):
+        console.print(_list_of(names[len(shown) :], found))
     for one in found:
         console.print(one.note, highlight=False)
+
+
+def _list_of(names: list[str], found: list[Evaluation]) -> Table:
+    """Metrics that would not fit side by side: one row each."""
+    table = Table("metric", *("" for _ in found))
+    for name in names:
+        table.add_row(name, *(_figure(one.metrics[name]) for one in found))
+    return table
 
 
 def summary(run: Run, args: argparse.Namespace, found: list[Evaluation]) -> dict[str, Any]:

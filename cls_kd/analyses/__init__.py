@@ -5,7 +5,29 @@ An analysis is a function, registered by its name in `ANALYSES`: finished runs a
 runs one on what is there.
 """
 
+from cls_kd.analyses.branches import branches, diversity_pull
 from cls_kd.analyses.comparisons import comparisons
+from cls_kd.analyses.decomposition import decomposition
 from cls_kd.analyses.finished import Finished, analyse, finished
+from cls_kd.analyses.generations import (
+    generation_calibration,
+    generation_transfer,
+    generations,
+    secondary_information,
+)
+from cls_kd.analyses.transfer_gap import transfer_gap
 
-__all__ = ["Finished", "analyse", "comparisons", "finished"]
+__all__ = [
+    "Finished",
+    "analyse",
+    "branches",
+    "comparisons",
+    "decomposition",
+    "diversity_pull",
+    "finished",
+    "generation_calibration",
+    "generation_transfer",
+    "generations",
+    "secondary_information",
+    "transfer_gap",
+]

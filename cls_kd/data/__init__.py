@@ -1,8 +1,26 @@
 """Data sets, transforms and preprocessing that mmpretrain lacks."""
 
 from cls_kd.data.batch_augments import LabelSmoothing
+from cls_kd.data.cifar import CIFAR10, CIFAR100
+from cls_kd.data.cinic import CINIC10
+from cls_kd.data.crop_flip import RandomCropFlip
 from cls_kd.data.digits import Digits
+from cls_kd.data.in_memory import ImagesInMemory
+from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
+from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
 
-__all__ = ["BatchPreprocessor", "Digits", "LabelSmoothing", "RandomShift"]
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "CINIC10",
+    "BatchPreprocessor",
+    "ClassPairs",
+    "Digits",
+    "ImagesInMemory",
+    "LabelSmoothing",
+    "LastBatchSampler",
+    "RandomCropFlip",
+    "RandomShift",
+]

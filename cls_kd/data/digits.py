@@ -36,6 +36,9 @@ class Digits(BaseDataset):
     *Labelled.* ``labelled`` keeps a fixed, stratified subset of the part, spread over the order of
     the collection; a smaller subset is contained in every larger one.
 
+    *Only.* ``only`` keeps the images of some digits, which then are the classes: a data set to
+    train on, and with the other digits one to transfer to.
+
     Items hold ``img`` (uint8, 8x8x1, grey levels 0-16 scaled to 0-255), ``gt_label`` and
     ``sample_idx``.
 
@@ -45,6 +48,7 @@ class Digits(BaseDataset):
         split: Which part: 'train', 'val', 'test' or 'trainval' (train and val).
         labelled: Keep this many images in all (an int; classes differ by one at most) or this share
             of each class (a float in (0, 1]). Default: keep all. Only for 'train' and 'trainval'.
+        only: Digits to keep, such as ``[5, 6, 7]``: classes 0, 1 and 2 then. Default: all ten.
         pipeline: Transforms of one sample.
         indices: Keep the first so many, or these, of what is left.
         test_mode: A failing item is an error, where training would draw another one.
@@ -58,6 +62,7 @@ class Digits(BaseDataset):
         split: Split = "train",
         *,
         labelled: float | int | None = None,
+        only: Sequence[int] | None = None,
         pipeline: Sequence[Any] = (),
         indices: int | Sequence[int] | None = None,
         test_mode: bool = False,
@@ -71,8 +76,12 @@ class Digits(BaseDataset):
             raise UserError(f"labelled={labelled} is for training; the {split} split is whole.")
         self.split = split
         self.labelled = labelled
+        self.digits = tuple(range(len(_CLASSES)) if only is None else only)
+        if len(set(self.digits)) < max(len(self.digits), 2) or set(self.digits) - set(range(10)):
+            raise UserError(f"only={only}: give two or more digits of 0 to 9, each once.")
         super().__init__(
             ann_file="",
+            metainfo={"classes": tuple(_CLASSES[digit] for digit in self.digits)},
             pipeline=pipeline,
             indices=indices,
             # So few items need no packing, which collects garbage in the whole process first.
@@ -84,8 +93,9 @@ class Digits(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Images and labels of the split, in the order of the collection."""
         images, labels = _read()
-        chosen = choose(labels, _POSITIONS[self.split], self.labelled)
-        return [{"img": images[i], "gt_label": int(labels[i])} for i in chosen]
+        chosen = choose(labels, _POSITIONS[self.split], self.labelled, self.digits)
+        label_of = {digit: label for label, digit in enumerate(self.digits)}
+        return [{"img": images[i], "gt_label": label_of[int(labels[i])]} for i in chosen]
 
     def extra_repr(self) -> list[str]:
         """What this part is, in place of a path."""
@@ -93,7 +103,10 @@ class Digits(BaseDataset):
 
 
 def choose(
-    labels: np.ndarray, positions: Sequence[int], labelled: float | int | None
+    labels: np.ndarray,
+    positions: Sequence[int],
+    labelled: float | int | None,
+    digits: Sequence[int] = range(len(_CLASSES)),
 ) -> np.ndarray:
     """Places in the collection of a part, or of its labelled subset, in ascending order.
 
@@ -101,10 +114,11 @@ def choose(
         labels: Class of every image of the collection, (1797,).
         positions: Positions within a class, modulo 8, that belong to the part.
         labelled: See `Digits`.
+        digits: Which classes.
     """
     members = []
-    for label in range(len(_CLASSES)):
-        of_class = np.flatnonzero(labels == label)
+    for digit in digits:
+        of_class = np.flatnonzero(labels == digit)
         members.append(of_class[np.isin(np.arange(len(of_class)) % 8, positions)])
     if labelled is not None:
         counts = _counts(labelled, [len(part) for part in members])

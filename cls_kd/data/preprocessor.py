@@ -1,15 +1,22 @@
-"""From what the loader gives to what networks take: on the device, normalised."""
+"""From what the loader gives to what networks take: on the device, augmented, normalised."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
+from torch import Tensor
 
-from cls_kd.registry import MODELS
+from cls_kd.errors import UserError
+from cls_kd.registry import MODELS, TRANSFORMS
+from cls_kd.signals.samples import BatchSamples, index_of
+
+Augment = Callable[[Tensor, Tensor], Tensor]
+"""Images (N, C, H, W) uint8 and their places in the data set (N,) to images."""
 
 
 @MODELS.register_module()
@@ -17,22 +24,77 @@ class BatchPreprocessor(ClsDataPreprocessor):
     """mmpretrain's, with less work for every sample and no wait for the device.
 
     Hard labels stay as they are on the CPU; to another device they travel in one piece, and neither
-    they nor images in pinned memory make the host wait. Under mixup, CutMix and other soft labels
-    it is mmpretrain's. Arguments are mmpretrain's.
+    they nor images in pinned memory make the host wait. `BatchSamples` stay in one piece, under
+    mixup and CutMix too; a list of samples is then handled as mmpretrain does. ``pair_inputs`` of
+    `ClassPairs` are augmented and normalised as the images are, and not mixed. Other arguments are
+    mmpretrain's.
+
+    Args:
+        augment: In training, for a stack of images before it is normalised; or its config, such as
+            ``dict(type=RandomCropFlip, padding=4)``.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, augment: Augment | dict[str, Any] | None = None, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self._non_blocking = True
+        self.augment = TRANSFORMS.build(augment) if isinstance(augment, Mapping) else augment
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
-        samples = data.get("data_samples")
-        if not samples or not self._has_hard_labels(samples[0]):
+        ready = self._images_and_labels(data, training)
+        if "pair_inputs" in data:
+            pairs = data["pair_inputs"]
+            if training and self.augment is not None:
+                pairs = self._augmented(pairs, data.get("data_samples"), paired=True)
+            ready["pair_inputs"] = super().forward({"inputs": pairs}, training)["inputs"]
+        return ready
+
+    def _images_and_labels(self, data: Mapping[str, Any], training: bool) -> dict[str, Any]:
+        samples: Any = data.get("data_samples")
+        if training and self.augment is not None:
+            data = {**data, "inputs": self._augmented(data["inputs"], samples)}
+        whole = isinstance(samples, BatchSamples)
+        if not whole and not (samples and self._has_hard_labels(samples[0])):
             return super().forward(data, training)
-        images = super().forward({"inputs": data["inputs"]}, training)["inputs"]
+        images = self._normalised(data["inputs"])
         if self.device.type != "cpu":
-            _move_labels(samples, self.device)
+            samples = samples.to(self.device) if whole else _move_labels(samples, self.device)
+        if whole and (self.to_onehot or self.batch_augments is not None):
+            images, samples = self._soft(images, samples, training)
         return {"inputs": images, "data_samples": samples}
+
+    def _augmented(self, images: Any, samples: Any, paired: bool = False) -> Tensor:
+        if not isinstance(images, Tensor):
+            raise UserError(
+                "BatchPreprocessor: `augment` works on images that are stacked; the loader has "
+                "collate_fn=dict(type='pseudo_collate'), which leaves them a list."
+            )
+        assert self.augment is not None
+        index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's place")
+        # A negative place is no sample's: a paired image gets another draw than the image itself.
+        return self.augment(self.cast_data(images), -1 - index if paired else index)
+
+    def _normalised(self, images: Any) -> Tensor:
+        """As mmpretrain does it; a stack in place, in one new tensor."""
+        if not isinstance(images, Tensor) or self.pad_size_divisor > 1:
+            return super().forward({"inputs": images})["inputs"]
+        images = self.cast_data(images)
+        if self.to_rgb and images.shape[1] == 3:
+            images = images.flip(1)
+        images = images.to(torch.float32, copy=True)
+        return images.sub_(self.mean).div_(self.std) if self._enable_normalize else images
+
+    def _soft(
+        self, images: Tensor, samples: BatchSamples, training: bool
+    ) -> tuple[Tensor, BatchSamples]:
+        """Label distributions, mixed in training; as mmpretrain does it sample by sample."""
+        if self.num_classes is None:
+            raise UserError("BatchPreprocessor: mixed labels need its option `num_classes`.")
+        scores = F.one_hot(samples.labels, self.num_classes)
+        if training and self.batch_augments is not None:
+            images, scores = self.batch_augments(images, scores)
+        return images, BatchSamples(samples.labels, samples.index, scores)
 
     def _has_hard_labels(self, sample: Any) -> bool:
         soft = self.to_onehot or self.batch_augments is not None
@@ -44,8 +106,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
         )
 
 
-def _move_labels(samples: Sequence[DataSample], device: torch.device) -> None:
+def _move_labels(samples: Sequence[DataSample], device: torch.device) -> Sequence[DataSample]:
     labels = [sample.gt_label for sample in samples]
     moved = torch.cat(labels).to(device, non_blocking=True).split([len(one) for one in labels])
     for sample, label in zip(samples, moved, strict=True):
         sample.set_field(label, "gt_label", dtype=torch.Tensor)
+    return samples

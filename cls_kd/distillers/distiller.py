@@ -79,16 +79,20 @@ class Distiller(BaseModel):
         inputs: Tensor,
         data_samples: list[DataSample] | None = None,
         mode: str = "tensor",
+        pair_inputs: Tensor | None = None,
     ) -> Any:
         """``mode='loss'`` gives the weighted losses by name; any other is the student's own."""
         if mode == "loss":
-            return self.loss(inputs, data_samples or [])
+            return self.loss(inputs, data_samples or [], pair_inputs)
         return self.student(inputs, data_samples, mode)
 
-    def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> Losses:
+    def loss(
+        self, inputs: Tensor, data_samples: list[DataSample], pair_inputs: Tensor | None = None
+    ) -> Losses:
         """Every term of every loss, weighted: ``{'ce.loss': ..., 'nkd.loss_target': ...}``."""
-        batch = Batch(inputs, data_samples, self.num_classes)
+        batch = Batch(inputs, data_samples, self.num_classes, pair_inputs)
         student = {**self.source.run(inputs), **self.source.functions(data_samples)}
+        student |= self.source.on_pairs(batch)
         teachers = [{**one(inputs), **one.source.functions(data_samples)} for one in self.teachers]
         progress = batch.progress
         terms: Losses = {}

@@ -103,6 +103,10 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
 def apply_method(cfg: Config, method: str, path: Path) -> None:
     """Replace the losses of ``cfg`` by those of ``configs/methods/<method>.py``.
 
+    What the method needs of the training data (``train_data``, see ``engine.train_data``) comes
+    along, for all runs that keep its losses. What it needs of a student of several branches
+    (``student``: a fusion, a cut) is merged over the config's.
+
     Methods are looked for in a folder ``methods`` beside the config or above it, then in this
     project's own. A run named ``'{method}'`` takes the method's name.
 
@@ -116,7 +120,24 @@ def apply_method(cfg: Config, method: str, path: Path) -> None:
         raise UserError(f"{path} has no model.losses which --method could replace.")
     found = read_config(known[method])
     cfg.model.losses = found.losses
+    if "train_data" in found:
+        cfg.train_data = found.train_data
+    if "student" in found:
+        _change_student(cfg, method, found.student)
     cfg.method = method
+
+
+def _change_student(cfg: Config, method: str, changes: Mapping[str, Any]) -> None:
+    """What an online method needs of a student: its fusion, where branches part."""
+    student = cfg.model.get("student")
+    kind = student.get("type", "") if isinstance(student, Mapping) else student
+    if not str(kind).endswith("MultiBranchClassifier"):
+        raise UserError(
+            f"The method {method!r} is for a student of several branches "
+            "(dict(type='MultiBranchClassifier', ...), as in configs/digits/branches.py), and this "
+            f"one is {kind}."
+        )
+    cfg.merge_from_dict({"model": {"student": dict(changes)}})
 
 
 def known_methods(path: Path | None = None) -> dict[str, Path]:

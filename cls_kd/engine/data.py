@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
-from cls_kd.signals.sources import check_label_range
+from cls_kd.signals.sources import NO_PAIRS, check_label_range
 
 
 def build_loader(cfg: Config, key: str) -> DataLoader:
@@ -39,6 +39,16 @@ def image_shape(dataset: Any) -> tuple[int, ...]:
             "A sample of the data has no 'inputs': its pipeline must end with PackInputs."
         )
     return tuple(sample["inputs"].shape)
+
+
+def check_pairs(dataset: Any, signals: Collection[str]) -> None:
+    """Refuse data without pairs of images, where one of these signals is made of them.
+
+    Raises:
+        UserError: Says how data get them.
+    """
+    if {"pair_inputs", "pair_logits"} & set(signals) and "pair_inputs" not in dataset[0]:
+        raise UserError(NO_PAIRS)
 
 
 def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:

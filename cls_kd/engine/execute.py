@@ -73,9 +73,16 @@ def execute(
 
 
 def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Path:
-    """``work_dirs/<config>``, with the method's name where the config is one run."""
-    stem = Path(config).stem
-    return Path("work_dirs", f"{stem}_{method}" if method and "runs" not in cfg else stem)
+    """``work_dirs/<config>``, with the method's name where the config is one run.
+
+    A config in a folder of a folder of ``configs`` keeps its whole path: there the same name, that
+    of a pair, stands in many folders.
+    """
+    path = Path(config).resolve().with_suffix("")
+    above = [folder.name for folder in path.parents]
+    depth = above.index("configs") if "configs" in above else 0
+    place = Path("work_dirs", *path.parts[-depth - 1 :] if depth > 1 else path.parts[-1:])
+    return place.with_name(f"{place.name}_{method}") if method and "runs" not in cfg else place
 
 
 def _epochs(cfg: Any) -> int:

@@ -28,6 +28,7 @@ from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine.data import build_dataset, image_shape
 from cls_kd.errors import UserError
+from cls_kd.models.multi_branch import MultiBranchClassifier, check_deploy
 from cls_kd.registry import MODELS
 from cls_kd.signals.sources import describe
 
@@ -76,28 +77,42 @@ class Student:
         return self.network(self.inputs(batch))
 
 
-def read_student(cfg: Config, checkpoint: str, shape: Sequence[int] | None = None) -> Student:
+def read_student(
+    cfg: Config,
+    checkpoint: str,
+    shape: Sequence[int] | None = None,
+    branch: int | str | None = None,
+) -> Student:
     """The student of a run with the weights of a checkpoint.
 
     Args:
         cfg: Config of one run.
         checkpoint: Of ours, or a plain one of the same network; every key must match.
         shape: Of one image. Default: measured on the test data.
+        branch: Of a student of several branches: the place of one, or ``'ensemble'``. Default: what
+            its config deploys. One branch becomes an ordinary classifier, without the others.
 
     Raises:
-        UserError: The weights do not fit, or the data are not there and ``shape`` is not given.
+        UserError: The weights do not fit, the data are not there and ``shape`` is not given, or
+            there is no such branch.
     """
     init_default_scope(cfg.get("default_scope", "cls_kd"))
     if "student" not in cfg.get("model", {}):
         raise UserError("The config has no model.student: it is not a config of this project.")
     network = build_network(cfg.model.student).eval()
+    if branch is not None and not isinstance(network, MultiBranchClassifier):
+        raise UserError(
+            f"--branch {branch}: the student {describe(network)} has no branches; a "
+            "MultiBranchClassifier has."
+        )
     note = load_weights(network, checkpoint)
+    network, config = _deployable(network, network_config(cfg.model.student), branch)
     preprocessor = cfg.model.get("data_preprocessor", cfg.get("data_preprocessor")) or {}
     data: Mapping[str, Any] = cfg[_loaders(cfg)[0]].dataset if _loaders(cfg) else {}
     foreign = {_module(part) for part in network.modules()}
     return Student(
         network,
-        network_config(cfg.model.student),
+        config,
         {key: preprocessor[key] for key in preprocessor if key in ("mean", "std", "to_rgb")},
         tuple(shape or cfg.model.get("input_shape") or _measured(cfg)),
         _classes(data),
@@ -105,6 +120,20 @@ def read_student(cfg: Config, checkpoint: str, shape: Sequence[int] | None = Non
         note,
         sorted(module for module in foreign if module.split(".")[0] not in _COMMON),
     )
+
+
+def _deployable(
+    network: nn.Module, config: dict[str, Any], branch: int | str | None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Of several branches the chosen one, or all of them to answer together; with its config."""
+    if not isinstance(network, MultiBranchClassifier):
+        return network, config
+    chosen = check_deploy(network.deploy if branch is None else branch, len(network.branches))
+    if isinstance(chosen, str):
+        network.deploy = chosen
+        return network, {**config, "deploy": chosen}
+    parts = {key: config[key] for key in ("backbone", "neck", "head") if config.get(key)}
+    return network.branch(chosen).eval(), {"type": "ImageClassifier", **parts}
 
 
 def export(student: Student, out_dir: Path, formats: Sequence[str]) -> dict[str, float]:

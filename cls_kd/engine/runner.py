@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dataset import default_collate
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
@@ -19,6 +18,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cls_kd.data.in_memory import collate
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
@@ -76,7 +76,7 @@ class DistillRunner(Runner):
         if isinstance(dataloader, dict):
             own = {
                 "worker_init_fn": {"type": leave_seed},
-                "collate_fn": {"type": default_collate},
+                "collate_fn": {"type": collate},
                 "pin_memory": torch.cuda.is_available(),
             }
             dataloader = {**own, **dataloader}

@@ -11,6 +11,9 @@ Each run is the rest of the config with the run's own keys merged over it. ``'ru
 anywhere in it, stands for the last checkpoint of that run (with seeds: of the same seed, or of the
 only one).
 
+Two runs of one seed and one network start from the same weights. ``seed_shift``, added to what
+generators are seeded with, makes a run start elsewhere under the same seed.
+
 An entry with a ``type`` stands for several runs: ``dict(type='generations', name='tsd', ...)``.
 """
 
@@ -27,13 +30,14 @@ from typing import Any
 
 from mmengine.config import Config
 
+from cls_kd.engine import train_data
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import RUN_LISTS
 
 RESULT = "result.json"
 CONFIG = "config.py"
-_NOT_OF_A_RUN = ("runs", "report", "analyses", "method")
+_NOT_OF_A_RUN = ("runs", "report", "analyses", "method", "train_data")
 REFERENCE = "run:"
 
 
@@ -131,19 +135,23 @@ def expand(cfg: Config, work_dir: Path) -> list[Run]:
     )
     seed = int(cfg.randomness.seed)
     if "runs" not in cfg:
+        train_data.bring(base, cfg.get("train_data") or {})
         return [Run("", seed, base, work_dir)]
     runs: list[Run] = []
     for spec in _specs(cfg):
         name = str(spec["name"]).format(method=cfg.get("method", "student"))
         if any(run.name == name for run in runs):
             raise UserError(f"Two runs are named {name!r}.")
-        overrides = {key: value for key, value in spec.items() if key not in ("name", "seeds")}
+        apart = ("name", "seeds", "seed_shift", "train_data")
+        overrides = {key: value for key, value in spec.items() if key not in apart}
         merged = copy.deepcopy(base)
         merged.merge_from_dict(overrides)
+        train_data.bring(merged, train_data.needs(merged, spec.get("train_data"), cfg))
         seeds = spec.get("seeds")
         for own in seeds if seeds is not None else [seed]:
             one = copy.deepcopy(merged)
-            one.randomness = {**one.randomness, "seed": int(own)}
+            drawn = int(own) + int(spec.get("seed_shift", 0))
+            one.randomness = {**one.randomness, "seed": drawn}
             place = work_dir / name if seeds is None else work_dir / name / f"seed_{own}"
             runs.append(Run(name, int(own), one, place))
     return runs

@@ -23,6 +23,7 @@ from cls_kd.engine.data import (
     build_loader,
     check_classes,
     check_labels,
+    check_pairs,
     image_shape,
     innermost,
 )
@@ -129,6 +130,8 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
     loaders = {key: build_loader(cfg, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
+    asked = {signal for loss in model.losses.values() for signal in loss.signals}
+    check_pairs(loaders["train_dataloader"].dataset, asked)
     for key, loader in loaders.items():
         check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
     check_classes(loaders)

@@ -1,1 +1,5 @@
 """Measures beyond accuracy."""
+
+from cls_kd.evaluation.branches import PeerAccuracy
+
+__all__ = ["PeerAccuracy"]

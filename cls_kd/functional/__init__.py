@@ -5,18 +5,36 @@ from cls_kd.functional.correlation import pearson
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, match_size
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
-from cls_kd.functional.softened import softened_cross_entropy, softened_kl
+from cls_kd.functional.peers import (
+    best_combination,
+    best_logits,
+    least_margins,
+    mean_logits,
+    peer_kl,
+)
+from cls_kd.functional.softened import softened_cross_entropy, softened_kl, softened_kl_each
 from cls_kd.functional.standardize import standardize
+from cls_kd.functional.targets import two_targets
+from cls_kd.functional.tokens import grid_side, patch_tokens
 
 __all__ = [
     "attention_map",
+    "best_combination",
+    "best_logits",
+    "grid_side",
     "hash_integers",
+    "least_margins",
     "match_size",
+    "mean_logits",
     "pairwise_distances",
+    "patch_tokens",
     "pearson",
+    "peer_kl",
     "softened_cross_entropy",
     "softened_kl",
+    "softened_kl_each",
     "split_target",
     "standardize",
     "triplet_cosines",
+    "two_targets",
 ]

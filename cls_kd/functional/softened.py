@@ -21,6 +21,20 @@ def softened_kl(student_logits: Tensor, teacher_logits: Tensor, temperature: flo
     return temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
+def softened_kl_each(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """:func:`softened_kl` of each sample, (N,).
+
+    >>> import torch
+    >>> softened_kl_each(torch.zeros(2, 2), torch.tensor([[0.0, 0.0], [500.0, -500.0]]))
+    tensor([0.0000, 0.6931])
+    """
+    student = F.log_softmax(student_logits / temperature, dim=1)
+    teacher = F.log_softmax(teacher_logits / temperature, dim=1)
+    return temperature**2 * F.kl_div(student, teacher, reduction="none", log_target=True).sum(1)
+
+
 def softened_cross_entropy(
     student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0
 ) -> Tensor:

@@ -1,5 +1,34 @@
 """Networks that are deployed and that mmpretrain lacks."""
 
+from cls_kd.models.cifar import (
+    CIFARVGG,
+    CIFARDenseNet,
+    CIFARMobileNetV2,
+    CIFARPreActResNet,
+    CIFARResNet,
+    CIFARShuffleNetV1,
+    CIFARShuffleNetV2,
+    CIFARWideResNet,
+)
 from cls_kd.models.digits_cnn import DigitsCNN
+from cls_kd.models.fusions import AttentionFusion, FeatureFusion, GateFusion, MeanFusion
+from cls_kd.models.mobilenet_v1 import MobileNetV1
+from cls_kd.models.multi_branch import MultiBranchClassifier
 
-__all__ = ["DigitsCNN"]
+__all__ = [
+    "CIFARVGG",
+    "AttentionFusion",
+    "CIFARDenseNet",
+    "CIFARMobileNetV2",
+    "CIFARPreActResNet",
+    "CIFARResNet",
+    "CIFARShuffleNetV1",
+    "CIFARShuffleNetV2",
+    "CIFARWideResNet",
+    "DigitsCNN",
+    "FeatureFusion",
+    "GateFusion",
+    "MeanFusion",
+    "MobileNetV1",
+    "MultiBranchClassifier",
+]

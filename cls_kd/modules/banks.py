@@ -58,7 +58,7 @@ class ContrastiveBank(nn.Module):
             UserError: An index is outside the bank (seen on the CPU only; a device would have to
                 be waited for, and stops with its own assertion).
         """
-        self._check(index)
+        _check_index(index, len(self.labels))
         if self.training:
             seen, classes = _gather(torch.stack([index, labels], 1)).unbind(1)
             self.labels.index_copy_(0, seen, classes[_last_of_each(seen)])
@@ -107,13 +107,54 @@ class ContrastiveBank(nn.Module):
         size = len(self.labels)
         return (index.unsqueeze(1) + 1 + (words & _LARGEST) % (size - 1)) % size
 
-    def _check(self, index: Tensor) -> None:
-        size = len(self.labels)
-        if index.device.type == "cpu" and bool(((index < 0) | (index >= size)).any()):
-            raise UserError(
-                f"The index of a sample is {int(index.min())} to {int(index.max())} in this batch, "
-                f"but the bank was built for a training set of {size} samples."
-            )
+
+class PastPredictions(nn.Module):
+    """The logits that a network last gave for each training sample.
+
+    Every rank holds the same bank, as in :class:`ContrastiveBank`: all ranks write what all of
+    them saw, and of an index that comes twice in one global batch the last one counts. All state is
+    in buffers: a checkpoint resumes it exactly. No step waits for the device.
+
+    Memory, and size in a checkpoint: ``4 * num_samples * num_classes`` bytes.
+
+    Args:
+        num_samples: Length of the training set.
+        num_classes: K.
+    """
+
+    logits: Tensor
+    known: Tensor
+
+    def __init__(self, num_samples: int, num_classes: int) -> None:
+        super().__init__()
+        self.register_buffer("logits", torch.zeros(num_samples, num_classes))
+        self.register_buffer("known", torch.zeros(num_samples, dtype=torch.bool))
+
+    def recall(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) of the samples at ``index`` and whether there are any yet, (N,) bool.
+
+        Logits that are not known are zeros.
+
+        Raises:
+            UserError: See :meth:`ContrastiveBank.draw`.
+        """
+        _check_index(index, len(self.known))
+        return self.logits[index], self.known[index]
+
+    @torch.no_grad()
+    def remember(self, index: Tensor, logits: Tensor) -> None:
+        """Keep the logits (N, K) of the samples at ``index``, of all ranks."""
+        index, logits = _gather(index), _gather(logits.detach())
+        self.logits.index_copy_(0, index, logits[_last_of_each(index)].to(self.logits.dtype))
+        self.known.index_fill_(0, index, True)
+
+
+def _check_index(index: Tensor, size: int) -> None:
+    if index.device.type == "cpu" and bool(((index < 0) | (index >= size)).any()):
+        raise UserError(
+            f"The index of a sample is {int(index.min())} to {int(index.max())} in this batch, "
+            f"but the bank was built for a training set of {size} samples."
+        )
 
 
 def _gather(values: Tensor) -> Tensor:

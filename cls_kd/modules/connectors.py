@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +18,51 @@ class ConvConnector(nn.Sequential):
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )
+
+
+class ConvGenerator(nn.Sequential):
+    """Two 3x3 convolutions with a ReLU between them: (N, C, h, w) -> (N, C, h, w)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+        )
+
+
+class TokenGenerator(nn.Module):
+    """Generates a teacher's patches from a part of a student's: (N, L, D_in) -> (N, L, D_out).
+
+    A linear layer (nothing where the widths agree); one learned token in the place of a share
+    ``mask_ratio`` of each sample's patches; a `ConvGenerator` on their square grid. Also gives
+    where it was masked, (N, L, 1).
+    """
+
+    def __init__(self, in_features: int, out_features: int, mask_ratio: float) -> None:
+        super().__init__()
+        self.align = align_width(in_features, out_features)
+        self.mask_token = nn.Parameter(torch.zeros(out_features))
+        self.generator = ConvGenerator(out_features)
+        self.mask_ratio = mask_ratio
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        aligned = self.align(patches)
+        count, length, width = aligned.shape
+        # As many in every sample: those with the largest random numbers.
+        rank = torch.rand(count, length, device=aligned.device).argsort(dim=1).argsort(dim=1)
+        masked = (rank >= int(length * (1 - self.mask_ratio))).unsqueeze(2)
+        tokens = torch.where(masked, self.mask_token, aligned)
+        side = math.isqrt(length)
+        grid = tokens.transpose(1, 2).reshape(count, width, side, side)
+        return self.generator(grid).flatten(2).transpose(1, 2), masked
+
+
+def align_width(in_features: int, out_features: int) -> nn.Module:
+    """A linear layer on the last axis, or nothing where the widths agree."""
+    if in_features == out_features:
+        return nn.Identity()
+    return nn.Linear(in_features, out_features)
 
 
 class UnitEmbedding(nn.Module):

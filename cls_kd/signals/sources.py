@@ -10,17 +10,25 @@ import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
 from mmpretrain.models import ImageClassifier, TimmClassifier
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.recorder import Captured, Recorder
+from cls_kd.signals.samples import Samples, for_criterion, index_of, labels_of, scores_of
 from cls_kd.signals.shapes import Shape
-from cls_kd.signals.taps import find_taps
-from cls_kd.signals.vocabulary import CALLABLES, VOCABULARY
+from cls_kd.signals.taps import after_feature, find_taps
+from cls_kd.signals.vocabulary import CALLABLES, VOCABULARY, Signal
 
 Role = Literal["student", "teacher"]
+
+NO_PAIRS = (
+    "A loss asks for another image of each sample's class (`pair_inputs`), and the training data "
+    "give none: put ClassPairs around the data set, dataset=dict(type='ClassPairs', dataset=...). "
+    "`--method` does it for its methods, train_data=dict(wrapper=dict(type='ClassPairs')) for a "
+    "run of a list."
+)
+PEER_CLASSIFIERS = "peer_classifiers"
 
 
 class NetworkSource:
@@ -46,19 +54,23 @@ class NetworkSource:
         self.role = role
         self.network = network
         wanted = [name for name in names if VOCABULARY[name].provider == role]
-        self.tensors = [name for name in wanted if name not in CALLABLES]
+        self.sees_pairs = "pair_logits" in wanted
+        self.tensors = [name for name in wanted if name not in CALLABLES and name != "pair_logits"]
         self.callables = [name for name in wanted if name in CALLABLES]
         logits = f"{role}_logits"
-        tapped = [name for name in self.tensors if name != logits]
+        tapped = [name for name in self.tensors if name not in (logits, PEER_CLASSIFIERS)]
         places = find_taps(network, taps) if tapped or taps else {}
         for name in tapped:
             if name.removeprefix(f"{role}_") not in places:
+                _check_peers(network, name)
                 have = {f"{role}_{place}" for place in places} | {logits}
                 raise UserError(
                     f"The {role} {describe(network)} has no place for {name!r}."
                     f"{did_you_mean(name, have)} Declare it with `taps` on the backbone, or in "
                     f"the config: `{role}_taps=dict({name.removeprefix(f'{role}_')}=...)`."
                 )
+        if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
+            _check_peers(network, PEER_CLASSIFIERS)
         self.recorder = Recorder(
             network, {name: places[name.removeprefix(f"{role}_")] for name in tapped}
         )
@@ -67,9 +79,9 @@ class NetworkSource:
         """One pass: every wanted tensor signal."""
         with self.recorder.recording():
             logits = self.network(inputs)
-            return {f"{self.role}_logits": logits, **self.recorder.take()}
+            return {f"{self.role}_logits": logits, **self.recorder.take(), **self._weights()}
 
-    def functions(self, data_samples: list[DataSample]) -> dict[str, Any]:
+    def functions(self, data_samples: Samples) -> dict[str, Any]:
         """Every wanted callable signal of this network."""
         makers: dict[str, Callable[[], Any]] = {
             f"{self.role}_classify": lambda: classify_with(self.network),
@@ -77,6 +89,13 @@ class NetworkSource:
             f"{self.role}_criterion": lambda: criterion_of(self.network, data_samples),
         }
         return {name: makers[name]() for name in self.callables}
+
+    def on_pairs(self, batch: Batch) -> dict[str, Tensor]:
+        """Logits of the paired images, where a loss asks for them: a second pass, no gradient."""
+        if not self.sees_pairs:
+            return {}
+        with torch.no_grad():
+            return {"pair_logits": self.network(batch.pair_inputs)}
 
     def measure(self, inputs: Tensor) -> dict[str, Shape | tuple[Shape, ...]]:
         """One dry pass in eval mode: the shape of every wanted signal without the batch axis."""
@@ -91,11 +110,17 @@ class NetworkSource:
                     f"The {self.role} {describe(self.network)} must give logits (N, K) when it is "
                     f"called; it gave {_kind(logits)}."
                 )
-            seen = {f"{self.role}_logits": logits, **self.recorder.take()}
+            seen = {f"{self.role}_logits": logits, **self.recorder.take(), **self._weights()}
         self.network.train(training)
         for name, value in seen.items():
             self._check_rank(name, value)
-        return {name: _shape(value) for name, value in seen.items()}
+        return {name: _shape(value, VOCABULARY[name]) for name, value in seen.items()}
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The signal that is no output but weights of the network, with their gradient."""
+        asked = PEER_CLASSIFIERS in self.tensors
+        network: Any = self.network
+        return {PEER_CLASSIFIERS: network.peer_classifiers()} if asked else {}
 
     def _rehearse_training(self, inputs: Tensor) -> None:
         """A dry pass in training mode, where other operations may overwrite what is tapped.
@@ -124,22 +149,30 @@ class Batch:
 
     Args:
         inputs: Normalised images, (N, 3, H, W).
-        data_samples: mmpretrain's samples with ``gt_label`` or, under mixup, ``gt_score``.
+        data_samples: mmpretrain's samples with ``gt_label`` or, under mixup, ``gt_score``; or the
+            same of all samples at once.
         num_classes: K.
+        pairs: Another normalised image of each sample's class, where the data have them.
     """
 
-    def __init__(self, inputs: Tensor, data_samples: list[DataSample], num_classes: int) -> None:
+    def __init__(
+        self,
+        inputs: Tensor,
+        data_samples: Samples,
+        num_classes: int,
+        pairs: Tensor | None = None,
+    ) -> None:
         self.inputs = inputs
         self.data_samples = data_samples
         self.num_classes = num_classes
+        self.pairs = pairs
 
     @cached_property
     def labels(self) -> Tensor:
         """(N,) int64; where the labels are mixed, the class of the largest share."""
-        if "gt_score" in self.data_samples[0]:
+        if self._scores is not None:
             return self.targets.argmax(dim=1)
-        labels = torch.cat([sample.gt_label for sample in self.data_samples])
-        labels = labels.to(self.inputs.device)
+        labels = labels_of(self.data_samples).to(self.inputs.device)
         # On an accelerator the check would cost a synchronisation; there the data set is checked
         # once before training.
         if labels.device.type == "cpu":
@@ -149,32 +182,41 @@ class Batch:
     @cached_property
     def targets(self) -> Tensor:
         """(N, K) float32."""
-        if "gt_score" in self.data_samples[0]:
-            scores = torch.stack([sample.gt_score for sample in self.data_samples])
-            if scores.shape[1] != self.num_classes:
-                raise UserError(
-                    f"The data give label distributions over {scores.shape[1]} classes, the "
-                    f"student has {self.num_classes}."
-                )
-            return scores.float().to(self.inputs.device)
-        return F.one_hot(self.labels, self.num_classes).float()
+        scores = self._scores
+        if scores is None:
+            return F.one_hot(self.labels, self.num_classes).float()
+        if scores.shape[1] != self.num_classes:
+            raise UserError(
+                f"The data give label distributions over {scores.shape[1]} classes, the "
+                f"student has {self.num_classes}."
+            )
+        return scores.float().to(self.inputs.device)
 
     @cached_property
     def index(self) -> Tensor:
         """(N,) int64."""
-        first = self.data_samples[0]
-        if "sample_idx" not in first:
-            raise UserError(
-                "A loss asks for `index`, and the samples have no `sample_idx`: let the data set "
-                "derive from mmpretrain's BaseDataset, and PackInputs keep the key 'sample_idx'."
-            )
-        places = [sample.sample_idx for sample in self.data_samples]
-        return torch.tensor(places, device=self.inputs.device)
+        return index_of(self.data_samples).to(self.inputs.device)
+
+    @cached_property
+    def _scores(self) -> Tensor | None:
+        return scores_of(self.data_samples)
+
+    @property
+    def pair_inputs(self) -> Tensor:
+        """(N, 3, H, W)."""
+        if self.pairs is None:
+            raise UserError(NO_PAIRS)
+        return self.pairs
 
     @property
     def epoch(self) -> int:
         """Finished epochs; 0 outside a runner."""
         return int(_runtime("epoch", 0))
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the whole training; 1 outside a runner, and in a loop that counts steps."""
+        return int(_runtime("max_epochs", 1))
 
     @property
     def progress(self) -> float:
@@ -204,7 +246,7 @@ def check_label_range(labels: Tensor, num_classes: int, where: str) -> None:
         )
 
 
-def criterion_of(network: nn.Module, data_samples: list[DataSample]) -> Callable[[Tensor], Tensor]:
+def criterion_of(network: nn.Module, data_samples: Samples) -> Callable[[Tensor], Tensor]:
     """The network's own training loss of logits against the batch's (possibly mixed) labels."""
     owner: Any = network if hasattr(network, "_get_loss") else getattr(network, "head", None)
     if not hasattr(owner, "_get_loss"):
@@ -214,7 +256,7 @@ def criterion_of(network: nn.Module, data_samples: list[DataSample]) -> Callable
         )
 
     def criterion(logits: Tensor) -> Tensor:
-        return owner._get_loss(logits, data_samples)["loss"]
+        return owner._get_loss(logits, for_criterion(data_samples, owner))["loss"]
 
     return criterion
 
@@ -234,7 +276,7 @@ def classify_with(network: nn.Module) -> Callable[[Tensor], Tensor]:
 @classify_with.register
 def _(network: ImageClassifier) -> Callable[[Tensor], Tensor]:
     def classify(feature: Tensor) -> Tensor:
-        features: Any = (feature,)
+        features: Any = (after_feature(network.backbone, feature),)
         return network.head(network.neck(features) if network.with_neck else features)
 
     return classify
@@ -256,10 +298,20 @@ def _runtime(key: str, default: Any) -> Any:
     return MessageHub.get_current_instance().runtime_info.get(key, default)
 
 
-def _shape(value: Captured) -> Shape | tuple[Shape, ...]:
+def _check_peers(network: nn.Module, name: str) -> None:
+    """Refuse a signal of branches, where there are none."""
+    if name.startswith("peer_") or name == "ensemble_logits":
+        raise UserError(
+            f"A loss asks for {name!r}, and the student {describe(network)} is one network: online "
+            "distillation needs a student of several branches, "
+            "dict(type='MultiBranchClassifier', ...), as in configs/digits/branches.py."
+        )
+
+
+def _shape(value: Captured, signal: Signal) -> Shape | tuple[Shape, ...]:
     if isinstance(value, tuple):
         return tuple(tuple(item.shape[1:]) for item in value)
-    return tuple(value.shape[1:])
+    return tuple(size for axis, size in enumerate(value.shape) if axis != signal.batch_axis)
 
 
 def _kind(value: Any) -> str:

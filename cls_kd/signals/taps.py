@@ -21,13 +21,20 @@ from functools import singledispatch
 from typing import Literal
 
 from mmpretrain.models import (
+    VGG,
+    ConvNeXt,
+    DenseNet,
+    EfficientNet,
     ImageClassifier,
     MobileNetV2,
+    MobileNetV3,
     ResNet,
+    ShuffleNetV2,
+    SwinTransformer,
     TimmClassifier,
     VisionTransformer,
 )
-from torch import nn
+from torch import Tensor, nn
 
 from cls_kd.errors import UserError, did_you_mean
 
@@ -127,6 +134,7 @@ def _(network: TimmClassifier) -> Taps:
         return taps  # places that timm itself only knows after rebuilding the network
     if hasattr(network.model, "patch_embed") and hasattr(network.model, "blocks"):
         taps["blocks"], taps["tokens"] = places, places[-1]
+        taps["normed_tokens"] = Tap("model.norm") if "model.norm" in modules else places[-1]
         return taps
     taps["stages"] = places
     heads = [name for name in modules if name.endswith(("global_pool", "pre_logits"))]
@@ -157,9 +165,93 @@ def _(backbone: MobileNetV2) -> Taps:
 
 
 @backbone_taps.register
+def _(backbone: MobileNetV3) -> Taps:
+    strides = [setting[5] for setting in backbone.arch_settings[backbone.arch]]
+    # The stem is layer0: the layer before one that halves has that one's place in the settings.
+    ends = [index for index, stride in enumerate(strides) if stride == 2] + [len(strides)]
+    return {"stages": tuple(Tap(f"layer{index}") for index in ends[-4:])}
+
+
+@backbone_taps.register
+def _(backbone: EfficientNet) -> Taps:
+    # Each of these begins with a stride of 2; what lies before them has stride 2 in all.
+    return {"stages": tuple(Tap(f"layers.{index}") for index in range(2, 6))}
+
+
+@backbone_taps.register
+def _(backbone: ShuffleNetV2) -> Taps:
+    return {"stages": tuple(Tap(f"layers.{index}") for index in range(3))}
+
+
+@backbone_taps.register
+def _(backbone: VGG) -> Taps:
+    # After pooling, and without the first, of stride 2: strides 4, 8, 16, 32, as elsewhere.
+    stages = tuple(Tap(f"features.{end - 1}") for _, end in backbone.range_sub_modules[1:])
+    if backbone.num_classes <= 0:
+        return {"stages": stages}
+    # The classifier is a part of this backbone, its last output the logits.
+    embedding = Tap(f"classifier.{len(backbone.classifier) - 1}", "input")
+    return {"stages": stages, "feature": stages[-1], "embedding": embedding}
+
+
+@backbone_taps.register
+def _(backbone: DenseNet) -> Taps:
+    last = len(backbone.stages) - 1
+    return {
+        "stages": tuple(Tap(f"stages.{index}") for index in range(last + 1)),
+        # The batch norm that follows a dense block; the last one has a number for a name.
+        "preacts": (
+            *(Tap(f"transitions.{index}.norm") for index in range(last)),
+            Tap(f"transitions.{last}.0"),
+        ),
+    }
+
+
+@backbone_taps.register
+def _(backbone: ConvNeXt) -> Taps:
+    taps: Taps = {"stages": tuple(Tap(f"stages.{index}") for index in range(backbone.num_stages))}
+    if backbone.gap_before_final_norm:  # then its own output is pooled
+        taps["feature"] = Tap(f"stages.{backbone.num_stages - 1}")
+    return taps
+
+
+@backbone_taps.register
+def _(backbone: SwinTransformer) -> Taps:
+    # Between its stages it keeps tokens, no maps; their number and width change on the way.
+    blocks = tuple(
+        Tap(f"stages.{stage}.blocks.{index}")
+        for stage, sequence in enumerate(backbone.stages)
+        for index in range(len(sequence.blocks))
+    )
+    last = len(backbone.stages) - 1
+    normed = Tap(f"norm{last}") if hasattr(backbone, f"norm{last}") else blocks[-1]
+    return {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": normed}
+
+
+@backbone_taps.register
 def _(backbone: VisionTransformer) -> Taps:
     blocks = tuple(Tap(f"layers.{index}") for index in range(len(backbone.layers)))
-    return {"blocks": blocks, "tokens": blocks[-1]}
+    normed = Tap("ln1") if backbone.final_norm else blocks[-1]
+    return {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": normed}
+
+
+@singledispatch
+def after_feature(backbone: nn.Module, feature: Tensor) -> Tensor:
+    """What a backbone makes of its ``feature`` before it gives it away: of most, nothing."""
+    return feature
+
+
+@after_feature.register
+def _(backbone: ConvNeXt, feature: Tensor) -> Tensor:
+    if not backbone.gap_before_final_norm:
+        return feature
+    norm = backbone.get_submodule(f"norm{backbone.num_stages - 1}")
+    return norm(feature.mean((2, 3), keepdim=True)).flatten(1)
+
+
+@after_feature.register
+def _(backbone: VGG, feature: Tensor) -> Tensor:
+    return backbone.classifier(feature.flatten(1)) if backbone.num_classes > 0 else feature
 
 
 def _embedding(network: nn.Module) -> Taps:

@@ -40,13 +40,21 @@ class Signal:
         """Number of axes of the tensor, or of each tensor of a tuple."""
         return self.shape.count(",") + 1
 
+    @property
+    def batch_axis(self) -> int | None:
+        """Which axis runs over the samples; None where no axis does."""
+        letters = self.shape.removeprefix("tuple of ").strip("()").replace(" ", "").split(",")
+        return letters.index("N") if "N" in letters else None
+
 
 _BATCH = (
     Signal("inputs", "(N, 3, H, W)", "normalised images, as the student sees them", "batch"),
     Signal("labels", "(N,) int64", "hard labels (argmax of targets under mixup, CutMix)", "batch"),
     Signal("targets", "(N, K)", "label distribution: one-hot, smoothed or mixed", "batch"),
     Signal("index", "(N,) int64", "the sample's place in the data set", "batch"),
+    Signal("pair_inputs", "(N, 3, H, W)", "another image of each sample's class", "batch"),
     Signal("epoch", "int", "finished epochs", "time"),
+    Signal("max_epochs", "int", "epochs of the whole training", "time"),
     Signal("progress", "float in [0, 1]", "finished share of all training steps", "time"),
 )
 
@@ -59,6 +67,7 @@ _NETWORK = (
     ("preacts", "tuple of (N, C, h, w)", "the same before the last ReLU"),
     ("tokens", "(N, L, D)", "vision transformer: tokens of the last block"),
     ("blocks", "tuple of (N, L, D)", "vision transformer: tokens after each block"),
+    ("normed_tokens", "(N, L, D)", "vision transformer: tokens after the final norm"),
     ("classify", "(N, C, h, w) -> (N, K)", "callable: pooling and classifier on a feature map"),
     ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
 )
@@ -70,6 +79,12 @@ _STUDENT_ONLY = (
         "callable: the student's own loss of logits against the batch's labels",
         "student",
     ),
+    Signal("pair_logits", "(N, K)", "the student's logits of pair_inputs, no gradient", "student"),
+    Signal("peer_logits", "(P, N, K)", "student of several branches: logits of each", "student"),
+    Signal("peer_embeddings", "(P, N, D)", "what the classifier of each branch sees", "student"),
+    Signal("peer_targets", "(P, N, K)", "logits that each branch is taught by", "student"),
+    Signal("peer_classifiers", "(P, K, D)", "weights of each branch's classifier", "student"),
+    Signal("ensemble_logits", "(N, K)", "logits of all branches together", "student"),
 )
 
 

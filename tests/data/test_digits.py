@@ -124,6 +124,26 @@ def test_labels_classes_and_indices() -> None:
     assert "train" in repr(digits)
 
 
+def test_only_some_digits_are_classes_of_their_own() -> None:
+    every, some = Digits("train"), Digits("train", only=[7, 5])
+
+    assert some.metainfo["classes"] == ("seven", "five")
+    assert every.metainfo["classes"][:2] == ("zero", "one")
+    expected = [one for one in every if one["gt_label"] in (7, 5)]
+    assert len(some) == len(expected)
+    for one, other in zip(some, expected, strict=True):
+        assert np.array_equal(one["img"], other["img"])
+        assert (7, 5)[one["gt_label"]] == other["gt_label"]
+    few = Digits("train", only=[5, 6, 7, 8, 9], labelled=52)
+    assert np.bincount(few.get_gt_labels()).tolist() == [11, 11, 10, 10, 10]
+
+
+@pytest.mark.parametrize("only", [[], [3], [3, 3], [3, 3, 4], [9, 10], [-1, 2]])
+def test_digits_that_are_no_classes_are_refused(only: list[int]) -> None:
+    with pytest.raises(UserError, match="only="):
+        Digits("train", only=only)
+
+
 def test_a_shift_moves_and_fills_with_zeros() -> None:
     image = np.arange(1, 65, dtype=np.uint8).reshape(8, 8, 1)
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))

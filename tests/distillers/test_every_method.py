@@ -1,4 +1,4 @@
-"""One real step of every method in configs/methods, on two kinds of networks."""
+"""One real step of every method in configs/methods, on kinds of networks that it is for."""
 
 from __future__ import annotations
 
@@ -23,21 +23,46 @@ def losses_of(file: Path) -> dict[str, Any]:
     return losses
 
 
-def networks(kind: str) -> dict[str, Any]:
+def networks(kind: str, file: Path) -> dict[str, Any]:
+    if kind.startswith("branches of"):
+        shape = tiny.resnet_cifar(2) if "ResNet" in kind else tiny.digits_cnn(dropout=0.2)
+        changes = Config.fromfile(file).to_dict()["student"]
+        student = {**tiny.branches(shape), **changes}
+        student["fusion"].pop("_delete_", None)
+        return dict(student=student, channels=3 if "ResNet" in kind else 1)
     if kind == "DigitsCNN":
         return dict(student=tiny.digits_cnn(dropout=0.2), teacher=tiny.teacher())
-    student, teacher = tiny.resnet_cifar(2), dict(network=tiny.resnet_cifar(4), weights="random")
-    return dict(student=student, teacher=teacher, channels=3)
+    small, large = {
+        "ResNet_CIFAR": (tiny.resnet_cifar(2), tiny.resnet_cifar(4)),
+        "VisionTransformer": (tiny.vit(12), tiny.vit(16, blocks=3)),
+    }[kind]
+    return dict(student=small, teacher=dict(network=large, weights="random"), channels=3)
 
 
-@every_method
-@pytest.mark.parametrize("kind", ["DigitsCNN", "ResNet_CIFAR"])
+def kinds(file: Path) -> list[str]:
+    if tiny.wants_tokens(losses_of(file)):
+        return ["VisionTransformer"]
+    if tiny.wants_branches(losses_of(file)):
+        return ["branches of DigitsCNN", "branches of ResNet_CIFAR"]
+    return ["DigitsCNN", "ResNet_CIFAR"]
+
+
+def test_there_are_methods_of_all_kinds() -> None:
+    known = {"DigitsCNN", "VisionTransformer", "branches of DigitsCNN"}
+    assert {kinds(file)[0] for file in FILES} == known
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [pytest.param(file, kind, id=f"{file.stem}-{kind}") for file in FILES for kind in kinds(file)],
+)
 def test_one_step(file: Path, kind: str) -> None:
-    model = tiny.distiller(losses_of(file), **networks(kind))
+    model = tiny.distiller(losses_of(file), **networks(kind, file))
     before = {key: value.clone() for key, value in model.state_dict().items()}
     digests = [one.digest() for one in model.teachers]
     # Early in training some weights are still zero; a gradient of zero is one, too.
-    values = tiny.step(model, tiny.data(6, channels=networks(kind).get("channels", 1)))
+    raw = tiny.paired(tiny.data(6, channels=networks(kind, file).get("channels", 1)))
+    values = tiny.step(model, raw)
 
     assert all(torch.isfinite(value) for value in values.values())
     summed = sum(value for key, value in values.items() if "loss" in key and key != "loss")
@@ -66,5 +91,7 @@ def test_mixed_labels_are_no_problem(file: Path) -> None:
         num_classes=tiny.CLASSES,
         batch_augments=dict(augments=dict(type="CutMix", alpha=1.0)),
     )
-    model = tiny.distiller(losses_of(file), **networks("DigitsCNN"), data_preprocessor=preprocessor)
-    assert torch.isfinite(tiny.step(model, tiny.data(6))["loss"])
+    chosen = networks(kinds(file)[0], file)
+    model = tiny.distiller(losses_of(file), **chosen, data_preprocessor=preprocessor)
+    raw = tiny.data(6, channels=chosen.get("channels", 1))
+    assert torch.isfinite(tiny.step(model, tiny.paired(raw))["loss"])

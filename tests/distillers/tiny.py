@@ -8,13 +8,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
-from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+from mmpretrain.models import (
+    GlobalAveragePooling,
+    ImageClassifier,
+    LinearClsHead,
+    VisionTransformer,
+    VisionTransformerClsHead,
+)
 from mmpretrain.models.backbones import ResNet_CIFAR
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from cls_kd.distillers import Distiller
-from cls_kd.models import DigitsCNN
+from cls_kd.models import DigitsCNN, MultiBranchClassifier
 from cls_kd.registry import MODELS
 
 CLASSES = 10
@@ -59,6 +65,35 @@ def resnet_cifar(channels: int = 4, depth: int = 18) -> dict[str, Any]:
     return classifier(backbone, channels * 8)
 
 
+def vit(width: int = 12, blocks: int = 2, classes: int = CLASSES) -> dict[str, Any]:
+    """For images of three channels and 8x8 pixels: a class token and 16 patches."""
+    arch = dict(embed_dims=width, num_layers=blocks, num_heads=2, feedforward_channels=2 * width)
+    return dict(
+        type=ImageClassifier,
+        backbone=dict(type=VisionTransformer, arch=arch, img_size=8, patch_size=2),
+        head=dict(type=VisionTransformerClsHead, num_classes=classes, in_channels=width),
+    )
+
+
+def wants_tokens(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses ask for what only a vision transformer has."""
+    signals = {signal for loss in losses.values() for signal in MODELS.build(dict(loss)).signals}
+    return any(signal.endswith(("_tokens", "_blocks")) for signal in signals)
+
+
+def branches(network: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    """Three branches of one of the classifiers here, which part after the first stage."""
+    first = "stage1" if network["backbone"]["type"] is DigitsCNN else "layer1"
+    chosen = dict(cut_after=first, num_branches=3, fusion=dict(type="MeanFusion"))
+    return {**network, **chosen, **options, "type": MultiBranchClassifier}
+
+
+def wants_branches(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses ask for what only a student of several branches has."""
+    signals = {signal for loss in losses.values() for signal in MODELS.build(dict(loss)).signals}
+    return any(signal.startswith(("peer_", "ensemble_")) for signal in signals)
+
+
 def build(network: Mapping[str, Any]) -> ImageClassifier:
     """The network, initialised as a runner would."""
     built = MODELS.build(dict(network))
@@ -99,6 +134,11 @@ def data(count: int = 4, channels: int = 1, seed: int = 0, size: int = 8) -> dic
     inputs, data_samples = batch(count, channels, seed, size)
     raw = (inputs * 60 + 128).clamp(0, 255).to(torch.uint8)
     return {"inputs": list(raw), "data_samples": data_samples}
+
+
+def paired(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """With other images beside, as ``ClassPairs`` gives them."""
+    return {**raw, "pair_inputs": raw["inputs"][::-1]}
 
 
 def teacher(**options: Any) -> dict[str, Any]:

@@ -45,7 +45,13 @@ STEPS = 5
 
 
 def config(
-    teacher: Path | None, *, method: str | None = "kd", epochs: int = 2, **options: Any
+    teacher: Path | None,
+    *,
+    path: Path = PAIR,
+    method: str | None = "kd",
+    epochs: int = 2,
+    amp: bool = False,
+    **options: Any,
 ) -> Config:
     """One run on 100 digits. ``options`` as of ``--cfg-options``, with ``__`` for a dot."""
     changes = {
@@ -60,7 +66,7 @@ def config(
         "console_log_level": "ERROR",
         **{key.replace("__", "."): value for key, value in options.items()},
     }
-    cfg = load_config(PAIR, method=method)
+    cfg = load_config(path, method=method, amp=amp)
     cfg.pop("runs")
     cfg.param_scheduler[0]["T_max"] = epochs
     network = {"network": TEACHER, "weights": str(teacher)} if teacher else None

@@ -21,6 +21,7 @@ class Sizes:
     batch: int = 4
     classes: int = 5
     samples: int = 20
+    peers: int = 3
     stages: dict[str, tuple[tuple[int, int, int], ...]] = field(
         default_factory=lambda: {
             "student": ((3, 8, 8), (4, 4, 4), (6, 4, 4)),
@@ -33,6 +34,18 @@ class Sizes:
 
     def of(self, signal: str) -> tuple:
         """Shape of a network's tensor signal without the batch axis."""
+        if signal == "pair_logits":
+            return (self.classes,)
+        width = self.stages["student"][-1][0]
+        of_branches = {
+            "peer_logits": (self.peers, self.classes),
+            "peer_embeddings": (self.peers, width),
+            "peer_targets": (self.peers, self.classes),
+            "peer_classifiers": (self.peers, self.classes, width),
+            "ensemble_logits": (self.classes,),
+        }
+        if signal in of_branches:
+            return of_branches[signal]
         role, _, name = signal.partition("_")
         stages = self.stages[role]
         blocks, length, width = self.tokens[role]
@@ -43,6 +56,7 @@ class Sizes:
             "stages": stages,
             "preacts": stages,
             "tokens": (length, width),
+            "normed_tokens": (length, width),
             "blocks": ((length, width),) * blocks,
         }[name]
 
@@ -70,8 +84,9 @@ def fabricate(
 def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
     """The tensors among the signals of ``role`` ('student' or 'teacher'), tuples flattened."""
     found: dict[str, Tensor] = {}
+    prefixes = {"student": ("student_", "peer_", "ensemble_"), "teacher": ("teacher_",)}[role]
     for name, value in signals.items():
-        if name.startswith(f"{role}_") and name not in CALLABLES:
+        if name.startswith(prefixes) and name not in CALLABLES:
             items = value if isinstance(value, tuple) else (value,)
             found |= {f"{name}.{place}": item for place, item in enumerate(items)}
     return found
@@ -88,9 +103,13 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
     if VOCABULARY[name].provider in ("student", "teacher"):
         shape = sizes.of(name)
         many = isinstance(shape[0], tuple)
-        values = tuple(
-            (normal(*one) * scale).requires_grad_() for one in (shape if many else (shape,))
-        )
+        axis = VOCABULARY[name].batch_axis
+
+        def leaf(one: tuple[int, ...]) -> Tensor:
+            whole = one if axis is None else (*one[:axis], sizes.batch, *one[axis:])
+            return (torch.randn(whole, generator=generator) * scale).requires_grad_()
+
+        values = tuple(leaf(one) for one in (shape if many else (shape,)))
         return values if many else values[0]
     labels = torch.arange(sizes.batch) % sizes.classes
     return {
@@ -98,7 +117,9 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
         "labels": labels,
         "targets": F.one_hot(labels, sizes.classes).float(),
         "index": torch.arange(sizes.batch) * 3 % sizes.samples,
+        "pair_inputs": normal(3, 8, 8),
         "epoch": 3,
+        "max_epochs": 10,
         "progress": 0.25,
     }[name]
 

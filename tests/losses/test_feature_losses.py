@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.errors import UserError
-from cls_kd.losses import ATLoss, FitNetLoss, SRRLLoss
+from cls_kd.losses import ATLoss, FitNetLoss, MGDLoss, SRRLLoss
 from cls_kd.signals.shapes import ShapeFacts
 
 from .fabricate import SIZES, Sizes, fabricate
@@ -125,6 +125,54 @@ def test_at_survives_a_dead_stage() -> None:
     loss.backward()
     assert loss.isfinite()
     assert dead.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("widths", [(3, 5), (5, 5)], ids=["align", "equal"])
+def test_mgd_by_hand(widths: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = Sizes(stages={"student": ((widths[0], 4, 4),), "teacher": ((widths[1], 4, 4),)})
+    loss = MGDLoss(mask_ratio=0.4)
+    loss.build(sizes.facts())
+    signals = fabricate(loss.signals, sizes)
+    student, teacher = signals["student_feature"], signals["teacher_feature"]
+    drawn = torch.rand(4, 5)
+    monkeypatch.setattr(torch, "rand", lambda *size, **options: drawn)
+    if widths[0] != widths[1]:
+        mixed = torch.einsum("nchw,dc->ndhw", student, loss.align.weight[:, :, 0, 0])
+        student = mixed + loss.align.bias[:, None, None]
+    expected = torch.tensor(0.0)
+    for n in range(4):
+        channels = [
+            student[n, c] if drawn[n, c] >= 0.4 else torch.zeros(4, 4) for c in range(widths[1])
+        ]
+        first, _, second = loss.generator
+        hidden = F.conv2d(torch.stack(channels)[None], first.weight, first.bias, padding=1)
+        generated = F.conv2d(hidden.clamp_min(0), second.weight, second.bias, padding=1)
+        expected = expected + ((generated[0] - teacher[n]) ** 2).sum() / 4
+    torch.testing.assert_close(loss(**signals), expected)
+    assert 0 < (drawn < 0.4).sum() < drawn.numel()
+
+
+def test_mgd_drops_channels_at_the_rate_it_says() -> None:
+    """Seen by the generator: whole channels are missing, of each sample others."""
+    loss = MGDLoss(mask_ratio=0.15)
+    sizes = Sizes(batch=64, stages={"student": ((100, 2, 2),), "teacher": ((100, 2, 2),)})
+    loss.build(sizes.facts())
+    seen: list[Tensor] = []
+    loss.generator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    loss(**fabricate(loss.signals, sizes))
+    missing = (seen[0] == 0).flatten(2)
+    assert torch.equal(missing.all(2), missing.any(2))
+    assert missing.float().mean().item() == pytest.approx(0.15, abs=0.02)
+    assert not torch.equal(missing[0], missing[1])
+
+
+def test_mgd_accepts_maps_of_different_size() -> None:
+    sizes = Sizes(stages={"student": ((3, 8, 8),), "teacher": ((5, 4, 4),)})
+    loss = MGDLoss()
+    loss.build(sizes.facts())
+    assert loss(**fabricate(loss.signals, sizes)).isfinite()
+    with pytest.raises(UserError, match=r"build\(shapes\)"):
+        MGDLoss()(**fabricate(loss.signals, sizes))
 
 
 def test_a_signal_that_was_not_measured_is_named() -> None:

@@ -16,6 +16,7 @@ from cls_kd.losses import (
     NKDLoss,
     StandardizedLogitsLoss,
     TaskLoss,
+    WSLDLoss,
 )
 from cls_kd.signals.shapes import ShapeFacts
 
@@ -24,6 +25,7 @@ LOSSES: list[Any] = [
     DKDLoss(temperature=1.0),
     NKDLoss(),
     DISTLoss(),
+    WSLDLoss(),
     StandardizedLogitsLoss(loss=dict(type="KDLoss", temperature=2.0)),
 ]
 
@@ -134,6 +136,24 @@ def test_task_loss_is_the_students_own() -> None:
     logits = torch.randn(2, 3)
     loss = TaskLoss()(student_logits=logits, student_criterion=lambda z: z.square().sum())
     assert loss == logits.square().sum()
+
+
+def test_wsld_does_not_listen_where_the_student_knows_the_label() -> None:
+    teacher = torch.randn(2, 5)
+    labels = torch.tensor([1, 3])
+    sure = 100 * F.one_hot(labels, 5).float()
+    value, gradient = value_and_gradient(WSLDLoss(), sure, teacher, labels)
+    assert value.item() == 0
+    assert (gradient == 0).all()
+
+
+def test_wsld_of_equal_errors_is_a_share_of_kd() -> None:
+    """Both cross-entropies are equal, so every weight is 1 - 1/e."""
+    logits = torch.randn(3, 5)
+    labels = torch.tensor([0, 2, 4])
+    value, _ = value_and_gradient(WSLDLoss(temperature=1.0), logits, logits, labels)
+    entropy = -(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean()
+    assert value.item() == pytest.approx((1 - math.exp(-1)) * entropy.item(), rel=1e-5)
 
 
 def test_standardized_asks_for_what_its_inner_loss_asks_for() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from mmpretrain.models import ImageClassifier, TimmClassifier
+from mmpretrain.models import ImageClassifier, SwinTransformer, TimmClassifier
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
@@ -126,6 +126,22 @@ def test_tokens_of_a_vision_transformer(inputs: Tensor) -> None:
     assert torch.equal(seen["student_embedding"], expected[-1][:, 0])
 
 
+@pytest.mark.parametrize("final_norm", [True, False])
+def test_normed_tokens_are_what_the_head_gets(final_norm: bool, inputs: Tensor) -> None:
+    options = dict(arch=VIT, img_size=32, patch_size=8, final_norm=final_norm)
+    network = classifier(dict(type="VisionTransformer", **options), neck=None)
+    names = ["student_normed_tokens", "student_tokens", "student_embedding"]
+    source = NetworkSource("student", network, names)
+    source.measure(inputs[:1])
+    with torch.no_grad():
+        seen = source.run(inputs)
+        network.backbone.out_type = "raw"
+        (expected,) = network.backbone(inputs)
+    assert torch.equal(seen["student_normed_tokens"], expected)
+    assert torch.equal(seen["student_embedding"], expected[:, 0])
+    assert torch.equal(seen["student_tokens"], expected) != final_norm
+
+
 def test_a_vision_transformer_has_no_feature_map(inputs: Tensor) -> None:
     network = classifier(dict(type="VisionTransformer", arch=VIT, img_size=32, patch_size=8), None)
     with pytest.raises(UserError, match=r"student_feature.*\(N, C, h, w\)"):
@@ -190,6 +206,8 @@ def test_tokens_of_a_timm_vision_transformer() -> None:
     for block, (patches, prefix) in zip(seen["blocks"], maps, strict=True):
         assert torch.equal(block, torch.cat([prefix, patches], dim=1))
     assert torch.equal(seen["tokens"], seen["blocks"][-1])
+    with torch.no_grad():
+        assert torch.equal(seen["normed_tokens"], network.model.forward_features(images))
     assert "stages" not in seen
 
 
@@ -275,3 +293,183 @@ def test_a_missing_place_is_answered_with_those_there_are() -> None:
     network = tiny.build(tiny.digits_cnn())
     with pytest.raises(UserError, match=r"ImageClassifier\(DigitsCNN\).*'student_tokens'.*stages"):
         NetworkSource("student", network, ["student_tokens"])
+
+
+# A backbone of mmpretrain, its last width, and what its taps show of an image of 64 pixels:
+# (channels, pixels) of each stage, whether there are preacts, (tokens, width) of the last block.
+BACKBONES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
+    "ResNeXt": (
+        dict(type="ResNeXt", depth=50, groups=2, stem_channels=4, base_channels=4),
+        128,
+        dict(stages=[(16, 16), (32, 8), (64, 4), (128, 2)], preacts=True),
+    ),
+    "RegNet": (
+        dict(type="RegNet", arch="regnetx_400mf"),
+        384,
+        dict(stages=[(32, 16), (64, 8), (160, 4), (384, 2)], preacts=True),
+    ),
+    "MobileNetV3 small": (
+        dict(type="MobileNetV3", arch="small_075"),
+        432,
+        dict(stages=[(16, 16), (24, 8), (40, 4), (72, 2)]),
+    ),
+    "MobileNetV3 large": (
+        dict(type="MobileNetV3", arch="large"),
+        960,
+        dict(stages=[(24, 16), (40, 8), (112, 4), (160, 2)]),
+    ),
+    "ShuffleNetV2": (
+        dict(type="ShuffleNetV2", widen_factor=0.5),
+        1024,
+        dict(stages=[(48, 8), (96, 4), (192, 2)]),
+    ),
+    "VGG": (
+        dict(type="VGG", depth=11, norm_cfg=dict(type="BN")),
+        512,
+        dict(stages=[(128, 16), (256, 8), (512, 4), (512, 2)]),
+    ),
+    "DenseNet": (
+        dict(type="DenseNet", arch=dict(growth_rate=4, depths=[1, 2, 1, 1], init_channels=8)),
+        9,
+        dict(stages=[(12, 16), (14, 8), (11, 4), (9, 2)], preacts=True),
+    ),
+    "ConvNeXt": (
+        dict(type="ConvNeXt", arch=dict(depths=[1, 1, 1, 1], channels=[4, 6, 8, 10])),
+        10,
+        dict(stages=[(4, 16), (6, 8), (8, 4), (10, 2)]),
+    ),
+    "EfficientNet": (
+        dict(type="EfficientNet", arch="b0"),
+        1280,
+        dict(stages=[(24, 16), (40, 8), (112, 4), (320, 2)]),
+    ),
+    "EfficientNet edge": (
+        dict(type="EfficientNet", arch="es"),
+        1280,
+        dict(stages=[(32, 16), (48, 8), (144, 4), (192, 2)]),
+    ),
+    "Swin": (
+        dict(
+            type="SwinTransformer",
+            arch=dict(embed_dims=6, depths=[1, 2, 1, 1], num_heads=[1, 1, 1, 1]),
+            img_size=64,
+            window_size=2,
+        ),
+        48,
+        dict(tokens=(4, 48), blocks=[(256, 6), (64, 12), (64, 12), (16, 24), (4, 48)]),
+    ),
+    "DeiT": (
+        dict(type="DistilledVisionTransformer", arch=VIT, img_size=64, patch_size=16),
+        12,
+        dict(tokens=(18, 12), blocks=[(18, 12)] * 3),
+    ),
+    "DeiT3": (
+        dict(type="DeiT3", arch=VIT, img_size=64, patch_size=16),
+        12,
+        dict(tokens=(17, 12), blocks=[(17, 12)] * 3),
+    ),
+}
+
+
+def mmpretrain_network(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    backbone, width, _ = BACKBONES[name]
+    neck: Any = dict(type="GlobalAveragePooling")
+    head = dict(type="LinearClsHead", num_classes=5, in_channels=width)
+    if name == "DeiT":
+        head = dict(type="DeiTClsHead", num_classes=5, in_channels=width)
+    elif name == "DeiT3":
+        head = dict(type="VisionTransformerClsHead", num_classes=5, in_channels=width)
+    if name in ("DeiT", "DeiT3", "ConvNeXt"):
+        neck = None
+    return ImageClassifier(backbone, neck=neck, head=head).eval()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
+    _, width, expected = BACKBONES[name]
+    network = mmpretrain_network(name)
+    images = tiny.images(2, channels=3, size=64)
+    source = NetworkSource("student", network, every_name(network))
+    measured = source.measure(images[:1])
+    with torch.no_grad():
+        seen = source.run(images)
+    shapes = {key.removeprefix("student_"): shape for key, shape in measured.items()}
+    assert shapes.pop("logits") == (5,)
+    assert shapes.pop("embedding") == (width,)
+    if "stages" in expected:
+        stages = tuple((channels, size, size) for channels, size in expected["stages"])
+        assert shapes.pop("stages") == stages
+        if expected.get("preacts"):
+            assert shapes.pop("preacts") == stages
+    else:
+        assert shapes.pop("blocks") == tuple(expected["blocks"])
+        assert shapes.pop("tokens") == shapes.pop("normed_tokens") == expected["tokens"]
+    if "feature" in shapes:
+        assert shapes.pop("feature") == (width, 2, 2)
+        pooled = seen["student_feature"].mean((2, 3))
+        if name == "ConvNeXt":
+            pooled = network.backbone.norm3(pooled[:, :, None, None]).flatten(1)
+        assert torch.allclose(seen["student_embedding"], pooled, atol=1e-5)
+        with torch.no_grad():
+            assert torch.equal(
+                classify_with(network)(seen["student_feature"]), seen["student_logits"]
+            )
+    assert not shapes
+
+
+def every_name(network: nn.Module) -> list[str]:
+    """All that a network declares; a vision transformer's last output is no map."""
+    places = find_taps(network)
+    maps = "tokens" not in places or isinstance(network.backbone, SwinTransformer)
+    names = [name for name in places if maps or name != "feature"]
+    return [f"student_{name}" for name in (*names, "logits")]
+
+
+@pytest.mark.parametrize("name", ["ResNeXt", "RegNet"])
+def test_preacts_of_residual_backbones(name: str) -> None:
+    network = mmpretrain_network(name)
+    seen = every_signal(network, tiny.images(2, channels=3, size=64))
+    for stage, preact in zip(seen["stages"], seen["preacts"], strict=True):
+        assert torch.equal(preact.relu(), stage)
+        assert (preact < 0).any()
+
+
+def test_preacts_of_a_densenet_are_the_batch_norm_that_follows() -> None:
+    network = mmpretrain_network("DenseNet")
+    seen = every_signal(network, tiny.images(2, channels=3, size=64))
+    body = network.backbone
+    norms = [*(one.norm for one in body.transitions[:-1]), body.transitions[-1][0]]
+    for stage, preact, norm in zip(seen["stages"], seen["preacts"], norms, strict=True):
+        assert torch.allclose(norm(stage), preact, atol=1e-6)
+    assert torch.equal(seen["preacts"][-1].relu(), seen["feature"])
+
+
+@pytest.mark.parametrize("name", ["MobileNetV3 small", "EfficientNet", "ShuffleNetV2", "VGG"])
+def test_stages_of_plain_backbones_are_their_own_outputs(name: str) -> None:
+    network = mmpretrain_network(name)
+    body, images = network.backbone, tiny.images(2, channels=3, size=64)
+    kept = body.out_indices
+    count = {"VGG": 5, "ShuffleNetV2": 4}.get(name) or len(body.layers)
+    body.out_indices = tuple(range(count))
+    with torch.no_grad():
+        outputs = body(images)
+    body.out_indices = kept
+    for stage in every_signal(network, images)["stages"]:
+        assert any(torch.equal(stage, one) for one in outputs if one.shape == stage.shape)
+
+
+def test_a_vgg_with_its_own_classifier() -> None:
+    with torch.device("meta"):
+        body = dict(type="VGG", depth=11, num_classes=5)
+        network = ImageClassifier(body, head=dict(type="ClsHead")).eval()
+        images = torch.zeros(1, 3, 224, 224)
+        source = NetworkSource(
+            "student", network, ["student_feature", "student_embedding", "student_logits"]
+        )
+        assert source.measure(images) == {
+            "student_feature": (512, 7, 7),
+            "student_embedding": (4096,),
+            "student_logits": (5,),
+        }
+        assert classify_with(network)(torch.zeros(2, 512, 7, 7)).shape == (2, 5)

@@ -16,7 +16,11 @@ def test_every_signal_is_documented(name: str) -> None:
     assert len(signal.meaning) > 10
     assert signal.shape
     if signal.provider in ("student", "teacher"):
-        assert name.startswith(f"{signal.provider}_")
+        prefixes = {
+            "student": ("student_", "pair_", "peer_", "ensemble_"),
+            "teacher": ("teacher_",),
+        }
+        assert name.startswith(prefixes[signal.provider])
 
 
 def test_student_and_teacher_have_the_same_places() -> None:
@@ -68,7 +72,18 @@ def test_known_names_pass() -> None:
         ("student_preacts", 4),
         ("student_tokens", 3),
         ("teacher_blocks", 3),
+        ("student_normed_tokens", 3),
+        ("peer_logits", 3),
+        ("ensemble_logits", 2),
     ],
 )
 def test_rank_is_the_number_of_axes(name: str, rank: int) -> None:
     assert VOCABULARY[name].rank == rank
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [("student_logits", 0), ("student_stages", 0), ("peer_logits", 1), ("peer_classifiers", None)],
+)
+def test_the_batch_axis_is_where_the_shape_says(name: str, axis: int | None) -> None:
+    assert VOCABULARY[name].batch_axis == axis

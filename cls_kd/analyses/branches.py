@@ -1,0 +1,182 @@
+"""Students of several branches: each, their mean and all together; and how hard CD pulls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from mmengine.device import get_device
+from torch import Tensor
+
+from cls_kd.analyses.finished import Finished
+from cls_kd.distillers import Distiller
+from cls_kd.engine.train import build_distiller
+from cls_kd.errors import UserError
+from cls_kd.losses import ClassifierDiversityLoss, DistillLoss, PeerTaskLoss
+from cls_kd.registry import ANALYSES
+from cls_kd.reporting import Section
+
+_COLUMNS = {
+    "accuracy/top1": "deployed",
+    "branches/mean_top1": "branches",
+    "ensemble/top1": "ensemble",
+    "branches/diversity": "diversity",
+}
+
+
+@ANALYSES.register_module()
+def branches(runs: Sequence[Finished], *, split: Literal["val", "test"] = "test") -> Section:
+    """What each run deploys beside the mean of its branches, their ensemble and their diversity.
+
+    Args:
+        runs: The finished runs; the config's evaluator must hold ``PeerAccuracy``.
+        split: Test, or validation at the last epoch; as ``result.json`` has it.
+
+    Returns:
+        One row a run: means over seeds, and the worst and the best branch of all seeds.
+
+    Raises:
+        UserError: No run has branches.
+    """
+    rows = []
+    for name, found in _by_run(runs).items():
+        figures = pd.DataFrame([_figures(run, split) for run in found])
+        row: dict[str, Any] = {"run": name, "seeds": len(found)}
+        for key, title in _COLUMNS.items():
+            row[title] = figures[key].mean() if key in figures else float("nan")
+        each = figures.filter(regex=r"^branch_\d+/top1$")
+        row["worst branch"] = each.min(axis=None) if len(each.columns) else float("nan")
+        row["best branch"] = each.max(axis=None) if len(each.columns) else float("nan")
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    if table["branches"].isna().all():
+        raise UserError(
+            "branches: no run measured its branches: it needs a MultiBranchClassifier, and "
+            f"dict(type='PeerAccuracy') in {split}_evaluator."
+        )
+    notes = [
+        f"Top-1 in % on the {split} part. deployed: what the student answers; branches: the mean "
+        "of all branches; ensemble: the fusion's answer, with the cost of all branches.",
+        "diversity: mean distance of the softmaxes of two branches, 0 to 1.41.",
+    ]
+    size = (9.0, 1.4 + 0.4 * len(table))
+    return Section(
+        "branches", "Branches and ensembles", table, notes, lambda c: _draw(c, table), size
+    )
+
+
+@ANALYSES.register_module()
+def diversity_pull(runs: Sequence[Finished]) -> Section:
+    """How large the gradient of the classifier diversity loss is beside that of cross-entropy.
+
+    Both with regard to the branches' classifiers, which is all that CD moves; over the training
+    part, once with fresh weights and once with those of the end.
+
+    Args:
+        runs: The finished runs.
+
+    Returns:
+        One row a run with CD, means over seeds.
+
+    Raises:
+        UserError: No run has a classifier diversity loss.
+    """
+    rows = [_pull(run) for run in runs if _cd(run.distiller) is not None]
+    if not rows:
+        raise UserError("diversity_pull: no run is trained with ClassifierDiversityLoss.")
+    table = pd.DataFrame(rows).groupby("run", sort=False, as_index=False).mean()
+    table = table.drop(columns="seed")
+    # Shares go over many powers of ten: as text, so that none becomes 0.00.
+    for column in table.columns[1:]:
+        table[column] = [f"{value:.2g}" for value in table[column]]
+    notes = [
+        "CE, CD: norm of the gradient at the branches' classifiers, mean over batches of the "
+        "training part; CD before its scale. share: CD times its scale, divided by CE.",
+        "start: fresh weights; end: those of the last checkpoint. Both in evaluation mode.",
+    ]
+    return Section("diversity_pull", "How hard classifier diversity pulls", table, notes)
+
+
+def _by_run(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
+    found: dict[str, list[Finished]] = {}
+    for run in runs:
+        found.setdefault(run.name, []).append(run)
+    return found
+
+
+def _figures(run: Finished, split: str) -> dict[str, float]:
+    if split == "val":
+        return run.result["val"][-1]
+    return run.result["test"] or {}
+
+
+def _cd(distiller: Distiller) -> ClassifierDiversityLoss | None:
+    return _of_kind(distiller, ClassifierDiversityLoss)
+
+
+def _of_kind(distiller: Distiller, kind: type) -> Any:
+    found = [loss for loss in distiller.losses.values() if isinstance(loss, kind)]
+    return found[0] if found else None
+
+
+def _pull(run: Finished) -> dict[str, Any]:
+    cd = _cd(run.distiller)
+    assert cd is not None
+    row: dict[str, Any] = {"run": run.name, "seed": run.seed, "scale": cd.schedule(1.0)}
+    for moment, distiller in (("start", _fresh(run)), ("end", run.distiller)):
+        own, other = _norms(run, distiller)
+        row[f"CE, {moment}"], row[f"CD, {moment}"] = own, other
+        row[f"share, {moment}"] = row["scale"] * other / own
+    return row
+
+
+def _fresh(run: Finished) -> Distiller:
+    torch.manual_seed(run.seed)
+    distiller = build_distiller(run.cfg, run.loader("train"))
+    distiller.init_weights()
+    return distiller.to(get_device()).eval()
+
+
+def _norms(run: Finished, distiller: Distiller) -> tuple[float, float]:
+    """Mean norms of the gradients of CE and of unscaled CD."""
+    task: Any = _of_kind(distiller, PeerTaskLoss)
+    cd: Any = _cd(distiller)
+    if task is None:
+        raise UserError(f"diversity_pull: the run {run.name} has no PeerTaskLoss to compare with.")
+    parameters = list(distiller.student.parameters())
+    own, other = [], []
+    for data in run.loader("train"):
+        data = distiller.data_preprocessor(data, False)
+        seen = distiller.source.run(data["inputs"])
+        seen |= distiller.source.functions(data["data_samples"])
+
+        def pull(loss: DistillLoss, seen: dict[str, Any] = seen) -> list[Tensor | None]:
+            value: Any = loss(**{name: seen[name] for name in loss.signals})
+            gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+            return list(gradients)
+
+        apart, labels = pull(cd), pull(task)
+        moved = [place for place, one in enumerate(apart) if one is not None]
+        other.append(_norm([apart[place] for place in moved]))
+        own.append(_norm([labels[place] for place in moved]))
+    return float(np.mean(own)), float(np.mean(other))
+
+
+def _norm(gradients: Sequence[Tensor | None]) -> float:
+    return float(torch.stack([one.norm() for one in gradients if one is not None]).norm())
+
+
+def _draw(canvas: Figure, table: pd.DataFrame) -> None:
+    axes = canvas.subplots()
+    places = np.arange(len(table))
+    for title, mark in (("deployed", "o"), ("branches", "|"), ("ensemble", "D")):
+        axes.plot(table[title], places, mark, label=title, ms=9 if mark == "|" else 5)
+    axes.set_yticks(places, table["run"])
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set_xlabel("top-1, %")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)

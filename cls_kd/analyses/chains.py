@@ -1,0 +1,59 @@
+"""Chains: a run, the run that taught it, and so on back to one that no run taught."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from cls_kd.analyses.finished import Finished, Split
+from cls_kd.engine.runs import Run
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one network says of a part of the data."""
+
+    logits: Tensor
+    embeddings: Tensor
+    labels: Tensor
+    probabilities: Tensor
+
+
+def chains_of(runs: Sequence[Finished]) -> dict[str, dict[int, list[Finished]]]:
+    """Chain to seed to its generations, the patriarch first.
+
+    A chain is called as its last run; without the number of the generation, where one is enough.
+    """
+    known = {(run.name, run.seed): run for run in runs}
+    teachers = [_teacher(run.run) for run in runs]
+    taught = {(one.name, one.seed) for one in teachers if one is not None}
+    last = [run for key, run in known.items() if key not in taught]
+    short = {run.name: re.sub(r"_\d+$", "", run.name) for run in last}
+    chains: dict[str, dict[int, list[Finished]]] = {}
+    for run in last:
+        line = [run]
+        while (before := _teacher(line[0].run)) is not None:
+            line.insert(0, known.get((before.name, before.seed)) or Finished(before))
+        alone = list(short.values()).count(short[run.name]) == 1
+        chains.setdefault(short[run.name] if alone else run.name, {})[run.seed] = line
+    return chains
+
+
+def _teacher(run: Run) -> Run | None:
+    """The earlier run that taught this one, where one did."""
+    teacher = run.cfg.model.get("teacher")
+    weights = teacher.get("weights") if isinstance(teacher, Mapping) else None
+    return run.needs.get(weights) if isinstance(weights, str) else None
+
+
+def answers_of(one: Finished, split: Split) -> Answers:
+    """Of all images of a part of the data."""
+    # A copy, whose networks are not kept: a chain may be long and its networks large.
+    fresh = Finished(one.run, one.checkpoint)
+    names = ["student_logits", "student_embedding", "labels"]
+    logits, embeddings, labels = fresh.signals(split, names).values()
+    logits = logits.double()
+    return Answers(logits, embeddings, labels, logits.softmax(1))

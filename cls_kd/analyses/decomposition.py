@@ -1,0 +1,122 @@
+"""What of KD's cross-entropy is about the label's class, and what about the others, run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from cls_kd.analyses.finished import Finished, Split
+from cls_kd.errors import UserError
+from cls_kd.evaluation.decomposition import decompose
+from cls_kd.registry import ANALYSES
+from cls_kd.reporting import Section
+
+_COLUMNS = {
+    "total": "KD",
+    "target": "target",
+    "mass": "mass",
+    "shape": "shape",
+    "target_share": "target %",
+    "target_gradient": "grad target",
+    "non_target_gradient": "grad others",
+    "target_gradient_share": "grad target %",
+    "gradient": "grad KD",
+    "teacher_mass": "teacher mass %",
+    "student_mass": "student mass %",
+    "normalised": "NKD others",
+    "floor": "its floor",
+    "normalised_gradient": "grad NKD others",
+}
+
+
+@ANALYSES.register_module()
+def decomposition(
+    runs: Sequence[Finished], *, split: Split = "val", temperature: float = 1.0
+) -> Section:
+    """KD's cross-entropy and its gradient in parts, at the end of training.
+
+    Args:
+        runs: Finished runs. One without a teacher is compared with the teacher of the first that
+            has one.
+        split: Which part of the data.
+        temperature: Of both softmaxes, the same for every run, whatever it was trained with.
+
+    Returns:
+        One row a run, means over its seeds.
+
+    Raises:
+        UserError: No run has a teacher.
+    """
+    shared: Tensor | None = None
+    rows = []
+    for run in sorted(runs, key=lambda run: not run.distiller.teachers):
+        names = ["student_logits", "labels"]
+        if run.distiller.teachers:
+            names.append("teacher_logits")
+        seen = run.signals(split, names)
+        teacher = seen.get("teacher_logits", shared)
+        if teacher is None:
+            raise UserError("decomposition: none of the runs has a teacher to compare with.")
+        if shared is None:
+            shared = teacher
+        parts = decompose(seen["student_logits"], teacher, seen["labels"], temperature)
+        rows.append({"run": run.name, "seed": run.seed, **parts.mean()})
+    every = pd.DataFrame(rows)
+    order = list(dict.fromkeys(run.name for run in runs))
+    means = every.groupby("run").mean(numeric_only=True).loc[order]
+    percent = [name for name in _COLUMNS if name.endswith(("share", "_mass"))]
+    means[percent] *= 100
+    table = means[list(_COLUMNS)].rename(columns=_COLUMNS).reset_index()
+    table.insert(1, "seeds", every.groupby("run")["seed"].nunique().loc[order].to_numpy())
+    size = (11.0, 1.8 + 0.45 * len(table))
+    title = "KD's cross-entropy in parts"
+    return Section(
+        "decomposition",
+        title,
+        table,
+        _notes(split, temperature),
+        lambda c: _draw(c, table),
+        size,
+        3,
+    )
+
+
+def _notes(split: Split, temperature: float) -> list[str]:
+    return [
+        f"Temperature {temperature:g}, {split} part, mean over images and seeds, at the end of "
+        "training. A run without a teacher is compared with that of the first run that has one.",
+        "KD = target + mass + shape. target is of the label's class; mass depends on how much the "
+        "other classes hold together, shape on how they share it.",
+        "mass % is what the classes other than the label's hold. As long as teacher and student "
+        "differ there, the other classes cannot match.",
+        "grad is the norm of the gradient by the student's logits, mean over images. The norms of "
+        "the parts do not add up: the parts pull against each other.",
+        "NKD others is NKD's non-target part without gamma: the shares alone. It cannot fall below "
+        "its floor, the entropy of the teacher's shares.",
+    ]
+
+
+def _draw(canvas: Figure, table: pd.DataFrame) -> None:
+    left, right = canvas.subplots(1, 2)
+    places = np.arange(len(table))
+    start = np.zeros(len(table))
+    for part, colour in (("target", "#0072B2"), ("mass", "#D55E00"), ("shape", "#E69F00")):
+        left.barh(places, table[part], left=start, color=colour, label=part)
+        start = start + table[part].to_numpy()
+    left.set_xlabel("KD's cross-entropy")
+    for shift, part, colour in (
+        (-0.2, "grad target", "#0072B2"),
+        (0.2, "grad others", "#D55E00"),
+    ):
+        right.barh(places + shift, table[part], height=0.4, color=colour, label=part)
+    right.plot(table["grad KD"], places, "D", color="#000000", ms=4, label="grad KD")
+    right.set_xlabel("norm of the gradient by the student's logits")
+    for axes in (left, right):
+        axes.set_yticks(places, table["run"])
+        axes.set_ylim(len(table) - 0.4, -0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, loc="best")

@@ -1,0 +1,231 @@
+"""The transfer gap: whom a teacher's uneven attention serves, and what IPWD's weights do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from cls_kd.analyses.finished import Finished, Split
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.evaluation.transfer_gap import (
+    class_groups,
+    class_mass,
+    class_means,
+    class_recall,
+    effective_sample_size,
+    group_means,
+    imbalance_curve,
+)
+from cls_kd.modules import PropensityHead
+from cls_kd.registry import ANALYSES
+from cls_kd.reporting import Section, paired_gain
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A")
+
+
+@ANALYSES.register_module()
+def transfer_gap(
+    runs: Sequence[Finished],
+    *,
+    baseline: str,
+    groups: int = 4,
+    temperature: float = 1.0,
+    split: Split = "test",
+) -> Section:
+    """Recall of groups of classes, ranked by the probability that the teacher hands out.
+
+    Classes are ranked by their mass on the training images, as the student sees them, and cut into
+    groups. One row for each run and group; a run with IPWD's weights also shows those.
+
+    Args:
+        runs: The finished runs; the teacher is that of the first run that has one.
+        baseline: The run that the others are compared with, seed by seed.
+        groups: How many groups.
+        temperature: Of the teacher's softmax.
+        split: The part on which recall is measured.
+
+    Returns:
+        ``mass`` and ``labels`` are the group's means over those of all classes; ``recall`` is
+        macro-averaged, in percent; ``weight`` is the mean weight over that of all samples.
+
+    Raises:
+        UserError: No run has a teacher, or there is no run of the baseline's name.
+    """
+    names = list(dict.fromkeys(run.name for run in runs))
+    if baseline not in names:
+        raise UserError(
+            f"transfer_gap: there is no run {baseline!r}.{did_you_mean(baseline, names)}"
+        )
+    taught = next((run for run in runs if run.distiller.teachers), None)
+    if taught is None:
+        raise UserError("transfer_gap ranks classes by a teacher, and no run has one.")
+    seen = taught.signals("train", ["teacher_logits", "labels"])
+    mass = class_mass(seen["teacher_logits"], temperature)
+    counts = seen["labels"].bincount(minlength=len(mass)).double()
+    parts = class_groups(mass, groups)
+
+    recalls = pd.DataFrame(
+        [
+            {"run": run.name, "seed": run.seed, "group": group, "recall": 100 * float(value)}
+            for run in runs
+            for group, value in enumerate(_recall(run, split, parts), 1)
+        ]
+    )
+    weights = {run: _weights(run) for run in runs if _heads(run)}
+    rows = [
+        {
+            "run": name,
+            "group": group,
+            "classes": " ".join(str(int(one)) for one in part),
+            "mass": float(mass[part].mean() / mass.mean()),
+            "labels": float(counts[part].mean() / counts.mean()),
+            **_compared(recalls[recalls["group"] == group], name, baseline),
+            "weight": _mean(weights, name, part, len(mass)),
+        }
+        for name in names
+        for group, part in enumerate(parts, 1)
+    ]
+    table = pd.DataFrame(rows)
+    return Section(
+        "transfer_gap",
+        "The transfer gap",
+        table,
+        [*_notes(taught, mass, temperature, split, baseline), *_spread(weights)],
+        lambda canvas: _draw(canvas, table, imbalance_curve(mass), weights, baseline),
+        size=(12.0, 4.2),
+    )
+
+
+def _recall(run: Finished, split: Split, parts: Sequence[Tensor]) -> list[float]:
+    seen = run.signals(split, ["student_logits", "labels"])
+    classes = seen["student_logits"].shape[1]
+    recall = class_recall(seen["student_logits"].argmax(1), seen["labels"], classes)
+    return group_means(recall, parts).tolist()
+
+
+def _compared(recalls: pd.DataFrame, name: str, baseline: str) -> dict[str, Any]:
+    by_run = {one: of.set_index("seed")["recall"] for one, of in recalls.groupby("run")}
+    found: dict[str, Any] = {"recall": float(by_run[name].mean())}
+    if name == baseline:
+        return found
+    gain = paired_gain(by_run[name], by_run[baseline])
+    return found | {
+        "gain": gain.mean,
+        "low": gain.low,
+        "high": gain.high,
+        "verdict": gain.verdict,
+    }
+
+
+def _heads(run: Finished) -> list[PropensityHead]:
+    return [one for one in run.distiller.losses.modules() if isinstance(one, PropensityHead)]
+
+
+@torch.no_grad()
+def _weights(run: Finished) -> tuple[Tensor, Tensor]:
+    """The weights of all training samples at the end, over their mean; and the labels."""
+    seen = run.signals("train", ["student_embedding", "student_logits", "targets", "labels"])
+    signals = seen["student_embedding"], seen["student_logits"], seen["targets"]
+    head = copy.deepcopy(_heads(run)[0]).cpu()
+    head.weigh.normalize = False  # it would ask other processes, which do not analyse
+    _, weights = head(*signals)
+    return weights / weights.mean(), seen["labels"]
+
+
+def _mean(
+    weights: dict[Finished, tuple[Tensor, Tensor]], name: str, part: Tensor, classes: int
+) -> float:
+    """Mean weight of a group of classes, over the seeds of a run; NaN for a run without."""
+    means = [
+        float(group_means(class_means(*found, classes), [part])[0])
+        for run, found in weights.items()
+        if run.name == name
+    ]
+    return float(np.mean(means)) if means else float("nan")
+
+
+def _notes(
+    taught: Finished, mass: Tensor, temperature: float, split: str, baseline: str
+) -> list[str]:
+    return [
+        f"mass: probability that the teacher of {taught.run.title} gives a class over the training "
+        f"images, at temperature {temperature:g}, divided by the mean of all classes; from "
+        f"{float(mass.max() / mass.mean()):.3f} to {float(mass.min() / mass.mean()):.3f}. labels: "
+        "the same of the labels. Group 1 is the head.",
+        f"recall: macro-average in % on the {split} part, mean over seeds. gain: percentage points "
+        f"over {baseline}, seed by seed, with the 95 % t interval of its mean. An interval that "
+        "holds 0 is inside noise; with as many intervals as rows, some miss 0 by chance.",
+    ]
+
+
+def _spread(weights: dict[Finished, tuple[Tensor, Tensor]]) -> list[str]:
+    lines = []
+    for name in dict.fromkeys(run.name for run in weights):
+        found = [values for run, (values, _) in weights.items() if run.name == name]
+        share = np.mean([effective_sample_size(one) / len(one) for one in found])
+        low, high = np.mean([np.quantile(one.numpy(), (0.05, 0.95)) for one in found], axis=0)
+        lines.append(
+            f"{name}: 90 % of the weights are between {low:.2f} and {high:.2f} times their mean; "
+            f"their effective sample size is {100 * share:.1f} % of the samples (mean over seeds)."
+        )
+    return lines
+
+
+def _draw(
+    canvas: Figure,
+    table: pd.DataFrame,
+    curve: Tensor,
+    weights: dict[Finished, tuple[Tensor, Tensor]],
+    baseline: str,
+) -> None:
+    compared = [name for name in dict.fromkeys(table["run"]) if name != baseline]
+    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(compared)}
+    panels = canvas.subplots(1, 3 if weights else 2)
+    _draw_mass(panels[0], curve)
+    _draw_gains(panels[1], table, colours, baseline)
+    if weights:
+        for name in dict.fromkeys(run.name for run in weights):
+            every = torch.cat([values for run, (values, _) in weights.items() if run.name == name])
+            colour = colours.get(name, "#555555")
+            panels[2].hist(
+                every.numpy(), bins=60, histtype="step", density=True, color=colour, label=name
+            )
+        panels[2].set(title="weights of training samples", xlabel="weight / mean weight")
+        panels[2].legend(fontsize=8)
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_mass(axes: Axes, curve: Tensor) -> None:
+    axes.bar(range(1, len(curve) + 1), curve.numpy() - 1, bottom=1, color="#999999")
+    axes.axhline(1, color="#000000", lw=0.8)
+    axes.set(title="what the teacher hands out", xlabel="class, ranked", ylabel="mass / mean mass")
+
+
+def _draw_gains(axes: Axes, table: pd.DataFrame, colours: dict[str, str], baseline: str) -> None:
+    width = 0.8 / max(len(colours), 1)
+    for place, (name, colour) in enumerate(colours.items()):
+        rows = table[table["run"] == name]
+        reach = np.stack([rows["gain"] - rows["low"], rows["high"] - rows["gain"]])
+        axes.errorbar(
+            rows["group"] + (place - (len(colours) - 1) / 2) * width,
+            rows["gain"],
+            yerr=np.nan_to_num(reach),
+            fmt="o",
+            ms=4,
+            capsize=2,
+            color=colour,
+            label=name,
+        )
+    axes.axhline(0, color="#000000", lw=0.8)
+    axes.set_xticks(sorted(set(table["group"])))
+    axes.set(title=f"recall over {baseline}", xlabel="group, head to tail", ylabel="points")
+    axes.legend(fontsize=8)

@@ -1,0 +1,78 @@
+"""Random crops and flips of a whole batch, drawn without a generator."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import MessageHub
+from torch import Tensor
+
+from cls_kd.errors import UserError
+from cls_kd.functional import hash_integers
+from cls_kd.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RandomCropFlip:
+    """Crop each image at random from itself, padded by zeros, and flip every second one.
+
+    The augmentation of CIFAR, for a whole batch at once and on the device where it lies, before
+    images are normalised. Which crop a sample gets is a hash of (seed, epoch, place in the data
+    set): the same in batches of any size, in any number of processes, and after a resume. Where
+    training counts steps, or has one epoch only, the step takes the epoch's place.
+
+    Args:
+        padding: Pixels on each side.
+        flip: Also flip from left to right, every second image.
+    """
+
+    def __init__(self, padding: int = 4, *, flip: bool = True) -> None:
+        if padding < 0:
+            raise UserError(f"RandomCropFlip: padding={padding} must not be negative.")
+        self.padding, self.flip = padding, flip
+
+    def __call__(self, images: Tensor, index: Tensor) -> Tensor:
+        """Images (N, C, H, W) and their places in the data set, (N,) int64."""
+        offsets = 2 * self.padding + 1
+        drawn = draw(index.to(images.device, non_blocking=True), 2 * offsets**2)
+        flipped = (drawn >= offsets**2) & self.flip
+        place = drawn % offsets**2
+        return crop_flip(images, place // offsets, place % offsets, flipped, self.padding)
+
+    def __repr__(self) -> str:
+        return f"RandomCropFlip(padding={self.padding}, flip={self.flip})"
+
+
+def crop_flip(images: Tensor, down: Tensor, right: Tensor, flip: Tensor, padding: int) -> Tensor:
+    """Cut each image out of itself with a border of zeros, then flip those that are to be.
+
+    Args:
+        images: (N, C, H, W), of any type.
+        down: First row of each crop in the image with its border, (N,) in 0 .. 2 * padding.
+        right: First column, likewise.
+        flip: Which are flipped from left to right, (N,) bool.
+        padding: Width of the border.
+    """
+    height, width = images.shape[-2:]
+    columns = torch.arange(width, device=images.device)
+    columns = right[:, None] + torch.where(flip[:, None], width - 1 - columns, columns)
+    rows = down[:, None] + torch.arange(height, device=images.device)
+    # One place in the padded image for each pixel, the same in all channels.
+    places = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]
+    places = places.flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return F.pad(images, [padding] * 4).flatten(2).gather(2, places).view_as(images)
+
+
+def draw(index: Tensor, choices: int) -> Tensor:
+    """A number in 0 .. choices - 1 for each place in the data set, in this epoch of this run."""
+    known = MessageHub.get_current_instance().runtime_info
+    by_epoch = known.get("max_epochs", 0) != 1
+    key = _key(int(known.get("seed") or 0), int(known.get("epoch" if by_epoch else "iter", 0)))
+    return (hash_integers(index + key) & (2**63 - 1)) % choices
+
+
+@lru_cache(maxsize=1)
+def _key(seed: int, epoch: int) -> int:
+    return int(hash_integers(hash_integers(torch.tensor(seed)) + epoch))

@@ -1,0 +1,132 @@
+"""Small images that are all kept in memory, and handed out a whole batch at a time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import default_collate
+from mmpretrain.datasets import BaseDataset
+from mmpretrain.datasets.transforms import PackInputs
+
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.signals.samples import BatchSamples
+
+
+class ImagesInMemory(BaseDataset):
+    """Images of one size as one uint8 array, and their labels.
+
+    Items hold ``img`` (uint8, H x W x 3, RGB), ``gt_label`` and ``sample_idx``, for mmpretrain's
+    transforms. With ``PackInputs`` as the only transform a loader gets its batches in one piece:
+    ``inputs`` (N, 3, H, W) uint8 and `BatchSamples`. Random crops and flips then belong to
+    the data preprocessor (`RandomCropFlip`), which draws them for the batch, and on the device.
+
+    A subclass says in ``SPLITS`` what parts there are, and reads one in ``read``.
+
+    Args:
+        data_root: Folder of the data.
+        split: Which part.
+        pipeline: Transforms of one sample.
+        indices: Keep the first so many, or these.
+        test_mode: A failing item is an error, where training would draw another one.
+        lazy_init: Load at first use.
+    """
+
+    SPLITS: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        data_root: str = "",
+        split: str = "train",
+        *,
+        pipeline: Sequence[Any] = (),
+        indices: int | Sequence[int] | None = None,
+        test_mode: bool = False,
+        lazy_init: bool = False,
+    ) -> None:
+        if split not in self.SPLITS:
+            hint = did_you_mean(str(split), self.SPLITS)
+            raise UserError(f"{type(self).__name__} has no split {split!r}.{hint}")
+        self.split = split
+        super().__init__(
+            ann_file="",
+            data_root=str(data_root),
+            pipeline=pipeline,
+            indices=indices,
+            # The images lie in one array already; what is listed are places in it.
+            serialize_data=False,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+        )
+
+    @abstractmethod
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Images (M, 3, H, W) uint8, and their labels (M,)."""
+
+    def load_data_list(self) -> list[Any]:
+        """Read the images; what is listed are places in their array."""
+        images, labels = self.read()
+        self.images = torch.from_numpy(np.require(images, np.uint8, ["C", "W"]))
+        self.labels = torch.from_numpy(np.asarray(labels, np.int64))
+        return list(range(len(self.images)))
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """One item, before the pipeline."""
+        self.full_init()
+        row = self.data_list[idx]
+        return {
+            "img": self.images[row].permute(1, 2, 0).numpy().copy(),
+            "gt_label": int(self.labels[row]),
+            "sample_idx": idx if idx >= 0 else len(self) + idx,
+        }
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """What a loader asks for: one batch, or a list of items where the pipeline does more."""
+        if not self._packs_only:
+            return [self[place] for place in indices]
+        self.full_init()
+        rows = torch.tensor([self.data_list[place] for place in indices])
+        samples = BatchSamples(self.labels[rows], torch.tensor(indices))
+        return _Whole(inputs=self.images.index_select(0, rows), data_samples=samples)
+
+    def get_gt_labels(self) -> np.ndarray:
+        """All labels."""
+        self.full_init()
+        return self.labels.numpy()[self.data_list]
+
+    def extra_repr(self) -> list[str]:
+        """Where the images are from, in place of mmpretrain's annotation file."""
+        return [f"Folder: \t{self.data_root}", f"Split: \t{self.split}"]
+
+    @property
+    def _packs_only(self) -> bool:
+        steps = self.pipeline.transforms
+        return (
+            len(steps) == 1
+            and type(steps[0]) is PackInputs
+            and steps[0].input_key == "img"
+            and not steps[0].algorithm_keys
+        )
+
+    def _copy_without_annotation(self, memo: dict[int, Any] | None = None) -> BaseDataset:
+        # A subset looks at the same images.
+        shared = {id(one): one for one in (self.images, self.labels)}
+        return super()._copy_without_annotation({**(memo or {}), **shared})
+
+
+class _Whole(dict[str, Any]):
+    """A batch, where a function that makes batches of items would look for the first item."""
+
+    def __missing__(self, key: Any) -> Any:
+        raise UserError(
+            "This data set gives whole batches, which the loader's `collate_fn` takes for items. "
+            "Leave `collate_fn` out, and let DistillRunner build the loader."
+        )
+
+
+def collate(items: Any) -> Any:
+    """A batch as it is; items stacked, as MMEngine's default."""
+    return items if isinstance(items, Mapping) else default_collate(items)

@@ -1,0 +1,240 @@
+"""Every config as a tiny training: two steps on made-up images, through the whole engine."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
+
+from cls_kd.data import synthetic
+from cls_kd.distillers.teacher import UNTRAINED
+from cls_kd.engine.compose import load_config, read_config
+from cls_kd.engine.plain_config import PlainConfig
+from cls_kd.engine.runs import REFERENCE, Run, plan
+from cls_kd.engine.train import train
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.registry import HOOKS, MODELS
+
+STEPS = 2
+BATCH = 4
+_NOT_ALONE = ("_base_", "methods")
+# Swin's windows need whole images; other networks take what is left of 64 pixels.
+_SIDE, _WHOLE_SIDE = 64, 224
+
+
+@HOOKS.register_module()
+class StopAfterOneEpoch(Hook):
+    """Ends a training early; the learning rate still follows the schedule of the whole."""
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Stop."""
+        runner.train_loop.stop_training = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one config.
+
+    Attributes:
+        name: Path below ``configs``, without its ending.
+        did: What was done, ``trained 3 runs``; or the error.
+        seconds: How long it took.
+        failed: Whether it is an error.
+    """
+
+    name: str
+    did: str
+    seconds: float
+    failed: bool
+
+
+def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
+    """The configs below ``root`` that can be tried; of these, the ones that a pattern matches.
+
+    A pattern is matched with the path below ``root`` without its ending (``benchmarks/dkd/*``), or
+    is the path of a file.
+
+    Raises:
+        UserError: A pattern matches nothing; the nearest are listed.
+    """
+    files = {
+        _name(file, root): file
+        for file in sorted(root.rglob("*.py"))
+        if not file.stem.startswith("_") and not set(_NOT_ALONE) & set(file.relative_to(root).parts)
+    }
+    chosen: set[str] = set()
+    for glob in globs:
+        given = Path(glob).resolve()
+        found = {name for name in files if fnmatch(name, glob) or files[name].resolve() == given}
+        if not found:
+            raise UserError(f"No config is named {glob!r}.{did_you_mean(glob, files, every=False)}")
+        chosen |= found
+    return [file for name, file in files.items() if name in chosen or not globs]
+
+
+def try_configs(files: Sequence[Path], root: Path) -> Iterator[Outcome]:
+    """Try one config after the other; an error ends the one that it is in."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_data(Path(folder) / "data")
+        for number, file in enumerate(files):
+            started = time.time()
+            work_dir = Path(folder) / str(number)
+            try:
+                did, failed = try_config(file, data, work_dir), False
+            except Exception as error:
+                did, failed = f"{type(error).__name__}: {error}", True
+            gc.collect()
+            yield Outcome(_name(file, root), did, time.time() - started, failed)
+
+
+def try_config(file: Path, data: Path, work_dir: Path) -> str:
+    """Train every run of a config for two steps; a network alone gives logits.
+
+    Args:
+        file: A config.
+        data: From ``write_data``.
+        work_dir: Where runs write.
+    """
+    cfg = read_config(file)
+    if "train_cfg" in cfg and "model" in cfg:
+        runs = one_of_each(plan(load_config(file), work_dir))
+        for run in runs:
+            run.cfg = shrunk(run.cfg, data)
+            train(run)
+        return "trained" if len(runs) == 1 else f"trained {len(runs)} runs"
+    networks = [value for value in cfg.to_dict().values() if isinstance(value, dict)]
+    if not networks:
+        raise UserError(f"{file} is neither a training nor a network.")
+    init_default_scope("cls_kd")
+    for network in networks:
+        forward(network)
+    return "gives logits"
+
+
+def forward(network: Mapping[str, Any]) -> None:
+    """Build a network and call it.
+
+    Raises:
+        UserError: It does not give one row of finite logits for each image.
+    """
+    built = MODELS.build(dict(network)).eval()
+    text = str(network)
+    shape = (1, 8, 8) if "Digits" in text else (3, *_sides(text))
+    with torch.no_grad():
+        logits = built(torch.zeros(BATCH, *shape))
+    if len(logits) != BATCH or not torch.isfinite(logits).all():
+        raise UserError(f"The network's logits are {tuple(logits.shape)}, or not finite.")
+
+
+def one_of_each(runs: Sequence[Run]) -> list[Run]:
+    """One seed of each run, and what it builds on."""
+    first = {run.name: run for run in reversed(runs)}
+    for run in first.values():
+        run.needs = {reference: first[one.name] for reference, one in run.needs.items()}
+    return [run for run in runs if first[run.name] is run]
+
+
+def write_data(root: Path) -> Path:
+    """Made-up images of every format, the smallest amount that makes an epoch."""
+    options = dict(train=100, test=100, seed=0)
+    synthetic.write_cifar10(root / "CIFAR10", **options)
+    synthetic.write_cifar100(root / "CIFAR100", **options)
+    synthetic.write_cinic10(root / "CINIC10", train=20, test=20, seed=0)
+    synthetic.write_folders(root / "ImageNet", train=20, test=20, seed=0, classes=10, size=_SIDE)
+    for split in ("train", "val"):
+        _write_list(root / "ImageNet", split)
+    return root
+
+
+def _write_list(root: Path, split: str) -> None:
+    """ImageNet's list of images: without it mmpretrain insists on 1,000 folders."""
+    folders = sorted(folder for folder in (root / split).iterdir() if folder.is_dir())
+    lines = [
+        f"{folder.name}/{image.name} {label}"
+        for label, folder in enumerate(folders)
+        for image in sorted(folder.iterdir())
+    ]
+    (root / "meta").mkdir(exist_ok=True)
+    (root / "meta" / f"{split}.txt").write_text("\n".join(lines))
+
+
+def shrunk(cfg: Config, data: Path) -> Config:
+    """A config of one run that ends after two steps on made-up data, with untrained teachers."""
+    side = _sides(cfg.pretty_text)[0]
+    small = _changed(cfg.to_dict(), lambda part: _small_part(part, data, side))
+    for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = small.get(key)
+        if loader:
+            loader.update(batch_size=BATCH, num_workers=0, persistent_workers=False)
+            loader["num_batch_per_epoch"] = STEPS if key == "train_dataloader" else 1
+    model = small["model"]
+    if not _refers(model.get("student_weights")):
+        model.pop("student_weights", None)
+    teachers = model.get("teacher") or []
+    for teacher in teachers if isinstance(teachers, list) else [teachers]:
+        if not _refers(teacher.get("weights")):
+            teacher["weights"] = UNTRAINED
+    # A schedule that counts steps must not end before it begins.
+    begin = max((one.get("begin", 0) for one in _by_step(small)), default=0)
+    epochs = small["train_cfg"]["max_epochs"]
+    small["train_cfg"].update(max_epochs=max(epochs, begin + 1), val_interval=1)
+    small["custom_hooks"] = [*small.get("custom_hooks", []), dict(type=StopAfterOneEpoch.__name__)]
+    checkpoint = small.setdefault("default_hooks", {}).setdefault("checkpoint", {})
+    checkpoint.update(type="SafeCheckpointHook", interval=1, max_keep_ckpts=1)
+    small["console_log_level"] = "ERROR"
+    small["cpu_threads"] = torch.get_num_threads()
+    return PlainConfig(small)
+
+
+def _small_part(part: dict[str, Any], data: Path, side: int) -> dict[str, Any]:
+    """One dict of a config: a data set reads what was made up, a transform makes small images."""
+    kind = str(part.get("type", "")).rsplit(".", 1)[-1]
+    if (data / kind).is_dir() and kind:
+        part = {**part, "data_root": str(data / kind)}
+        return {**part, "checksum": False} if kind.startswith("CIFAR") else part
+    if kind == "RandomResizedCrop":
+        return {**part, "scale": side}
+    if kind == "CenterCrop":
+        return {**part, "crop_size": side}
+    if kind == "ResizeEdge":
+        return {**part, "scale": side * 8 // 7}
+    return part
+
+
+def _changed(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    if isinstance(value, Mapping):
+        return change({key: _changed(item, change) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return type(value)(_changed(item, change) for item in value)
+    return value
+
+
+def _by_step(cfg: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    schedulers = cfg.get("param_scheduler") or []
+    listed = schedulers if isinstance(schedulers, list) else [schedulers]
+    return [one for one in listed if one.get("by_epoch", True) is False]
+
+
+def _sides(text: str) -> tuple[int, int]:
+    if "CIFAR" in text:
+        return 32, 32
+    return (_WHOLE_SIDE,) * 2 if "SwinTransformer" in text else (_SIDE,) * 2
+
+
+def _refers(weights: Any) -> bool:
+    source = weights.get("source") if isinstance(weights, Mapping) else weights
+    return isinstance(source, str) and source.startswith(REFERENCE)
+
+
+def _name(file: Path, root: Path) -> str:
+    return str(file.relative_to(root).with_suffix(""))

@@ -1,0 +1,36 @@
+"""CWTM: labels, weighted by how sure the teacher is."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.losses.base import DistillLoss
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class CWTMLoss(DistillLoss):
+    r"""Learn the labels, and more of them where the teacher is more certain of its own answer.
+
+    Paper: Furlanello et al. 2018, arXiv:1805.04770
+
+    .. math:: L = -\sum_n w_n \sum_c v_{nc} \log s_{nc}, \quad
+              w_n = \max_c t_{nc} \Big/ \sum_m \max_c t_{mc}
+
+    with s and t the softmaxes at temperature 1 and v the label; the sums are over the batch of one
+    process. It takes the place of the cross-entropy: the control of [0] for what is left of KD when
+    the teacher says nothing of the other classes (confidence weighted by the teacher's maximum).
+
+    [0] T. Furlanello, Z. Lipton, M. Tschannen, L. Itti, A. Anandkumar, "Born-Again Neural
+        Networks", ICML 2018, arXiv:1805.04770.
+    [1] No public code of the authors is known.
+
+    Shapes:
+        student_logits, teacher_logits, targets: (N, K).
+    """
+
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor, targets: Tensor) -> Tensor:
+        confidence = F.softmax(teacher_logits.detach(), dim=1).amax(1)
+        each = -(targets * F.log_softmax(student_logits, dim=1)).sum(1)
+        return (confidence / confidence.sum() * each).sum()

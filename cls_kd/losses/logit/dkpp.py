@@ -1,0 +1,43 @@
+"""DKPP: the teacher's other classes, shuffled."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.functional import split_target
+from cls_kd.losses.base import DistillLoss
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class DKPPLoss(DistillLoss):
+    r"""Match the teacher's first class and its probability; all others are shuffled among classes.
+
+    Paper: Furlanello et al. 2018, arXiv:1805.04770
+
+    .. math:: L = \mathrm{KL}(\pi_n(t_n) \,\|\, s_n)
+
+    with s and t the softmaxes at temperature 1 and pi a permutation of the classes that leaves the
+    teacher's first class where it is, drawn for each sample in each step; mean over the batch. It
+    is the control of [0] for what is left of KD when the teacher does not say which other class is
+    likely (dark knowledge with permuted predictions). Without labels, as BAN.
+
+    [0] T. Furlanello, Z. Lipton, M. Tschannen, L. Itti, A. Anandkumar, "Born-Again Neural
+        Networks", ICML 2018, arXiv:1805.04770.
+    [1] No public code of the authors is known. Ours: KL where [0] has cross-entropy, which is the
+        same gradient, and permutations that are drawn anew in each step.
+
+    Shapes:
+        student_logits, teacher_logits: (N, K).
+    """
+
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        log_teacher = F.log_softmax(teacher_logits.detach(), dim=1)
+        first = log_teacher.argmax(1)
+        log_first, log_others = split_target(log_teacher, first)
+        order = torch.rand_like(log_others).argsort(1)
+        target = torch.cat([log_first, log_others.gather(1, order)], 1)
+        log_student = torch.cat(split_target(F.log_softmax(student_logits, dim=1), first), 1)
+        return F.kl_div(log_student, target, reduction="batchmean", log_target=True)

@@ -1,0 +1,39 @@
+"""CD: branches whose classifiers look at different things."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cls_kd.losses.base import DistillLoss
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class ClassifierDiversityLoss(DistillLoss):
+    r"""Keep the classifiers of all branches apart.
+
+    Paper: Li et al. 2020, arXiv:2010.00795
+
+    .. math:: L = \sum_{a < b} \| W_a^\top W_b \|_F
+
+    over unordered pairs, with W of shape (K, D): the D x D matrix holds how the weights of a
+    feature in one branch go with those of each feature in the other, over classes.
+
+    [0] Z. Li, Y. Huang, D. Chen, T. Luo, N. Cai, Z. Pan, "Online Knowledge Distillation via
+        Multi-branch Diversity Enhancement", ACCV 2020, arXiv:2010.00795.
+    [1] No code of the authors is known. The scale 5e-8, which later works carry, leaves this term
+        almost without effect: see docs/papers/online.md.
+
+    Shapes:
+        peer_classifiers: (P, K, D).
+    """
+
+    def forward(self, peer_classifiers: Tensor) -> Tensor:
+        peers = len(peer_classifiers)
+        # Host-side places: the pairs are known without asking the device.
+        pairs = [(a, b) for a in range(peers) for b in range(a + 1, peers)]
+        products = [peer_classifiers[a].t() @ peer_classifiers[b] for a, b in pairs]
+        norms = [torch.linalg.matrix_norm(one) for one in products]
+        # Of one branch there is no pair: 0, and still a gradient for DDP.
+        return torch.stack(norms).sum() if norms else peer_classifiers.sum() * 0.0

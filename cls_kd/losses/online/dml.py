@@ -1,0 +1,55 @@
+"""DML: networks that learn from each other."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cls_kd.functional import peer_kl
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class DMLLoss(DistillLoss):
+    r"""Move each network towards the predictions of every other one.
+
+    Paper: Zhang et al. 2018, arXiv:1706.00384
+
+    .. math:: L = \sum_a \frac{1}{P - 1} \sum_{b \ne a} T^2 \, \mathrm{KL}(p_b \,\|\, p_a)
+
+    with p the softmax at temperature T, mean over the batch; the other one's p is a constant.
+
+    [0] Y. Zhang, T. Xiang, T. M. Hospedales, H. Lu, "Deep Mutual Learning", CVPR 2018,
+        arXiv:1706.00384. There the networks are updated one after the other; here in one step, as
+        in the code of later papers.
+    [1] DefangChen/OKDDip-AAAI2020, KL_Loss. Differs: it adds 1e-7 to every probability of the
+        target, and lets gradients into it.
+
+    Shapes:
+        peer_logits: (P, N, K), P at least 2.
+
+    Args:
+        temperature: T. Default: the paper's.
+        weight: See the base class.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 1.0,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_positive(self, temperature=temperature)
+        self.temperature = temperature
+
+    def forward(self, peer_logits: Tensor) -> Tensor:
+        peers = len(peer_logits)
+        shape = (peers, *peer_logits.shape)
+        # All pairs; one of a peer with itself is 0, and has gradient 0.
+        learners = peer_logits.unsqueeze(0).expand(shape).flatten(0, 1)
+        targets = peer_logits.detach().unsqueeze(1).expand(shape).flatten(0, 1)
+        return peer_kl(learners, targets, self.temperature) / max(peers - 1, 1)

@@ -1,0 +1,50 @@
+"""CS-KD: another image of the same class."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cls_kd.functional import softened_kl
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
+from cls_kd.registry import MODELS
+
+
+@MODELS.register_module()
+class CSKDLoss(DistillLoss):
+    r"""Say of an image what the network says of another image of the same class.
+
+    Paper: Yun et al. 2020, arXiv:2003.13964
+
+    .. math:: L = T^2 \, \mathrm{KL}(\mathrm{softmax}(\bar z' / T) \,\|\, \mathrm{softmax}(z / T))
+
+    with z' the logits of the other image, a constant; summed over classes, mean over the batch. The
+    training data need ``ClassPairs`` around them; configs/methods/cs_kd.py brings it along.
+
+    [0] S. Yun, J. Park, K. Lee, J. Shin, "Regularizing Class-wise Predictions via Self-knowledge
+        Distillation", CVPR 2020, arXiv:2003.13964.
+    [1] alinlab/cs-kd@b447f25:train.py. The loss has no difference. Ours: the other image is never
+        the same one, unless its class has no other.
+
+    Shapes:
+        student_logits, pair_logits: (N, K).
+
+    Args:
+        temperature: T. Default: all data sets of [1].
+        weight: See the base class; lambda, 1 on CIFAR-100.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 4.0,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_positive(self, temperature=temperature)
+        self.temperature = temperature
+
+    def forward(self, student_logits: Tensor, pair_logits: Tensor) -> Tensor:
+        return softened_kl(student_logits, pair_logits.detach(), self.temperature)

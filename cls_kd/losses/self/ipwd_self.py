@@ -1,0 +1,106 @@
+"""IPWD of one stage: the same weights on what the network itself said before."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.errors import UserError
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_positive, check_share
+from cls_kd.modules.banks import PastPredictions
+from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
+from cls_kd.registry import MODELS
+from cls_kd.signals.shapes import ShapeFacts
+
+
+@MODELS.register_module()
+class IPWDSelfLoss(DistillLoss):
+    r"""Weigh the network's own last predictions, as PS-KD mixes them in, by inverse propensity.
+
+    Paper: Niu et al. 2022, arXiv:2210.12787
+
+    .. math:: L = \beta \, L_\mathrm{cls} + \mathrm{mean}_n \big((1 - \alpha_e) H(v_n, f_n)
+                  + \alpha_e \, w_n \, H(p_n^{e-1}, f_n)\big), \quad \alpha_e = \alpha (e + 1) / E
+
+    with H the cross-entropy, v the label, f the softmax, p the last softmax that is known of the
+    sample and :math:`\alpha_e = 0` where none is: with w = 1 and without L_cls it is
+    :class:`~cls_kd.losses.PSKDLoss`, whose place it takes. L_cls and w are those of
+    :class:`~cls_kd.losses.IPWDLoss`.
+
+    A bank keeps the last logits of every training sample, as PS-KD's: 4 K bytes each.
+
+    [0] Y. Niu, L. Chen, C. Zhou, H. Zhang, "Respecting Transfer Gap in Knowledge Distillation",
+        NeurIPS 2022, arXiv:2210.12787.
+    [1] No public code is known. Ours: w stands at the past predictions, which are the machine's
+        domain here, and not at the labels; it begins at half of the training, as the paper says
+        "later epochs" and we do not know which; the rest as in IPWDLoss.
+
+    Shapes:
+        student_logits, targets: (N, K).
+        student_embedding: (N, D).
+        index: (N,).
+
+    Args:
+        alpha: alpha, the share of the past at the end. Default: PS-KD's on CIFAR-100 and ImageNet.
+        beta: beta. Default, ours: 0.1, as in IPWDLoss.
+        direction: 'printed' or 'inverse', which H is above in w.
+        clip: Smallest and largest w.
+        normalize: Divide w by its mean over the global batch.
+        start: Share of training before which every w is 1: PS-KD. Default: ours.
+        weight: See the base class.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.8,
+        beta: float = 0.1,
+        direction: Direction = "printed",
+        clip: Clip = None,
+        normalize: bool = False,
+        start: float = 0.5,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_positive(self, beta=beta)
+        check_share(self, alpha=alpha, start=start)
+        self.alpha = alpha
+        self.beta = beta
+        self.start = start
+        self.weigh = IPWDWeight(direction=direction, clip=clip, normalize=normalize)
+        self.head: PropensityHead | None = None
+        self.bank: PastPredictions | None = None
+
+    def build(self, shapes: ShapeFacts) -> None:
+        if shapes.num_samples is None:
+            raise UserError(
+                "IPWDSelfLoss remembers every training sample: it needs the length of the training "
+                "set, num_samples of the distiller."
+            )
+        width = shapes.one("student_embedding")[0]
+        self.head = PropensityHead(width, shapes.num_classes, self.weigh)
+        self.bank = PastPredictions(shapes.num_samples, shapes.num_classes)
+
+    def forward(
+        self,
+        student_logits: Tensor,
+        student_embedding: Tensor,
+        targets: Tensor,
+        index: Tensor,
+        epoch: int,
+        max_epochs: int,
+        progress: float,
+    ) -> dict[str, Tensor]:
+        bank: PastPredictions = built(self.bank, self)
+        loss_cls, weights = built(self.head, self)(student_embedding, student_logits, targets)
+        past, known = bank.recall(index)
+        share = self.alpha * min((epoch + 1) / max_epochs, 1.0) * known  # (N,)
+        of_past = share * weights if progress >= self.start else share
+        target = (1 - share).unsqueeze(1) * targets + of_past.unsqueeze(1) * F.softmax(past, dim=1)
+        if self.training:
+            bank.remember(index, student_logits)
+        losses = -(target.detach() * F.log_softmax(student_logits, dim=1)).sum(1)
+        return dict(loss_cls=self.beta * loss_cls, loss_past=losses.mean())

@@ -1,0 +1,50 @@
+"""USKD for vision transformers."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cls_kd.errors import UserError
+from cls_kd.losses.self.uskd import USKDTerms
+from cls_kd.registry import MODELS
+from cls_kd.signals.shapes import ShapeFacts
+
+
+@MODELS.register_module()
+class USKDTokenLoss(USKDTerms):
+    r"""USKD for vision transformers: the weak logits come from the class token of the middle block.
+
+    Paper: Yang et al. 2023, arXiv:2303.13005
+
+    The formula, [0] and [1] are those of :class:`USKDLoss`. Of B blocks it is number B/2, counted
+    from 1; its first token is the class token.
+
+    Shapes:
+        student_logits: (N, K).
+        student_blocks: tuple of (N, L, D), at least two.
+        labels: (N,), hard.
+        targets: (N, K); where it is not given, the labels are hard.
+
+    Args:
+        alpha: alpha, weight of the target term. Default: ImageNet.
+        beta: beta, weight of the non-target term. Default: ImageNet.
+        mu: mu, weight of the weak logits' own loss. Default: ImageNet.
+        weight: See the base class.
+        teacher: See the base class; no signal of it is asked for.
+    """
+
+    def build(self, shapes: ShapeFacts) -> None:
+        blocks = shapes.many("student_blocks")
+        if len(blocks) < 2:
+            raise UserError("USKDTokenLoss reads the middle block: the student has one block.")
+        self.weak_head = nn.Linear(blocks[len(blocks) // 2 - 1][1], shapes.num_classes)
+
+    def forward(
+        self,
+        student_logits: Tensor,
+        student_blocks: tuple[Tensor, ...],
+        labels: Tensor,
+        targets: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        middle = student_blocks[len(student_blocks) // 2 - 1][:, 0]
+        return self.terms(student_logits, middle, labels, targets)

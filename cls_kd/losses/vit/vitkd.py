@@ -1,0 +1,117 @@
+"""ViTKD: mimic a transformer's first blocks, generate its last."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cls_kd.errors import UserError
+from cls_kd.functional import grid_side, patch_tokens
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_not_negative
+from cls_kd.modules.connectors import TokenGenerator, align_width
+from cls_kd.registry import MODELS
+from cls_kd.signals.shapes import Shape, ShapeFacts
+
+_MIMICKED = 2
+_MOST_CLASS_TOKENS = 8
+
+
+@MODELS.register_module()
+class ViTKDLoss(DistillLoss):
+    r"""Mimic the tokens of the first two blocks, and generate the last ones from half of them.
+
+    Paper: Yang et al. 2022, arXiv:2209.02432
+
+    .. math:: L = \frac{\alpha}{N} \sum_{b=1}^{2} \| a_b(x^s_b) - x^t_b \|^2
+                + \frac{\beta}{\lambda N} \| m \odot (G(u(a(x^s))) - x^t) \|^2
+
+    on the tokens of patches: x_b after block b, x after the final norm. Every a is a linear layer
+    to the teacher's width, nothing where the widths agree. u puts one learned token in the
+    place of a share lambda of each sample's tokens, m is 1 there, and G is two 3x3 convolutions
+    with a ReLU between them, on the grid of patches.
+
+    [0] Z. Yang, Z. Li, A. Zeng, Z. Li, C. Yuan, Y. Li, "ViTKD: Feature-based Knowledge Distillation
+        for Vision Transformers", CVPR Workshops 2024, arXiv:2209.02432.
+    [1] yzd-v/cls_KD@1e5d48f:mmcls/models/dis_losses/vitkd.py. Ours: how many class tokens there
+        are is not asked for: the grid is the largest square, what stands before it is left out.
+
+    Shapes:
+        student_blocks, teacher_blocks: tuples of (N, L, D), at least two.
+        student_normed_tokens, teacher_normed_tokens: (N, L, D).
+
+    Args:
+        alpha: alpha, weight of the mimicking. Default: ImageNet. It is small because the loss is a
+            sum over tokens and width.
+        beta: beta, weight of the generation. Default: ImageNet.
+        mask_ratio: lambda. Default: ImageNet.
+        weight: See the base class.
+        teacher: See the base class.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 3e-5,
+        beta: float = 3e-6,
+        mask_ratio: float = 0.5,
+        weight: WeightConfig = 1.0,
+        teacher: TeacherChoice = None,
+    ) -> None:
+        super().__init__(weight=weight, teacher=teacher)
+        check_not_negative(self, alpha=alpha, beta=beta)
+        if not 0 < mask_ratio < 1:
+            raise UserError(f"ViTKDLoss: mask_ratio must be between 0 and 1, not {mask_ratio!r}.")
+        self.alpha = alpha
+        self.beta = beta
+        self.mask_ratio = mask_ratio
+        self.mimic: nn.ModuleList | None = None
+        self.generator: TokenGenerator | None = None
+
+    def build(self, shapes: ShapeFacts) -> None:
+        blocks = shapes.many("student_blocks"), shapes.many("teacher_blocks")
+        if min(map(len, blocks)) < _MIMICKED:
+            raise UserError("ViTKDLoss mimics two blocks: one of the networks has fewer.")
+        student, teacher = shapes.one("student_normed_tokens"), shapes.one("teacher_normed_tokens")
+        _check_grids(student, teacher)
+        pairs = zip(*(one[:_MIMICKED] for one in blocks), strict=True)
+        self.mimic = nn.ModuleList(align_width(ours[1], theirs[1]) for ours, theirs in pairs)
+        self.generator = TokenGenerator(student[1], teacher[1], self.mask_ratio)
+
+    def forward(
+        self,
+        student_blocks: tuple[Tensor, ...],
+        teacher_blocks: tuple[Tensor, ...],
+        student_normed_tokens: Tensor,
+        teacher_normed_tokens: Tensor,
+    ) -> dict[str, Tensor]:
+        first = zip(built(self.mimic, self), student_blocks, teacher_blocks, strict=False)
+        mimicked = [
+            _squared_error(align(patch_tokens(student)), patch_tokens(teacher.detach()))
+            for align, student, teacher in first
+        ]
+        generated, masked = built(self.generator, self)(patch_tokens(student_normed_tokens))
+        wanted = patch_tokens(teacher_normed_tokens.detach())
+        error = _squared_error(generated * masked, wanted * masked) / self.mask_ratio
+        return dict(
+            loss_mimic=self.alpha * torch.stack(mimicked).sum(),
+            loss_generate=self.beta * error,
+        )
+
+
+def _squared_error(student: Tensor, teacher: Tensor) -> Tensor:
+    return (student - teacher).square().sum() / len(teacher)
+
+
+def _check_grids(student: Shape, teacher: Shape) -> None:
+    for role, (length, _) in (("student", student), ("teacher", teacher)):
+        if length - grid_side(length) ** 2 > _MOST_CLASS_TOKENS:
+            raise UserError(
+                f"ViTKDLoss needs a square grid of patches; the {role} has {length} tokens."
+            )
+    sides = grid_side(student[0]), grid_side(teacher[0])
+    if sides[0] != sides[1]:
+        raise UserError(
+            f"ViTKDLoss compares patch by patch: the student has a grid of {sides[0]}x{sides[0]} "
+            f"and the teacher of {sides[1]}x{sides[1]}. Give both the same patch size."
+        )

@@ -1,0 +1,111 @@
+"""What a batch knows of its samples: in two tensors, or in a list of mmpretrain's samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import torch
+from mmpretrain.models import ClsHead, TimmClassifier
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from cls_kd.errors import UserError
+
+
+class BatchSamples:
+    """Labels and places of a whole batch, where one object a sample would cost more than the step.
+
+    Stands where mmpretrain expects a list of ``DataSample``: iterating or indexing makes that list
+    once, and keeps it, so that what is written into its items stays.
+
+    Args:
+        labels: (N,) int64.
+        index: Places in the data set, (N,) int64.
+        scores: Label distributions (N, K), under mixup and CutMix.
+    """
+
+    def __init__(self, labels: Tensor, index: Tensor, scores: Tensor | None = None) -> None:
+        self.labels, self.index, self.scores = labels, index, scores
+
+    @cached_property
+    def samples(self) -> list[DataSample]:
+        """One object a sample, as mmpretrain's PackInputs makes them."""
+        scores = [None] * len(self) if self.scores is None else self.scores
+        made = []
+        for label, place, score in zip(
+            self.labels.split(1), self.index.tolist(), scores, strict=True
+        ):
+            sample = DataSample(metainfo={"sample_idx": place}).set_gt_label(label)
+            made.append(sample if score is None else sample.set_gt_score(score))
+        return made
+
+    def as_one(self) -> list[DataSample]:
+        """For what concatenates ``gt_label`` of all samples: one that holds all of them."""
+        return self.samples if self.scores is not None else [DataSample().set_gt_label(self.labels)]
+
+    def to(self, device: torch.device) -> BatchSamples:
+        """On a device, without a wait where the memory is pinned."""
+        moved = (
+            one if one is None else one.to(device, non_blocking=True)
+            for one in (self.labels, self.index, self.scores)
+        )
+        return BatchSamples(*moved)  # type: ignore[arg-type]
+
+    def pin_memory(self) -> BatchSamples:
+        """In memory that a GPU copies from by itself; PyTorch's loader calls this."""
+        scores = None if self.scores is None else self.scores.pin_memory()
+        return BatchSamples(self.labels.pin_memory(), self.index.pin_memory(), scores)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[DataSample]:
+        return iter(self.samples)
+
+    def __getitem__(self, place: int) -> DataSample:
+        return self.samples[place]
+
+
+Samples = BatchSamples | Sequence[DataSample]
+
+
+def labels_of(samples: Samples) -> Tensor:
+    """(N,) int64."""
+    if isinstance(samples, BatchSamples):
+        return samples.labels
+    return torch.cat([sample.gt_label for sample in samples])
+
+
+def scores_of(samples: Samples) -> Tensor | None:
+    """(N, K), or None where labels are hard."""
+    if isinstance(samples, BatchSamples):
+        return samples.scores
+    if "gt_score" not in samples[0]:
+        return None
+    return torch.stack([sample.gt_score for sample in samples])
+
+
+def index_of(samples: Samples, who: str = "A loss asks for `index`") -> Tensor:
+    """(N,) int64: each sample's place in the data set.
+
+    Raises:
+        UserError: Samples do not know their places.
+    """
+    if isinstance(samples, BatchSamples):
+        return samples.index
+    if "sample_idx" not in samples[0]:
+        raise UserError(
+            f"{who}, and the samples have no `sample_idx`: let the data set derive from "
+            "mmpretrain's BaseDataset, and PackInputs keep the key 'sample_idx'."
+        )
+    return torch.tensor([sample.sample_idx for sample in samples])
+
+
+def for_criterion(samples: Samples, owner: object) -> Sequence[DataSample]:
+    """As ``owner``, a head or a classifier of mmpretrain, reads them for its loss."""
+    if not isinstance(samples, BatchSamples):
+        return samples
+    own = getattr(type(owner), "_get_loss", None)
+    concatenates = own in (ClsHead._get_loss, TimmClassifier._get_loss)
+    return samples.as_one() if concatenates else samples.samples

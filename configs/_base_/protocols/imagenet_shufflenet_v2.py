@@ -1,0 +1,14 @@
+"""ImageNet as mmpretrain trains ShuffleNetV2, 16 GPUs x 64."""
+
+from mmengine.config import read_base
+
+from cls_kd.distillers import Distiller
+from cls_kd.losses import TaskLoss
+
+with read_base():
+    from ..datasets.imagenet_pillow import *
+    from ..runtime.default import *
+    from ..schedules.imagenet_shufflenet_v2 import *
+
+model = dict(type=Distiller, teacher=None, losses=dict(ce=dict(type=TaskLoss)))
+train_dataloader.update(batch_size=64)

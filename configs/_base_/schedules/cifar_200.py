@@ -1,0 +1,12 @@
+"""200 epochs for batches of 128, as in yzd-v/cls_KD (NKD, arXiv:2303.13005)."""
+
+from mmengine.optim import MultiStepLR, OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop
+from torch.optim import SGD
+
+optim_wrapper = dict(
+    type=OptimWrapper,
+    optimizer=dict(type=SGD, lr=0.1, momentum=0.9, weight_decay=5e-4),
+)
+param_scheduler = [dict(type=MultiStepLR, by_epoch=True, milestones=[60, 120, 160], gamma=0.2)]
+train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=200, val_interval=1)

@@ -1,0 +1,12 @@
+"""300 epochs for batches of 64, as in DenseNet (arXiv:1608.06993): x0.1 at a half and at 3/4."""
+
+from mmengine.optim import MultiStepLR, OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop
+from torch.optim import SGD
+
+optim_wrapper = dict(
+    type=OptimWrapper,
+    optimizer=dict(type=SGD, lr=0.1, momentum=0.9, weight_decay=1e-4, nesterov=True),
+)
+param_scheduler = [dict(type=MultiStepLR, by_epoch=True, milestones=[150, 225], gamma=0.1)]
+train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=300, val_interval=1)

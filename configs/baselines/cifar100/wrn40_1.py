@@ -1,0 +1,12 @@
+"""CIFAR-100, WRN-40-1 alone in the protocol of CRD (arXiv:1910.10699): 71.98 there."""
+
+from mmengine.config import read_base
+
+from cls_kd.losses import TaskLoss
+
+with read_base():
+    from ..._base_.protocols.cifar100_crd import *
+    from ...networks.cifar_wrn40_1 import *
+
+model.update(student=cifar_wrn40_1)
+model["losses"] = dict(ce=dict(type=TaskLoss))

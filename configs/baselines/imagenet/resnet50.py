@@ -1,0 +1,12 @@
+"""ImageNet, ResNet-50 alone: 76.55 published by mmpretrain."""
+
+from mmengine.config import read_base
+
+from cls_kd.losses import TaskLoss
+
+with read_base():
+    from ..._base_.protocols.imagenet_resnet import *
+    from ...networks.imagenet_resnet50 import *
+
+model.update(student=imagenet_resnet50)
+model["losses"] = dict(ce=dict(type=TaskLoss))

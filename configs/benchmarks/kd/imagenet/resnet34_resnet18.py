@@ -1,0 +1,14 @@
+# As megvii-research/mdistiller, 8 GPUs x 64; its teacher is torchvision's.
+from mmengine.config import read_base
+
+with read_base():
+    from ....methods.kd import *
+    from ....pairs.imagenet.resnet34_resnet18 import *
+
+    # isort: split
+    from ...._base_.schedules.imagenet_mdistiller_100 import *
+
+train_dataloader.update(batch_size=64)
+losses["ce"].update(weight=0.5)
+losses["kd"].update(temperature=1.0, weight=0.5)
+model["losses"] = losses

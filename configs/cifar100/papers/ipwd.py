@@ -1,0 +1,55 @@
+"""IPWD against KD and the student alone: ResNet32x4 to ShuffleNetV1, three seeds.
+
+A pair of Table 1 of arXiv:2210.12787, in the protocol of CRD; the teacher is trained first.
+"""
+
+from mmengine.config import read_base
+
+from cls_kd.losses import IPWDLoss, KDLoss, TaskLoss
+
+with read_base():
+    from ...pairs.cifar100.resnet32x4_shufflenet_v1 import *
+
+seeds = [0, 1, 2]
+model["teacher"].update(weights="run:teacher")
+alone = dict(_delete_=True, ce=dict(type=TaskLoss))
+kd = dict(
+    _delete_=True,
+    ce=dict(type=TaskLoss, weight=0.1),
+    kd=dict(type=KDLoss, temperature=4.0, weight=0.9),
+)
+printed = dict(
+    _delete_=True,
+    ce=dict(type=TaskLoss, weight=0.1),
+    ipwd=dict(type=IPWDLoss, direction="printed", alpha=0.9, temperature=4.0),
+)
+inverse = dict(
+    _delete_=True,
+    ce=dict(type=TaskLoss, weight=0.1),
+    ipwd=dict(type=IPWDLoss, direction="inverse", alpha=0.9, temperature=4.0),
+)
+first = dict(student=dict(_delete_=True, **cifar_resnet32x4), teacher=None, losses=alone)
+runs = [
+    # ShuffleNet takes another learning rate than its teacher.
+    dict(name="teacher", model=first, optim_wrapper=dict(optimizer=dict(lr=0.05))),
+    dict(name="student", seeds=seeds, model=dict(losses=alone, teacher=None)),
+    dict(name="kd", seeds=seeds, model=dict(losses=kd)),
+    dict(name="ipwd_printed", seeds=seeds, model=dict(losses=printed)),
+    dict(name="ipwd_inverse", seeds=seeds, model=dict(losses=inverse)),
+]
+report = dict(
+    baseline="student",
+    references=["teacher"],
+    title="CIFAR-100: IPWD, ResNet32x4 to ShuffleNetV1",
+)
+taught = ["kd", "ipwd_printed", "ipwd_inverse"]
+analyses = [
+    dict(type="comparisons", pairs=[("ipwd_printed", "kd"), ("ipwd_inverse", "kd")]),
+    dict(
+        type="transfer_gap",
+        runs=["student", *taught],
+        baseline="student",
+        groups=4,
+        temperature=4.0,
+    ),
+]

@@ -1,0 +1,35 @@
+"""Chains that see the digits 0 to 4 alone: what is their embedding worth on 5 to 9?
+
+python tools/train.py configs/digits/papers/generations_transfer.py
+"""
+
+from mmengine.config import read_base
+from mmpretrain.datasets.transforms import PackInputs
+
+from cls_kd.data import Digits
+
+with read_base():
+    from .generations import *
+
+# 50 images, twenty times an epoch: as many steps as with all ten digits.
+seen, others = [0, 1, 2, 3, 4], [5, 6, 7, 8, 9]
+few_images.update(labelled=50, only=seen)
+train_dataloader["dataset"].update(times=20, dataset=few_images)
+val_dataloader["dataset"].update(only=seen)
+test_dataloader["dataset"].update(only=seen)
+model["student"]["head"].update(num_classes=5)
+data_preprocessor.update(num_classes=5)
+
+runs = [one for one in runs if one["name"] in ("strict", "tsd")]
+report.update(title="Digits 0 to 4: generations of one network on 50 images")
+unseen = dict(type=Digits, only=others, pipeline=[dict(type=PackInputs)])
+analyses = [
+    dict(type="generations", baseline="strict_0"),
+    dict(
+        type="generation_transfer",
+        baseline="strict_0",
+        train=dict(**unseen, split="train"),
+        test=dict(**unseen, split="test"),
+    ),
+]
+del seen, others, unseen

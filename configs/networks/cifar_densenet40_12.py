@@ -1,0 +1,12 @@
+"""DenseNet-BC-40-12 for 32x32 images: 188,092 parameters with 100 classes."""
+
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+
+from cls_kd.models import CIFARDenseNet
+
+cifar_densenet40_12 = dict(
+    type=ImageClassifier,
+    backbone=dict(type=CIFARDenseNet, depth=40, growth=12),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=LinearClsHead, num_classes=100, in_channels=132, init_cfg=None),
+)

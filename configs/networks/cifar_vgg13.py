@@ -1,0 +1,12 @@
+"""VGG-13 with batch norm for 32x32 images: 9,462,180 parameters with 100 classes."""
+
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+
+from cls_kd.models import CIFARVGG
+
+cifar_vgg13 = dict(
+    type=ImageClassifier,
+    backbone=dict(type=CIFARVGG, depth=13),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=LinearClsHead, num_classes=100, in_channels=512),
+)

@@ -1,0 +1,12 @@
+"""VGG-8 with batch norm for 32x32 images: 3,965,028 parameters with 100 classes."""
+
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+
+from cls_kd.models import CIFARVGG
+
+cifar_vgg8 = dict(
+    type=ImageClassifier,
+    backbone=dict(type=CIFARVGG, depth=8),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=LinearClsHead, num_classes=100, in_channels=512),
+)

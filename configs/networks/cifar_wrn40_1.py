@@ -1,0 +1,12 @@
+"""WRN-40-1 for 32x32 images: 569,780 parameters with 100 classes."""
+
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+
+from cls_kd.models import CIFARWideResNet
+
+cifar_wrn40_1 = dict(
+    type=ImageClassifier,
+    backbone=dict(type=CIFARWideResNet, depth=40, widen=1),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=LinearClsHead, num_classes=100, in_channels=64, init_cfg=None),
+)

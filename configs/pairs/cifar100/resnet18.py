@@ -1,0 +1,6 @@
+"""CIFAR-100, ResNet-18 with no teacher, for methods of self-distillation."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from ...baselines.cifar100.resnet18 import *

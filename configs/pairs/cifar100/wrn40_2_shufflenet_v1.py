@@ -1,0 +1,12 @@
+"""CIFAR-100, WRN-40-2 to ShuffleNetV1, in the protocol of CRD (arXiv:1910.10699)."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from ..._base_.protocols.cifar100_crd import *
+    from ...networks.cifar_shufflenet_v1 import *
+    from ...networks.cifar_wrn40_2 import *
+
+teacher = dict(network=cifar_wrn40_2, weights="checkpoints/cifar100/wrn40_2.pth")
+model.update(student=cifar_shufflenet_v1, teacher=teacher)
+optim_wrapper["optimizer"].update(lr=0.01)

@@ -1,0 +1,6 @@
+"""ImageNet, MobileNetV2 with no teacher, for methods of self-distillation."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from ...baselines.imagenet.mobilenet_v2 import *

@@ -1,0 +1,6 @@
+"""ImageNet, ResNet-18 with no teacher, for methods of self-distillation."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from ...baselines.imagenet.resnet18 import *

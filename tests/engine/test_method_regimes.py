@@ -1,0 +1,111 @@
+"""Every method trains in two processes, in half precision, and resumes to the last bit."""
+
+from __future__ import annotations
+
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from cls_kd.engine import load_config, train
+from cls_kd.engine.compose import known_methods
+from cls_kd.registry import MODELS
+from tests.distillers import tiny
+from tests.distributed.test_two_processes import ends, in_two, train_and_keep
+from tests.engine import tiny_runs
+from tests.engine.test_resume import in_step, train_and_die
+from tests.engine.tiny_runs import ROOT, STEPS
+
+METHODS = sorted(known_methods())
+BRANCHES = ROOT / "configs" / "digits" / "branches.py"
+EPOCHS = 2
+GROUPS = 4
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def config(method: str, teacher: Path, **options: Any) -> Config:
+    """The method on a pair, on branches, or on vision transformers, as its signals want."""
+    losses = load_config(known_methods()[method]).to_dict()["losses"]
+    signals = {name for loss in losses.values() for name in MODELS.build(dict(loss)).signals}
+    options = {"model__student__backbone__dropout": 0.2, **options}
+    if any(name.startswith(("peer_", "ensemble_")) for name in signals):
+        return tiny_runs.config(None, path=BRANCHES, method=method, epochs=EPOCHS, **options)
+    if tiny.wants_tokens(losses):
+        options["model__student"] = {"_delete_": True, **_vit(12, 2, drop_rate=0.2)}
+        options.pop("model__student__backbone__dropout")
+        options["model__teacher"] = {
+            "_delete_": True,
+            "network": _vit(16, 3),
+            "weights": "random",
+        }
+    if "crd" in losses:
+        options |= {"model__losses__crd__negatives": 16, "model__losses__crd__dim": 8}
+    return tiny_runs.config(teacher, method=method, epochs=EPOCHS, **options)
+
+
+def _vit(width: int, blocks: int, **options: Any) -> dict[str, Any]:
+    network = tiny.vit(width, blocks)
+    network["backbone"] |= {"in_channels": 1, **options}
+    return network
+
+
+@every_method
+def test_a_killed_run_ends_as_one_that_was_not(
+    method: str, digits_teacher: Path, tmp_path: Path
+) -> None:
+    cfg = config(method, digits_teacher)
+    assert tiny_runs.in_child(tiny_runs.train_in_child, cfg, tmp_path / "whole") == 0
+    died = tiny_runs.in_child(train_and_die, cfg, tmp_path / "run", in_step, STEPS + 2)
+    assert died == -signal.SIGKILL
+    assert tiny_runs.in_child(tiny_runs.train_in_child, cfg, tmp_path / "run", True) == 0
+    whole, run = tiny_runs.state(tmp_path / "whole"), tiny_runs.state(tmp_path / "run")
+    assert not tiny_runs.different(whole, run)
+
+
+def train_in_half(cfg: Config, work_dir: Path) -> None:
+    run = tiny_runs.single(cfg, work_dir)
+    dtypes = set()
+
+    def note(module: torch.nn.Module, _: Any, output: Any) -> None:
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            dtypes.add(output.dtype)
+
+    hook = torch.nn.modules.module.register_module_forward_hook(note)
+    result = train(run)
+    hook.remove()
+    assert torch.bfloat16 in dtypes
+    values = [entry["loss"] for entry in result["train"]]
+    assert len(values) == EPOCHS
+    assert all(math.isfinite(value) for value in values)
+
+
+@every_method
+def test_half_precision(method: str, digits_teacher: Path, tmp_path: Path) -> None:
+    cfg = config(method, digits_teacher, amp=True)
+    assert tiny_runs.in_child(train_in_half, cfg, tmp_path) == 0
+
+
+def train_all(configs: dict[str, Config], root: Path) -> None:
+    for method, cfg in configs.items():
+        (root / method).mkdir(parents=True, exist_ok=True)
+        train_and_keep(tiny_runs.single(cfg, root / method).resolved(), root / method)
+
+
+@pytest.mark.ddp
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_two_processes(group: int, digits_teacher: Path, tmp_path: Path) -> None:
+    """With ``find_unused_parameters=False``; both end with the same weights and banks."""
+    configs = {
+        method: config(method, digits_teacher, launcher="pytorch", train_dataloader__batch_size=10)
+        for method in METHODS[group::GROUPS]
+    }
+    assert in_two(train_all, configs, tmp_path) == [0, 0]
+    for method in configs:
+        first, second = ends(tmp_path / method)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            assert torch.equal(value, second[key]), (method, key)

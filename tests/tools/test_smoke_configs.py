@@ -1,0 +1,101 @@
+"""tools/smoke_configs.py: a sample of what `make configs` does to all configs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cls_kd.engine import load_config, plan, smoke
+from cls_kd.engine.smoke import (
+    BATCH,
+    STEPS,
+    find_configs,
+    one_of_each,
+    shrunk,
+    try_config,
+    write_data,
+)
+from cls_kd.engine.train import build_parts
+from cls_kd.errors import UserError
+from tests.tools.driver import ROOT, call
+
+CONFIGS = ROOT / "configs"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("made_up"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "benchmarks/crd/cifar100/wrn40_2_shufflenet_v1",
+        "benchmarks/nkd/imagenet/resnet34_resnet18",
+        "benchmarks/uskd/imagenet/shufflenet_v2",
+        "benchmarks/uskd/imagenet/deit_tiny",
+        "baselines/imagenet/regnetx_1_6gf",
+    ],
+)
+def test_a_benchmark_trains(name: str, data: Path, tmp_path: Path) -> None:
+    file = CONFIGS / f"{name}.py"
+    assert try_config(file, data, tmp_path / "run") == "trained"
+    assert (tmp_path / "run" / "result.json").is_file()
+    assert (tmp_path / "run" / "epoch_1.pth").is_file()
+    assert not (tmp_path / "run" / "epoch_2.pth").exists()
+
+
+def test_two_steps_of_the_schedule_as_it_is(data: Path, tmp_path: Path) -> None:
+    file = CONFIGS / "benchmarks" / "uskd" / "imagenet" / "shufflenet_v2.py"
+    (run,) = plan(load_config(file), tmp_path)
+    cfg = shrunk(run.cfg, data)
+    assert cfg.train_dataloader.batch_size == BATCH
+    assert cfg.train_dataloader.num_batch_per_epoch == STEPS
+    # 5,000 warm-up steps are more than 300 epochs of two.
+    assert cfg.train_cfg.max_epochs * STEPS > 5000
+    assert cfg.param_scheduler == run.cfg.param_scheduler
+    assert cfg.optim_wrapper == run.cfg.optim_wrapper
+    assert cfg.train_dataloader.dataset.pipeline[1]["scale"] == 64
+
+
+def test_the_weak_head_of_uskd_is_as_wide_as_shufflenets_third_stage(data: Path) -> None:
+    file = CONFIGS / "benchmarks" / "uskd" / "imagenet" / "shufflenet_v2.py"
+    (run,) = plan(load_config(file), Path("nowhere"))
+    model, _, _ = build_parts(shrunk(run.cfg, data))
+    assert model.losses["uskd"].weak_head.in_features == 464
+
+
+def test_one_seed_of_each_run_is_enough(tmp_path: Path) -> None:
+    runs = one_of_each(plan(load_config(CONFIGS / "digits" / "demo.py"), tmp_path))
+    assert [run.name for run in runs] == ["teacher", "student", "kd", "nkd"]
+    assert all(run.needs["run:teacher"] is runs[0] for run in runs[2:])
+
+
+def test_patterns_choose() -> None:
+    every = find_configs(CONFIGS)
+    assert len(find_configs(CONFIGS, ["benchmarks/dkd/*"])) == 16
+    pair = str(CONFIGS / "digits" / "pair.py")
+    assert [file.stem for file in find_configs(CONFIGS, [pair, "digits/demo"])] == ["demo", "pair"]
+    assert not any("_base_" in file.parts or "methods" in file.parts for file in every)
+    with pytest.raises(UserError, match="benchmarks/dkd/cifar100/vgg13_vgg8"):
+        find_configs(CONFIGS, ["benchmarks/dkd/cifar100/vgg13_vgg9"])
+
+
+def test_the_tool_names_networks_and_says_what_became_of_them() -> None:
+    outcome = call("smoke_configs.py", "networks/digits_[st]*").succeeded()
+    assert "2 configs, 0 failed" in outcome.out
+    assert "1/2 networks/digits_student" in outcome.out
+    listed = call("smoke_configs.py", "--list", "networks/digits_[st]*").succeeded().out
+    assert listed.split() == ["networks/digits_student", "networks/digits_teacher"]
+
+
+def test_a_config_that_fails_fails_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise UserError("too wide")
+
+    monkeypatch.setattr(smoke, "try_config", broken)
+    outcome = call("smoke_configs.py", "networks/digits_[st]*")
+    assert outcome.code == 1
+    assert "FAILED: UserError: too wide" in outcome.out
+    assert "2 configs, 2 failed" in outcome.out
