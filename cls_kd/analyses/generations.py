@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ def generations(runs: Sequence[Finished], *, baseline: str, split: Split = "test
         f"Measured on the {split} part: mean and standard deviation over {_seeds(found)}. 0-m is "
         "the ensemble of generations 0 to m: the mean of their probabilities.",
         _of_gain(baseline),
+        *_of_seeds(runs, baseline, split),
     ]
     return Section(
         "generations",
@@ -299,6 +301,26 @@ def _compared(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
         rows[key]["verdict"] = gain.verdict
     columns = ["accuracy", "std", "gain", "low", "high", "verdict"]
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis(_ROW)
+
+
+def _of_seeds(runs: Sequence[Finished], baseline: str, split: Split) -> list[str]:
+    """What the ensembles are to be held against: as many networks that nothing connects."""
+    lines = [line for by_seed in chains_of(runs).values() for line in by_seed.values()]
+    apart = {one.seed: one for line in lines for one in line if one.name == baseline}
+    answers = [answers_of(one, split) for one in apart.values()]
+    reached = []
+    for count in range(2, min(max(map(len, lines)), len(answers)) + 1):
+        some = [
+            accuracy(torch.stack([one.probabilities for one in chosen]).mean(0), chosen[0].labels)
+            for chosen in itertools.combinations(answers, count)
+        ]
+        reached.append(f"{count} reach {sum(some) / len(some):.2f}")
+    if not reached:
+        return []
+    return [
+        f"To hold the ensembles against: of {len(answers)} networks {baseline} of different seeds, "
+        f"{', '.join(reached)} together (means over all choices)."
+    ]
 
 
 def _seeds(found: pd.DataFrame) -> str:

@@ -54,7 +54,8 @@ def transfer_gap(
 
     Returns:
         ``mass`` and ``labels`` are the group's means over those of all classes; ``recall`` is
-        macro-averaged, in percent; ``weight`` is the mean weight over that of all samples.
+        macro-averaged, in percent; ``weight`` is the mean weight over that of all samples, as
+        the end of training would give it, also where the loss's ``start`` never came.
 
     Raises:
         UserError: No run has a teacher, or there is no run of the baseline's name.
@@ -69,6 +70,7 @@ def transfer_gap(
         raise UserError("transfer_gap ranks classes by a teacher, and no run has one.")
     seen = taught.signals("train", ["teacher_logits", "labels"])
     mass = class_mass(seen["teacher_logits"], temperature)
+    right = 100 * float((seen["teacher_logits"].argmax(1) == seen["labels"]).float().mean())
     counts = seen["labels"].bincount(minlength=len(mass)).double()
     parts = class_groups(mass, groups)
 
@@ -98,7 +100,7 @@ def transfer_gap(
         "transfer_gap",
         "The transfer gap",
         table,
-        [*_notes(taught, mass, temperature, split, baseline), *_spread(weights)],
+        [*_notes(taught, mass, temperature, right, split, baseline), *_spread(weights)],
         lambda canvas: _draw(canvas, table, imbalance_curve(mass), weights, baseline),
         size=(12.0, 4.2),
     )
@@ -153,13 +155,14 @@ def _mean(
 
 
 def _notes(
-    taught: Finished, mass: Tensor, temperature: float, split: str, baseline: str
+    taught: Finished, mass: Tensor, temperature: float, right: float, split: str, baseline: str
 ) -> list[str]:
     return [
         f"mass: probability that the teacher of {taught.run.title} gives a class over the training "
         f"images, at temperature {temperature:g}, divided by the mean of all classes; from "
         f"{float(mass.max() / mass.mean()):.3f} to {float(mass.min() / mass.mean()):.3f}. labels: "
-        "the same of the labels. Group 1 is the head.",
+        "the same of the labels. Group 1 is the head. The images are as the student sees them; "
+        f"the teacher is right about {right:.1f} % of them.",
         f"recall: macro-average in % on the {split} part, mean over seeds. gain: percentage points "
         f"over {baseline}, seed by seed, with the 95 % t interval of its mean. An interval that "
         "holds 0 is inside noise; with as many intervals as rows, some miss 0 by chance.",

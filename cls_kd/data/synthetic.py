@@ -18,7 +18,7 @@ NOTE = "SYNTHETIC.txt"
 """A file that says in the folder that the images are made up."""
 
 _WAVES = 6
-_GROUP, _CLASS, _SAMPLE = 1.0, 0.45, 0.75
+_GROUP, _CLASS, _SAMPLE = 1.0, 0.3, 0.75
 _CONTRAST, _PIXEL = 24.0, 12.0
 _CHUNK = 5000
 
@@ -28,9 +28,9 @@ class Painter:
 
     An image is a sum of slow waves, six by six for each colour: a two-dimensional cosine transform
     whose high frequencies weigh less. Its coefficients are those of its group, plus those of its
-    class (0.45 times as large), plus its own (0.75 times), all normal. Group and class use waves
+    class (0.3 times as large), plus its own (0.75 times), all normal. Group and class use waves
     that look the same from left and from right, so flipping an image keeps its class. The sum is
-    scaled to a standard deviation of about 48 grey levels, moved to the middle grey, and
+    scaled to a standard deviation of about 47 grey levels, moved to the middle grey, and
     overlaid with noise of 12 grey levels in every pixel.
 
     Args:

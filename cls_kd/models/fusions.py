@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 
-
 _NARROWEST = 4
 """Where an eighth of a narrow network would be next to nothing (ours)."""
 

@@ -63,7 +63,8 @@ class NetworkSource:
         for name in tapped:
             if name.removeprefix(f"{role}_") not in places:
                 _check_peers(network, name)
-                have = {f"{role}_{place}" for place in places} | {logits}
+                own = {place for place in places if f"{role}_{place}" not in VOCABULARY}
+                have = own | {f"{role}_{place}" for place in set(places) - own} | {logits}
                 raise UserError(
                     f"The {role} {describe(network)} has no place for {name!r}."
                     f"{did_you_mean(name, have)} Declare it with `taps` on the backbone, or in "

@@ -133,6 +133,8 @@ def test_accuracy_alone_and_together(runs: list[Finished], tmp_path: Path) -> No
     _, figure = section.write(tmp_path)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert "over 2 seeds" in section.notes[0]
+    # Seeds 0 and 1 of the baseline: its third image is right by one and wrong, less sure, by one.
+    assert "of 2 networks strict_0 of different seeds, 2 reach 75.00" in section.notes[-1]
 
 
 def test_calibration_of_networks_and_ensembles(runs: list[Finished]) -> None:

@@ -90,6 +90,9 @@ def test_it_is_written_with_a_figure_and_what_to_know(runs: list[Run], tmp_path:
     assert "effective sample size" in text
     assert "inside noise" in text
     assert "at temperature 1" in text
+    seen = Finished(runs[2]).signals("train", ["teacher_logits", "labels"])
+    right = (seen["teacher_logits"].argmax(1) == seen["labels"]).double().mean()
+    assert f"the teacher is right about {100 * right:.1f} %" in text
 
 
 def test_what_is_refused(runs: list[Run]) -> None:

@@ -37,7 +37,7 @@ def probe() -> tuple[np.ndarray, np.ndarray]:
 
 def test_it_can_be_learned_and_is_not_trivial(probe: tuple[np.ndarray, np.ndarray]) -> None:
     test, found = probe
-    assert 0.5 < (test == found).mean() < 0.9
+    assert 0.4 < (test == found).mean() < 0.8
 
 
 def test_members_of_a_group_look_alike(probe: tuple[np.ndarray, np.ndarray]) -> None:
