@@ -89,7 +89,9 @@ def choose_cells(
         found = [cell for cell in found if _is_of(cell.pair, pair)]
         if not found:
             of = f" of {method}" if method else ""
-            raise UserError(f"No benchmark{of} is on {pair!r}.{did_you_mean(pair, known, every=False)}")
+            raise UserError(
+                f"No benchmark{of} is on {pair!r}.{did_you_mean(pair, known, every=False)}"
+            )
     return found
 
 

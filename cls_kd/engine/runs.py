@@ -22,6 +22,7 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from cls_kd.engine import train_data
 from cls_kd.engine.plain_config import PlainConfig
@@ -37,6 +39,12 @@ from cls_kd.registry import RUN_LISTS
 
 RESULT = "result.json"
 CONFIG = "config.py"
+# What MMEngine's runner reads of a config, and what the engine here does.
+_SECTIONS = (
+    set(inspect.signature(Runner.__init__).parameters)
+    | {"activation_checkpointing", "compile", "efficient_conv_bn_eval", "find_unused_parameters"}
+    | {"model_wrapper_cfg", "sync_bn", "cpu_threads", "custom_imports"}
+) - {"self", "cfg", "work_dir", "resume", "launcher"}
 _NOT_OF_A_RUN = ("runs", "report", "analyses", "method", "train_data")
 REFERENCE = "run:"
 
@@ -65,11 +73,13 @@ class Run:
         return f"{self.name or self.work_dir.name} (seed {self.seed})"
 
     def text(self) -> str:
-        """The config as it is dumped; where it writes does not count."""
-        bare = copy.deepcopy(self.cfg)
-        for key in ("work_dir", "resume", "launcher", "console_log_level"):
-            bare.pop(key, None)
-        return bare.pretty_text
+        """The config as it is dumped: what training reads, and not where it writes.
+
+        A config's other names (``seeds``, parts that its runs share) would else make every
+        finished run a changed one as soon as a seed is added.
+        """
+        sections = {key: value for key, value in self.cfg.to_dict().items() if key in _SECTIONS}
+        return PlainConfig(sections).pretty_text
 
     def digest(self) -> str:
         """SHA-256 of the config and of the runs that it builds on."""

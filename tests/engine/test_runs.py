@@ -104,7 +104,11 @@ def test_references_resolve_to_checkpoints(tmp_path: Path) -> None:
 
 def test_the_digest_follows_what_a_run_builds_on(tmp_path: Path) -> None:
     def digests(lr: float) -> list[str]:
-        runs = [dict(name="a", lr=lr), dict(name="b", w="run:a"), dict(name="c", w="run:b")]
+        runs = [
+            dict(name="a", optim_wrapper=lr),
+            dict(name="b", load_from="run:a"),
+            dict(name="c", load_from="run:b"),
+        ]
         return [run.digest() for run in plan(config(*runs, dict(name="d")), tmp_path)]
 
     before, after = digests(0.1), digests(0.2)
@@ -120,7 +124,7 @@ def test_the_digest_does_not_see_where_a_run_writes(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_known(tmp_path: Path) -> None:
-    run = run_of(tmp_path, lr=1)
+    run = run_of(tmp_path, optim_wrapper=1)
     assert not check_unchanged(run)
     begin(run, resume=False)
     assert not check_unchanged(run)
@@ -134,23 +138,25 @@ def test_a_finished_run_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_another_config_is_refused_with_the_difference(finished: bool, tmp_path: Path) -> None:
-    before = run_of(tmp_path, lr=1, epochs=3)
+    before = run_of(tmp_path, optim_wrapper=1, train_cfg=3)
     begin(before, resume=False)
     (tmp_path / "last_checkpoint").write_text("epoch_1.pth")
     if finished:
         finish(before, {})
     with pytest.raises(UserError) as info:
-        check_unchanged(run_of(tmp_path, lr=2, epochs=3))
+        check_unchanged(run_of(tmp_path, optim_wrapper=2, train_cfg=3))
     message = str(info.value)
-    assert "-lr = 1" in message
-    assert "+lr = 2" in message
-    assert "epochs" not in message
+    assert "-optim_wrapper = 1" in message
+    assert "+optim_wrapper = 2" in message
+    assert "train_cfg" not in message
     assert "--restart" in message
 
 
 def test_a_change_below_is_refused(tmp_path: Path) -> None:
     def second(lr: float) -> Any:
-        return plan(config(dict(name="a", lr=lr), dict(name="b", w="run:a")), tmp_path)[1]
+        return plan(
+            config(dict(name="a", optim_wrapper=lr), dict(name="b", load_from="run:a")), tmp_path
+        )[1]
 
     begin(second(1), resume=False)
     finish(second(1), {})
@@ -178,11 +184,11 @@ def test_a_restart_forgets_the_earlier_try(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_whole(tmp_path: Path) -> None:
-    run = run_of(tmp_path, x=1)
+    run = run_of(tmp_path, model=1)
     begin(run, resume=False)
     finish(run, {"big": list(range(1000))})
     assert {file.name for file in tmp_path.iterdir()} == {CONFIG, "result.json"}
-    assert Config.fromfile(tmp_path / CONFIG).x == 1
+    assert Config.fromfile(tmp_path / CONFIG).model == 1
 
 
 # --- a real list ---
@@ -251,3 +257,16 @@ def test_a_list_is_gone_through_and_gone_on_with(
     with pytest.raises(UserError, match="another config"):
         execute(plan(tiny_list(epochs=1), tmp_path))
     assert times(tmp_path) == after
+
+
+def test_what_no_training_reads_is_no_change(tmp_path: Path) -> None:
+    """One more seed, or another part that runs share, leaves finished runs finished."""
+    runs = [dict(name="kd", seeds=[0])]
+    run = plan(config(*runs, seeds=[0], parts=dict(kd=1)), tmp_path)[0]
+    begin(run, resume=False)
+    finish(run, {})
+    runs[0]["seeds"] = [0, 1]
+    first, second = plan(config(*runs, seeds=[0, 1], parts=dict(kd=2)), tmp_path)
+    assert check_unchanged(first)
+    assert not check_unchanged(second)
+    assert "parts" not in (tmp_path / "kd" / "seed_0" / CONFIG).read_text()

@@ -18,8 +18,9 @@ train_dataloader.update(batch_size=128)
 model = dict(type=Distiller, student=cifar_preact_resnet18, losses=dict(ce=dict(type=TaskLoss)))
 seeds = [0, 1, 2]
 ps_kd = dict(_delete_=True, ps_kd=dict(type=PSKDLoss, alpha=0.8))
-printed = dict(_delete_=True, ipwd=dict(type=IPWDSelfLoss, direction="printed", start=0.5))
-inverse = dict(_delete_=True, ipwd=dict(type=IPWDSelfLoss, direction="inverse", start=0.5))
+late = dict(start=0.5, normalize=True)
+printed = dict(_delete_=True, ipwd=dict(type=IPWDSelfLoss, direction="printed", **late))
+inverse = dict(_delete_=True, ipwd=dict(type=IPWDSelfLoss, direction="inverse", **late))
 runs = [
     dict(name="ce", seeds=seeds),
     dict(name="ps_kd", seeds=seeds, model=dict(losses=ps_kd)),
