@@ -13,6 +13,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Processes of make configs.
+JOBS ?= 2
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq
@@ -22,7 +24,8 @@ STAMP := $(VENV)/.installed-$(SUM)
 # There while an install is under way, and after one that was interrupted; holds the number of its process.
 PARTIAL := $(VENV)/.partial
 
-PAPERS := nkd tf_nkd generations online ipwd self
+# configs/digits/papers/*.py, in the order of the report
+PAPERS := nkd tf_nkd generations generations_transfer online online_diversity ipwd self
 
 .PHONY: demo papers test configs lint format clean
 .DEFAULT_GOAL := help
@@ -49,7 +52,7 @@ test: $(STAMP)
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 configs: $(STAMP)
-	@OMP_NUM_THREADS=1 $(PY) tools/smoke_configs.py $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) tools/smoke_configs.py --jobs $(JOBS) $(ARGS)
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

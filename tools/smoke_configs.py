@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,7 @@ def parse_args() -> argparse.Namespace:
         "globs", nargs="*", metavar="GLOB", help="of names below configs, or paths. Default: all"
     )
     parser.add_argument("--list", action="store_true", help="name them, try nothing")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the work")
     return parser.parse_args()
 
 
@@ -36,11 +38,13 @@ def main() -> None:
         print("\n".join(str(file.relative_to(ROOT).with_suffix("")) for file in files))
         return
     outcomes: list[Outcome] = []
-    for outcome in try_configs(files, ROOT):
+    started = time.time()
+    for outcome in try_configs(files, ROOT, args.jobs):
         outcomes.append(outcome)
         mark = f"FAILED: {outcome.did}" if outcome.failed else "ok"
         print(f"{len(outcomes)}/{len(files)} {outcome.name} ({outcome.seconds:.1f} s) {mark}")
     show(outcomes)
+    print(f"Wall time {time.time() - started:.0f} s.")
     sys.exit(any(one.failed for one in outcomes))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from cls_kd.analyses.finished import Finished, Split
 from cls_kd.errors import UserError
@@ -51,19 +50,15 @@ def decomposition(
     Raises:
         UserError: No run has a teacher.
     """
-    shared: Tensor | None = None
+    taught = next((run for run in runs if run.distiller.teachers), None)
+    if taught is None:
+        raise UserError("decomposition: none of the runs has a teacher to compare with.")
     rows = []
-    for run in sorted(runs, key=lambda run: not run.distiller.teachers):
-        names = ["student_logits", "labels"]
-        if run.distiller.teachers:
-            names.append("teacher_logits")
-        seen = run.signals(split, names)
-        teacher = seen.get("teacher_logits", shared)
-        if teacher is None:
-            raise UserError("decomposition: none of the runs has a teacher to compare with.")
-        if shared is None:
-            shared = teacher
-        parts = decompose(seen["student_logits"], teacher, seen["labels"], temperature)
+    for run in runs:
+        # About the same images: those of the training part may differ from run to run.
+        lender = run if run.distiller.teachers else taught
+        seen = run.signals(split, ["student_logits", "teacher_logits", "labels"], teacher_of=lender)
+        parts = decompose(*seen.values(), temperature)
         rows.append({"run": run.name, "seed": run.seed, **parts.mean()})
     every = pd.DataFrame(rows)
     order = list(dict.fromkeys(run.name for run in runs))

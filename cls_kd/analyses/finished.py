@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader, SequentialSampler
@@ -64,6 +66,8 @@ class Finished:
         weights = weights_in(read_checkpoint(source), source)
         check_match(distiller, distiller.state_dict(), weights, source)
         distiller.load_state_dict(weights)
+        preprocessor: Any = distiller.data_preprocessor
+        preprocessor.batch_augments = None  # the training part is looked at with its own labels
         return distiller.to(get_device()).eval()
 
     def loader(self, split: Split) -> DataLoader:
@@ -82,25 +86,35 @@ class Finished:
         return DistillRunner.build_dataloader(config, seed=self.seed)
 
     @torch.no_grad()
-    def signals(self, split: Split, names: Sequence[str], *, teacher: int = 0) -> dict[str, Any]:
+    def signals(
+        self, split: Split, names: Sequence[str], *, teacher_of: Finished | None = None
+    ) -> dict[str, Any]:
         """Signals of the whole part, on the CPU, in the order of the data set.
 
         Args:
-            split: Which part; the training part comes with the config's augmentation.
+            split: Which part; the training part comes with the config's augmentation, but for what
+                mixes images or labels.
             names: Tensor signals of the vocabulary: of the batch, the student or a teacher.
-            teacher: Which of several teachers.
+            teacher_of: The run whose first teacher is asked, about the images of this run. Default:
+                this run.
 
         Returns:
             By name: a tensor, or a tuple of tensors, with N all images of the part.
 
         Raises:
-            UserError: There is no such signal, or no teacher.
+            UserError: There is no such signal, or no teacher, or none that sees such images.
         """
         check_names(names, "The analysis")
         distiller = self.distiller
+        lender = teacher_of or self
         wants_teacher = any(VOCABULARY[name].provider == "teacher" for name in names)
-        if wants_teacher and not distiller.teachers:
-            raise UserError(f"The run {self.run.title} has no teacher, which the analysis needs.")
+        if wants_teacher and not lender.distiller.teachers:
+            raise UserError(f"The run {lender.run.title} has no teacher, which the analysis needs.")
+        if wants_teacher and _normalisation(lender.cfg) != _normalisation(self.cfg):
+            raise UserError(
+                f"The teacher of {lender.run.title} cannot be asked about the images of "
+                f"{self.run.title}: these runs normalise images differently."
+            )
         student = NetworkSource(
             "student", distiller.student, names, self.cfg.model.get("student_taps")
         )
@@ -108,14 +122,15 @@ class Finished:
         gathered: dict[str, list[Any]] = {name: [] for name in names}
         first = True
         for data in loader:
-            data = distiller.data_preprocessor(data, False)
+            with _first_epoch(self.seed):
+                data = distiller.data_preprocessor(data, split == "train")
             inputs = data["inputs"]
             batch = Batch(inputs, data["data_samples"], distiller.num_classes)
             if first:  # which places a later operation overwrites is found in a dry pass
                 student.measure(inputs[:1])
             seen = student.run(inputs)
             if wants_teacher:
-                one = distiller.teachers[teacher]
+                one = lender.distiller.teachers[0]
                 if first:
                     listening = NetworkSource("teacher", one.network, names, one.taps)
                     listening.measure(one.see(inputs[:1]))
@@ -174,6 +189,25 @@ def analyse(
     if analysis is None:
         raise UserError(f"There is no analysis {kind!r}.{did_you_mean(kind, ANALYSES.module_dict)}")
     return analysis(finished(runs, names, checkpoint), **options)
+
+
+@contextmanager
+def _first_epoch(seed: int) -> Iterator[None]:
+    """Augmentation that counts epochs: as in the first, whatever was trained before."""
+    known = MessageHub.get_current_instance().runtime_info
+    before = dict(known)
+    known.clear()
+    known.update(seed=seed, epoch=0)
+    try:
+        yield
+    finally:
+        known.clear()
+        known.update(before)
+
+
+def _normalisation(cfg: Config) -> list[Any]:
+    options = cfg.model.get("data_preprocessor") or cfg.get("data_preprocessor") or {}
+    return [options.get(key) for key in ("mean", "std", "to_rgb")]
 
 
 def _joined(name: str, values: list[Any]) -> Any:

@@ -112,7 +112,7 @@ def secondary_information(
         and ``cls_kd.evaluation.class_structure``.
 
     Raises:
-        UserError: The superclasses do not fit the classes.
+        UserError: The superclasses or k do not fit the classes.
     """
     groups = _superclasses(superclasses, runs[0], split)
     found = _of_all(runs, lambda line: _informed(line, split, k, groups))
@@ -230,6 +230,9 @@ def _informed(
     before: Answers | None = None
     for one in line:
         now = answers_of(one, split)
+        classes = now.logits.shape[1]
+        if not 2 <= k <= classes:
+            raise UserError(f"secondary_information: k={k} must be from 2 to {classes} (classes).")
         row = {
             "entropy": softness.entropy(now.probabilities),
             "first": softness.primary_score(now.probabilities),

@@ -55,6 +55,7 @@ class KeyValues(DictAction):
         values: Any,
         option_string: str | None = None,
     ) -> None:
+        """Refuse what is no KEY=VALUE."""
         for one in values:
             if not one.partition("=")[1] or one.startswith("="):
                 parser.error(f"{option_string}: {one!r} is not of the form KEY=VALUE")

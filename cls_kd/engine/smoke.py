@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +85,39 @@ def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
     return [file for name, file in files.items() if name in chosen or not globs]
 
 
-def try_configs(files: Sequence[Path], root: Path) -> Iterator[Outcome]:
-    """Try one config after the other; an error ends the one that it is in."""
+def try_configs(files: Sequence[Path], root: Path, jobs: int = 1) -> Iterator[Outcome]:
+    """Try every config, in order; an error ends the one that it is in.
+
+    Args:
+        files: The configs.
+        root: Of their names.
+        jobs: How many processes share them, with one thread each.
+    """
     with tempfile.TemporaryDirectory() as folder:
         data = write_data(Path(folder) / "data")
-        for number, file in enumerate(files):
-            started = time.time()
-            work_dir = Path(folder) / str(number)
-            try:
-                did, failed = try_config(file, data, work_dir), False
-            except Exception as error:
-                did, failed = f"{type(error).__name__}: {error}", True
-            gc.collect()
-            yield Outcome(_name(file, root), did, time.time() - started, failed)
+        tasks = [
+            (file, _name(file, root), data, Path(folder) / str(number))
+            for number, file in enumerate(files)
+        ]
+        if jobs == 1:
+            yield from map(_outcome, tasks)
+            return
+        # Anew now and then: what a hundred networks leave in memory is a lot.
+        spawn = get_context("spawn")
+        with spawn.Pool(jobs, torch.set_num_threads, (1,), maxtasksperchild=20) as pool:
+            yield from pool.imap(_outcome, tasks)
+
+
+def _outcome(task: tuple[Path, str, Path, Path]) -> Outcome:
+    file, name, data, work_dir = task
+    started = time.time()
+    try:
+        did, failed = try_config(file, data, work_dir), False
+    except Exception as error:
+        did, failed = f"{type(error).__name__}: {error}", True
+    shutil.rmtree(work_dir, ignore_errors=True)
+    gc.collect()
+    return Outcome(name, did, time.time() - started, failed)
 
 
 def try_config(file: Path, data: Path, work_dir: Path) -> str:
@@ -137,11 +160,22 @@ def forward(network: Mapping[str, Any]) -> None:
 
 
 def one_of_each(runs: Sequence[Run]) -> list[Run]:
-    """One seed of each run, and what it builds on."""
-    first = {run.name: run for run in reversed(runs)}
-    for run in first.values():
-        run.needs = {reference: first[one.name] for reference, one in run.needs.items()}
-    return [run for run in runs if first[run.name] is run]
+    """One of the runs that differ only in their seed and in which run they build on."""
+    kept: dict[str, Run] = {}
+    stands_for: dict[tuple[str, int], Run] = {}
+    for run in runs:
+        alike = kept.setdefault(_kind(run), run)
+        stands_for[run.name, run.seed] = alike
+    for run in kept.values():
+        run.needs = {
+            reference: stands_for[one.name, one.seed] for reference, one in run.needs.items()
+        }
+    return list(kept.values())
+
+
+def _kind(run: Run) -> str:
+    bare = PlainConfig({**run.cfg.to_dict(), "randomness": None})
+    return re.sub(rf"'{REFERENCE}[^']*'", REFERENCE, bare.pretty_text)
 
 
 def write_data(root: Path) -> Path:

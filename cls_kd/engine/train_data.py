@@ -32,7 +32,7 @@ def bring(run: Config, train_data: Mapping[str, Any]) -> None:
     """Write into the loader of a run what ``train_data`` asks for; what is there already stays.
 
     Raises:
-        UserError: An unknown key, or no training data.
+        UserError: An unknown key, no training data, or batches that are made in another way.
     """
     if not train_data:
         return
@@ -44,7 +44,9 @@ def bring(run: Config, train_data: Mapping[str, Any]) -> None:
     loader = run.to_dict()["train_dataloader"]
     if "wrapper" in train_data:
         loader["dataset"] = _wrapped(loader["dataset"], dict(train_data["wrapper"]))
-    if "batch_sampler" in train_data:
+    if "batch_sampler" in train_data and not _is_there(
+        loader.get("batch_sampler"), train_data["batch_sampler"]
+    ):
         loader["batch_sampler"] = dict(train_data["batch_sampler"])
         if "drop_last" in loader:  # PyTorch takes it from the batch sampler
             loader["batch_sampler"]["drop_last"] = loader.pop("drop_last")
@@ -53,11 +55,25 @@ def bring(run: Config, train_data: Mapping[str, Any]) -> None:
 
 def _wrapped(dataset: dict[str, Any], wrapper: dict[str, Any]) -> dict[str, Any]:
     """The wrapper goes around the data set itself, inside wrappers that repeat it."""
-    if dataset.get("type") == wrapper["type"]:
+    if _kind(dataset) == _kind(wrapper):
         return dataset
     if isinstance(dataset.get("dataset"), Mapping):
         return {**dataset, "dataset": _wrapped(dict(dataset["dataset"]), wrapper)}
     return {**wrapper, "dataset": dataset}
+
+
+def _is_there(given: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    if given is not None and _kind(given) != _kind(wanted):
+        raise UserError(
+            f"train_data asks for batches by {_kind(wanted)}, and train_dataloader.batch_sampler "
+            f"is {_kind(given)}: leave one of them out."
+        )
+    return given is not None
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    """Name of a type, which a config may give with its module or without."""
+    return str(config.get("type")).rsplit(".", 1)[-1]
 
 
 def _kinds(cfg: Config) -> dict[str, Any]:

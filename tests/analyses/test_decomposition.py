@@ -25,9 +25,10 @@ class Fake:
         self.distiller = SimpleNamespace(teachers=["one"] if taught else [])
         self.logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(seed))
 
-    def signals(self, split: str, names: list[str]) -> dict[str, Any]:
+    def signals(self, split: str, names: list[str], *, teacher_of: Fake) -> dict[str, Any]:
         assert split == "val"
-        assert ("teacher_logits" in names) == bool(self.distiller.teachers)
+        # A run that has a teacher asks its own; others that of the first run that has one.
+        assert teacher_of is (self if self.distiller.teachers else RUNS[1])
         known = {"student_logits": self.logits, "teacher_logits": TEACHER, "labels": LABELS}
         return {name: known[name] for name in names}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from cls_kd.analyses import Finished, analyse, finished
 from cls_kd.engine import Run
@@ -60,6 +61,54 @@ def test_signals_are_those_of_the_saved_networks_in_order(trained: Run) -> None:
 def test_the_training_part_comes_once_in_order(trained: Run) -> None:
     seen = Finished(trained).signals("train", ["labels", "index"])
     assert seen["index"].tolist() == list(range(100))
+
+
+def test_the_training_part_is_augmented_by_the_preprocessor_too(
+    trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Finished(trained)
+    one.cfg.train_dataloader["dataset"]["pipeline"] = [
+        dict(type="mmpretrain.datasets.transforms.PackInputs")
+    ]
+    plain = one.signals("train", ["inputs"])["inputs"]
+    one = Finished(trained)
+    one.cfg.train_dataloader["dataset"]["pipeline"] = [
+        dict(type="mmpretrain.datasets.transforms.PackInputs")
+    ]
+    # Crops as the student has them, but nothing mixed: labels stay those of the images.
+    one.cfg.data_preprocessor.update(
+        augment=dict(type="cls_kd.data.RandomCropFlip", padding=2),
+        batch_augments=dict(augments=[dict(type="mmpretrain.Mixup", alpha=1.0)]),
+    )
+    cropped, targets = one.signals("train", ["inputs", "targets"]).values()
+    assert (cropped != plain).flatten(1).any(1).float().mean() > 0.9
+    assert set(targets.unique().tolist()) == {0.0, 1.0}
+    # Whatever was trained before in this process.
+    runtime = MessageHub.get_current_instance().runtime_info
+    monkeypatch.setitem(runtime, "epoch", 7)
+    monkeypatch.setitem(runtime, "seed", 7)
+    assert torch.equal(one.signals("train", ["inputs"])["inputs"], cropped)
+    assert (runtime["epoch"], runtime["seed"]) == (7, 7)
+    seen = one.signals("val", ["inputs"])["inputs"]
+    assert torch.equal(seen, Finished(trained).signals("val", ["inputs"])["inputs"])
+
+
+def test_a_borrowed_teacher_sees_the_images_of_the_run(trained: Run) -> None:
+    config = tiny_runs.config(None, method="ce", epochs=1)
+    config.randomness["seed"] = 5
+    alone, taught = Finished(tiny_runs.single(config, trained.work_dir)), Finished(trained)
+    names = ["inputs", "student_logits", "teacher_logits"]
+    inputs, student, teacher = alone.signals("train", names, teacher_of=taught).values()
+    # Another seed draws other shifts; both networks must have seen these.
+    assert not torch.equal(inputs, taught.signals("train", ["inputs"])["inputs"])
+    with torch.no_grad():
+        torch.testing.assert_close(student, alone.distiller.student(inputs))
+        torch.testing.assert_close(teacher, taught.distiller.teachers[0].network(inputs))
+
+    alone = Finished(alone.run)
+    alone.cfg.data_preprocessor.update(mean=[0.0])
+    with pytest.raises(UserError, match="normalise images differently"):
+        alone.signals("train", ["teacher_logits"], teacher_of=taught)
 
 
 def test_several_batches_are_joined(trained: Run) -> None:

@@ -197,6 +197,12 @@ def test_class_structure_where_superclasses_are_given(
         secondary_information(two_chains(tmp_path), superclasses=[0, 0, 1], split="val")
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_k_counts_the_first_answer_and_no_more_than_all(runs: list[Finished], k: int) -> None:
+    with pytest.raises(UserError, match=f"k={k} must be from 2 to 2"):
+        secondary_information(runs, k=k, split="val")
+
+
 def test_superclasses_are_those_that_the_data_set_knows() -> None:
     dataset = SimpleNamespace(metainfo={"classes": "abcd", "superclasses": (0, 0, 1, 1)})
     one = SimpleNamespace(loader=lambda split: SimpleNamespace(dataset=dataset))

@@ -59,6 +59,16 @@ def test_a_batch_sampler_takes_over_the_last_batch() -> None:
     }
 
 
+def test_a_batch_sampler_that_is_there_stays_or_is_refused() -> None:
+    wanted = {"batch_sampler": {"type": "cls_kd.data.LastBatchSampler"}}
+    there = {"type": "LastBatchSampler", "drop_last": True}
+    loader = {"dataset": REPEATED, "batch_size": 8, "batch_sampler": there}
+    assert loaders(config(train_data=wanted, train_dataloader=loader)) == [loader]
+    loader["batch_sampler"] = {"type": "GroupedSampler", "groups": 3}
+    with pytest.raises(UserError, match=r"by LastBatchSampler, and .* is GroupedSampler"):
+        loaders(config(train_data=wanted, train_dataloader=loader))
+
+
 def test_runs_with_other_losses_keep_their_data() -> None:
     other = {"losses": {"_delete_": True, "ce": {"type": "A"}}}
     runs = [

@@ -110,7 +110,13 @@ ROWS: dict[str, Row] = {
         ),
     ),
     "IPWDSelfLoss": Row(
-        wrong=({"alpha": 1.5}, {"beta": 0}, {"start": -0.1}, {"direction": "upwards"}, {"clip": (10, 1)}),
+        wrong=(
+            {"alpha": 1.5},
+            {"beta": 0},
+            {"start": -0.1},
+            {"direction": "upwards"},
+            {"clip": (10, 1)},
+        ),
     ),
     "FitNetLoss": Row(),
     "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),

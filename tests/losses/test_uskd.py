@@ -219,5 +219,9 @@ def test_uskd_needs_something_in_the_middle() -> None:
         USKDLoss().build(ShapeFacts(shapes, num_classes=5))
     with pytest.raises(UserError, match="middle block"):
         USKDTokenLoss().build(ShapeFacts(shapes, num_classes=5))
+    # Swin has patches only; the first is no class token.
+    swin = {"student_blocks": ((64, 4), (16, 8), (4, 16))}
+    with pytest.raises(UserError, match=r"64 tokens .* whole grid of patches"):
+        USKDTokenLoss().build(ShapeFacts(swin, num_classes=5))
     with pytest.raises(UserError, match=r"build\(shapes\)"):
         USKDLoss()(**fabricate(USKDLoss().signals))

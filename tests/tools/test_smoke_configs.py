@@ -99,3 +99,28 @@ def test_a_config_that_fails_fails_the_tool(monkeypatch: pytest.MonkeyPatch) -> 
     assert outcome.code == 1
     assert "FAILED: UserError: too wide" in outcome.out
     assert "2 configs, 2 failed" in outcome.out
+
+
+def test_runs_of_one_kind_are_tried_once(tmp_path: Path) -> None:
+    file = CONFIGS / "digits" / "papers" / "generations.py"
+    runs = one_of_each(plan(load_config(file), tmp_path))
+    # A student is like any other, whoever taught it; only its losses tell chains apart.
+    assert [run.name for run in runs] == [
+        "strict_0",
+        "strict_1",
+        "born_again_1",
+        "tsd_0",
+        "smoothing_0",
+        "penalty_0",
+    ]
+    assert runs[1].needs["run:strict_0"] is runs[0]
+
+
+def test_processes_share_the_work() -> None:
+    files = find_configs(CONFIGS, ["networks/digits_*"])
+    outcomes = list(smoke.try_configs(files, CONFIGS, jobs=2))
+    assert [(one.name, one.failed) for one in outcomes] == [
+        ("networks/digits_branches", False),
+        ("networks/digits_student", False),
+        ("networks/digits_teacher", False),
+    ]

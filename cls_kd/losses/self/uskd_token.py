@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
+from cls_kd.functional import grid_side
 from cls_kd.losses.self.uskd import USKDTerms
 from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
@@ -37,7 +38,14 @@ class USKDTokenLoss(USKDTerms):
         blocks = shapes.many("student_blocks")
         if len(blocks) < 2:
             raise UserError("USKDTokenLoss reads the middle block: the student has one block.")
-        self.weak_head = nn.Linear(blocks[len(blocks) // 2 - 1][1], shapes.num_classes)
+        length, width = blocks[len(blocks) // 2 - 1]
+        if length == grid_side(length) ** 2:
+            raise UserError(
+                f"USKDTokenLoss reads the class token, and the {length} tokens of the student's "
+                "middle block are a whole grid of patches. USKDLoss reads maps: name two with "
+                "student_taps=dict(stages=...)."
+            )
+        self.weak_head = nn.Linear(width, shapes.num_classes)
 
     def forward(
         self,
