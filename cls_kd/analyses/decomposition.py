@@ -57,8 +57,9 @@ def decomposition(
     for run in runs:
         # About the same images: those of the training part may differ from run to run.
         lender = run if run.distiller.teachers else taught
-        seen = run.signals(split, ["student_logits", "teacher_logits", "labels"], teacher_of=lender)
-        parts = decompose(*seen.values(), temperature)
+        names = ["student_logits", "teacher_logits", "labels"]
+        student, teacher, labels = run.signals(split, names, teacher_of=lender).values()
+        parts = decompose(student, teacher, labels, temperature)
         rows.append({"run": run.name, "seed": run.seed, **parts.mean()})
     every = pd.DataFrame(rows)
     order = list(dict.fromkeys(run.name for run in runs))

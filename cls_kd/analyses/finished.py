@@ -26,8 +26,10 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
 from cls_kd.reporting.sections import Section
 from cls_kd.signals import VOCABULARY, Batch, NetworkSource, check_names
+from cls_kd.signals.vocabulary import CALLABLES
 
 Split = Literal["train", "val", "test"]
+_OF_TIME = {name for name, signal in VOCABULARY.items() if signal.provider == "time"}
 
 
 class Finished:
@@ -105,6 +107,9 @@ class Finished:
             UserError: There is no such signal, or no teacher, or none that sees such images.
         """
         check_names(names, "The analysis")
+        for name in names:
+            if name in CALLABLES or name.startswith("pair_") or name in _OF_TIME:
+                raise UserError(f"{name!r} is known in a training step only, not to an analysis.")
         distiller = self.distiller
         lender = teacher_of or self
         wants_teacher = any(VOCABULARY[name].provider == "teacher" for name in names)
@@ -153,7 +158,7 @@ def finished(
         checkpoint: See `Finished`; only for one run.
 
     Raises:
-        UserError: There is no run of that name, it is not finished, or it has changed since.
+        UserError: There is no run of that name, or it is not finished.
     """
     chosen = list(runs)
     if names is not None:

@@ -10,11 +10,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, get_local_rank
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
 
 from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.data.pickles import read_pickle
+from cls_kd.downloads import fetches, wait_for
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import DATASETS
 
@@ -186,9 +186,9 @@ class CIFAR10(ImagesInMemory):
         archive = root / self.ARCHIVE
         if self.download:
             # One process of each machine fetches; the others then find the file.
-            if get_local_rank() == 0 and not self._is_there():
+            if fetches() and not self._is_there():
                 _download(self.URL, archive, self.ARCHIVE_MD5)
-            barrier()
+            wait_for(self._is_there, str(archive))
         if not self._is_there():
             raise UserError(
                 f"{type(self).__name__} is not in {root.absolute()}: neither the folder "

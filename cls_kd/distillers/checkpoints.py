@@ -13,10 +13,10 @@ from urllib.parse import urlparse
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, get_local_rank
 from mmengine.logging.history_buffer import HistoryBuffer
 from safetensors.torch import load_file
 
+from cls_kd.downloads import wait_for
 from cls_kd.errors import UserError
 
 
@@ -103,15 +103,10 @@ def _load(path: Path, map_location: Any) -> Any:
 
 def _download(url: str, map_location: Any) -> Any:
     # One process of each machine fetches; the others then find the file in the cache.
-    if get_local_rank() != 0:
-        barrier()
+    cached = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
+    wait_for(cached.is_file, url)
     with allowed_types():
-        checkpoint = torch.hub.load_state_dict_from_url(
-            url, map_location=map_location, weights_only=True
-        )
-    if get_local_rank() == 0:
-        barrier()
-    return checkpoint
+        return torch.hub.load_state_dict_from_url(url, map_location=map_location, weights_only=True)
 
 
 def _guarded(name: str, read: Any) -> dict[str, Any]:

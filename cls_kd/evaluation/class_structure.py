@@ -27,9 +27,20 @@ def coarse_separation(embeddings: Tensor, labels: Tensor, superclasses: Tensor) 
         embeddings: (N, D).
         labels: (N,), each class at least once.
         superclasses: See above.
+
+    Raises:
+        UserError: A class has no sample, or all or no classes are of one superclass.
     """
     classes = len(superclasses)
     counts = labels.bincount(minlength=classes)
+    if counts.min() == 0:
+        missing = (counts == 0).nonzero().flatten().tolist()
+        raise UserError(f"coarse_separation: no sample is of the classes {missing}.")
+    if len(superclasses.unique()) in (1, classes):
+        raise UserError(
+            "coarse_separation compares distances within superclasses and across them: give at "
+            "least two superclasses, one of them with two classes."
+        )
     sums = torch.zeros(classes, embeddings.shape[1], dtype=torch.float64)
     centroids = sums.index_add(0, labels, embeddings.double()) / counts.unsqueeze(1)
     pairs = torch.combinations(torch.arange(classes))

@@ -83,7 +83,13 @@ def table_to_markdown(table: pd.DataFrame, digits: int = 2) -> str:
 
 
 def cell(value: object, digits: int) -> str:
-    """One value for people: floats with so many digits, what is missing as a dash."""
+    """One value for people: floats with so many digits, what is missing as a dash.
+
+    What these digits would show as zero, and is not, has an exponent: ``3.4e-05``.
+    """
     if pd.isna(value):  # type: ignore[call-overload]
         return "-"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    hidden = value != 0 and abs(value) < 0.5 * 10**-digits
+    return f"{value:.1e}" if hidden else f"{value:.{digits}f}"

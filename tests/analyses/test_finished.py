@@ -140,6 +140,9 @@ def test_what_is_refused(trained: Run, tmp_path: Path) -> None:
         finished([trained, untrained], checkpoint="some.pth")
     with pytest.raises(UserError, match="student_logit'"):
         Finished(trained).signals("val", ["student_logit"])
+    for name in ("epoch", "student_forward", "pair_logits"):
+        with pytest.raises(UserError, match=f"'{name}' is known in a training step only"):
+            Finished(trained).signals("val", [name])
 
 
 def test_a_run_without_teacher_says_so(trained: Run) -> None:

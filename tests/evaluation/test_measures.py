@@ -210,3 +210,17 @@ def test_transfer_of_what_is_separable_and_of_noise() -> None:
     assert transfer.linear_transfer(*split) == 100
     noise = torch.randn(120, 3, generator=generator)
     assert transfer.linear_transfer(noise[:60], labels[:60], noise[60:], labels[60:]) < 60
+
+
+def test_separation_needs_classes_and_superclasses_to_compare() -> None:
+    embeddings, labels = torch.eye(3), torch.tensor([0, 1, 2])
+    assert class_structure.coarse_separation(
+        embeddings, labels, torch.tensor([0, 0, 1])
+    ) == pytest.approx(1.0)
+    with pytest.raises(UserError, match=r"classes \[2\]"):
+        class_structure.coarse_separation(
+            embeddings, torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1])
+        )
+    for superclasses in ([0, 0, 0], [0, 1, 2]):
+        with pytest.raises(UserError, match="two superclasses"):
+            class_structure.coarse_separation(embeddings, labels, torch.tensor(superclasses))

@@ -224,6 +224,7 @@ def test_dlb_by_hand() -> None:
         torch.testing.assert_close(value, expected)
         torch.testing.assert_close(gradient(value, z), gradient(expected, z))
         assert result["shared"] == len(terms) / len(index)
+        assert not loss.last[2].requires_grad, "it would keep the last step's graph"
         before = {place: z[row].detach() for row, place in enumerate(index)}
         last_epoch, shared_somewhere = epoch, shared_somewhere + len(terms)
     assert shared_somewhere == 2 + 2 + 2

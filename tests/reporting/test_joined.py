@@ -62,3 +62,14 @@ def test_a_folder_without_a_report_is_named(experiments: list[Path], tmp_path: P
     with pytest.raises(UserError, match="damaged"):
         write_joined(tmp_path / "all", experiments, "All")
     assert not (tmp_path / "all").exists()
+
+
+def test_a_small_figure_is_not_shown_as_zero() -> None:
+    table = pd.DataFrame({"p": [0.0, 3.4e-05, 0.02, -1.5]})
+    page = Section("ps", "Ps", table).markdown()
+    assert [line.strip("| ") for line in page.splitlines()[4:8]] == [
+        "0.00",
+        "3.4e-05",
+        "0.02",
+        "-1.50",
+    ]

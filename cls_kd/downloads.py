@@ -1,0 +1,31 @@
+"""Files that all processes of one machine need, and one of them fetches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+_PATIENCE = 3600.0
+"""Seconds; ImageNet's largest networks take minutes."""
+
+
+def fetches() -> bool:
+    """Whether this process is the one of its machine that fetches; alone, it always is."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+
+def wait_for(is_there: Callable[[], bool], what: str, patience: float = _PATIENCE) -> None:
+    """Wait, in all other processes, until that one has fetched a file.
+
+    No collective operation: an analysis runs in one process of a group alone, and in a group nobody
+    else would come to its barrier. The file must appear whole, as ``torch.hub`` makes it.
+
+    Raises:
+        TimeoutError: It did not come; what that process says tells why.
+    """
+    end = time.monotonic() + patience
+    while not fetches() and not is_there():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} was not fetched by the first process of this machine")
+        time.sleep(0.2)
