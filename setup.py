@@ -26,7 +26,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["cls_kd", "cls_kd.*"]),
     # The configs, by the link cls_kd/configs: a config elsewhere inherits from cls_kd.configs.
-    package_data={"cls_kd": ["configs/**/*.py"]},
+    package_data={"cls_kd": ["configs/**/*.py", "configs/**/*.yml"]},
     python_requires=">=3.10",
     # The lower bounds are the first releases for numpy 2, where nothing else sets them.
     install_requires=[
