@@ -275,3 +275,19 @@ def test_configs_of_one_name_do_not_share_a_folder(
     assert default_work_dir(tmp_path / path, None, Config({})) == place
     assert default_work_dir(tmp_path / path, "kd", Config({})) == Path(f"{place}_kd")
     assert default_work_dir(tmp_path / path, "kd", Config({"runs": []})) == place
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "baselines/cifar100/vgg8",
+        "pairs/cifar100/resnet34_resnet18",
+        "cifar100/papers/generations",
+        "cifar100/papers/online",
+        "cinic10/papers/online",
+    ],
+)
+def test_cifar_knows_the_batch_that_its_learning_rate_is_for(name: str) -> None:
+    cfg = config(name)
+    batch = cfg.train_dataloader.batch_size
+    assert cfg.auto_scale_lr == dict(enable=False, base_batch_size=batch)

@@ -13,3 +13,4 @@ optim_wrapper = dict(
 )
 param_scheduler = [dict(type=MultiStepLR, by_epoch=True, milestones=[150, 180, 210], gamma=0.1)]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=240, val_interval=1)
+auto_scale_lr = dict(enable=False, base_batch_size=64)

@@ -10,3 +10,4 @@ optim_wrapper = dict(
 )
 param_scheduler = [dict(type=MultiStepLR, by_epoch=True, milestones=[150, 225], gamma=0.1)]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=300, val_interval=1)
+auto_scale_lr = dict(enable=False, base_batch_size=128)
