@@ -218,7 +218,7 @@ def _normalisation(cfg: Config) -> list[Any]:
 def _joined(name: str, values: list[Any]) -> Any:
     if isinstance(values[0], tuple):
         return tuple(_joined(name, list(places)) for places in zip(*values, strict=True))
-    axes = [axis.strip(" ()") for axis in VOCABULARY[name].shape.split(")")[0].split(",")]
-    if "N" not in axes:  # a property of the network, the same for every batch
+    axis = VOCABULARY[name].batch_axis
+    if axis is None:  # a property of the network, the same for every batch
         return values[-1].detach().cpu()
-    return torch.cat(values, dim=axes.index("N")).cpu()
+    return torch.cat(values, dim=axis).cpu()

@@ -113,9 +113,11 @@ def test_a_borrowed_teacher_sees_the_images_of_the_run(trained: Run) -> None:
 
 def test_several_batches_are_joined(trained: Run) -> None:
     one = Finished(trained)
-    whole = one.signals("val", ["student_logits"])["student_logits"]
+    names = ["student_logits", "student_stages"]
+    whole = one.signals("val", names)
+    assert [len(stage) for stage in whole["student_stages"]] == [60, 60, 60]
     one.cfg.val_dataloader["batch_size"] = 7
-    torch.testing.assert_close(one.signals("val", ["student_logits"])["student_logits"], whole)
+    torch.testing.assert_close(one.signals("val", names), whole)
 
 
 def test_an_analysis_gets_the_chosen_runs_and_its_options(
