@@ -86,7 +86,7 @@ def test_ctrl_c_is_one_message_and_resume_goes_on(config: Spoil, tmp_path: Path)
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # Where the tests run in the background of a shell, Ctrl-C is ignored, and that is inherited.
+        # A shell has its background jobs ignore Ctrl-C, and that is inherited.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
