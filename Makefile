@@ -39,11 +39,11 @@ demo: $(STAMP)
 
 # Runs that are finished and unchanged are not run again. Two experiments at once: make -j2 papers
 papers: $(PAPERS:%=papers-%)
-	@$(PY) tools/report.py work_dirs/papers $(PAPERS:%=work_dirs/papers/%) --title "Four papers on the digits"
+	@$(PY) tools/report.py work_dirs/digits/papers $(PAPERS:%=work_dirs/digits/papers/%) --title "Four papers on the digits"
 
 .PHONY: $(PAPERS:%=papers-%)
 $(PAPERS:%=papers-%): papers-%: $(STAMP)
-	@$(PY) tools/train.py configs/digits/papers/$*.py --work-dir work_dirs/papers/$*
+	@$(PY) tools/train.py configs/digits/papers/$*.py
 
 # Workers pay for a long run only: each imports torch first, and two of them on two cores save a sixth of
 # the time of one. Hence here, not in pyproject.toml; a bare `pytest tests/losses` is one process. One

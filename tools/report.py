@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Join the reports of several experiments into one page, one table and one figure.
 
-python tools/report.py work_dirs/papers work_dirs/papers/nkd work_dirs/papers/ipwd
+python tools/report.py work_dirs/two work_dirs/digits/papers/nkd work_dirs/digits/papers/ipwd
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.errors import UserError
+from cls_kd.functional import softened_kl
 
 
 def coarse_separation(embeddings: Tensor, labels: Tensor, superclasses: Tensor) -> float:
@@ -66,8 +67,7 @@ def top_k_hit_rate(logits: Tensor, superclasses: Tensor, k: int) -> float:
 
 def generation_drift(before: Tensor, after: Tensor) -> float:
     """``KL(before || after)`` of the softmaxes of two networks' logits, mean over samples."""
-    one, other = (F.log_softmax(logits.double(), dim=1) for logits in (before, after))
-    return float(F.kl_div(other, one, reduction="batchmean", log_target=True))
+    return float(softened_kl(after.double(), before.double()))
 
 
 def mass_by_chance(superclasses: Tensor) -> float:
