@@ -11,12 +11,10 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive, stage_shape
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive, stage_shape
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class ATLoss(DistillLoss):
     r"""Look where the teacher looks, at every stage.
 
@@ -38,8 +36,9 @@ class ATLoss(DistillLoss):
     Args:
         p: p, the power; an odd one keeps signs. Default: all of the paper's data sets.
         stages: Places in both tuples, counted from 0; negative from the last. Default: all.
-        weight: See the base class; 1000 is usual on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        1000 on CIFAR-100.
     """
 
     def __init__(
@@ -47,10 +46,8 @@ class ATLoss(DistillLoss):
         *,
         p: int = 2,
         stages: Sequence[int] | None = None,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
     ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+        super().__init__()
         check_positive(self, p=p)
         self.p = p
         self.stages = stages
