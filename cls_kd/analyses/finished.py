@@ -139,7 +139,7 @@ class Finished:
                 if first:
                     listening = NetworkSource("teacher", one.network, names, one.taps)
                     listening.measure(one.see(inputs[:1]))
-                seen.update(listening.run(one.see(inputs)))
+                seen.update(one.run(listening, inputs))
             for name in names:
                 known = VOCABULARY[name].provider not in ("student", "teacher")
                 gathered[name].append(getattr(batch, name) if known else seen[name])

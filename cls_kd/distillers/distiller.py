@@ -16,7 +16,6 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.losses.base import DistillLoss
 from cls_kd.registry import MODELS
 from cls_kd.signals import VOCABULARY, Batch, NetworkSource, ShapeFacts, check_names
-from cls_kd.signals.shapes import Shape
 
 Losses = dict[str, Tensor]
 TeacherConfig = Mapping[str, Any] | Teacher
@@ -38,6 +37,8 @@ class Distiller(BaseModel):
         teacher: Config of a ``Teacher``, or a list of such configs; None where no loss needs one.
         input_shape: Shape of one image, ``(3, 224, 224)``; the engine fills it from the data.
         num_samples: Length of the training set, for losses with a memory bank; the engine fills it.
+        classes: Names of the classes in the order of the labels, for a teacher with other classes;
+            the engine fills it from the data.
         student_weights: What the student starts from, as a teacher's ``weights``. Default: its own
             initialisation.
         student_taps: Places that differ from what the student declares (see ``signals.taps``).
@@ -56,6 +57,7 @@ class Distiller(BaseModel):
         *,
         input_shape: Sequence[int] | None = None,
         num_samples: int | None = None,
+        classes: Sequence[str] | None = None,
         student_weights: str | Mapping[str, Any] | None = None,
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
@@ -71,8 +73,8 @@ class Distiller(BaseModel):
         self._listen(student_taps)
         for one in self.teachers:
             one.match(self.data_preprocessor)
-            self.notes.append(f"Teacher: {one.note}")
-        self._measure(input_shape, num_samples)
+        self._measure(input_shape, num_samples, classes)
+        self.notes += [f"Teacher: {one.note}" for one in self.teachers]
 
     def forward(
         self,
@@ -93,7 +95,7 @@ class Distiller(BaseModel):
         batch = Batch(inputs, data_samples, self.num_classes, pair_inputs)
         student = {**self.source.run(inputs), **self.source.functions(data_samples)}
         student |= self.source.on_pairs(batch)
-        teachers = [{**one(inputs), **one.source.functions(data_samples)} for one in self.teachers]
+        teachers = [{**one(inputs), **one.functions(data_samples)} for one in self.teachers]
         progress = batch.progress
         terms: Losses = {}
         for name, loss in self.losses.items():
@@ -105,8 +107,7 @@ class Distiller(BaseModel):
     def teacher_step(self, data: Any, place: int = 0) -> list[DataSample]:
         """As ``val_step``, by a teacher: its predictions on a batch of data."""
         data = self.data_preprocessor(data, False)
-        one = self.teachers[place]
-        return one.network(one.see(data["inputs"]), data["data_samples"], mode="predict")
+        return self.teachers[place].predict(data["inputs"], data["data_samples"])
 
     def compile_networks(self, **options: Any) -> None:
         """``torch.compile`` the student's and the teachers' bodies; losses stay as they are."""
@@ -161,7 +162,12 @@ class Distiller(BaseModel):
             if not one.source.tensors and not one.source.callables:
                 self.notes.append(f"No loss asks anything of teacher {place}: it never runs.")
 
-    def _measure(self, input_shape: Sequence[int] | None, num_samples: int | None) -> None:
+    def _measure(
+        self,
+        input_shape: Sequence[int] | None,
+        num_samples: int | None,
+        classes: Sequence[str] | None,
+    ) -> None:
         if input_shape is None:
             raise UserError(
                 "The distiller does not know the shape of its inputs: give input_shape=(3, H, W). "
@@ -169,8 +175,8 @@ class Distiller(BaseModel):
             )
         inputs = torch.zeros(1, *input_shape)
         student = self.source.measure(inputs)
-        teachers = [_measure_teacher(one, inputs) for one in self.teachers]
         self.num_classes = int(student["student_logits"][-1])  # type: ignore[arg-type]
+        teachers = [one.measure(inputs, classes, self.num_classes) for one in self.teachers]
         for place, shapes in enumerate(teachers):
             _check_classes(place, shapes, self.num_classes)
         for name, loss in self.losses.items():
@@ -266,18 +272,13 @@ def _place(teacher: int | str, teachers: Sequence[Teacher], name: str) -> int:
     return place
 
 
-def _measure_teacher(teacher: Teacher, inputs: Tensor) -> dict[str, Shape | tuple[Shape, ...]]:
-    # A teacher of whom nothing is asked is not measured; its classes do not matter either.
-    used = teacher.source.tensors or teacher.source.callables
-    return teacher.source.measure(teacher.see(inputs)) if used else {}
-
-
 def _check_classes(place: int, shapes: Mapping[str, Any], num_classes: int) -> None:
     logits = shapes.get("teacher_logits", (num_classes,))
     if logits[-1] != num_classes:
         raise UserError(
-            f"Teacher {place} has {logits[-1]} classes, the student has {num_classes}: they must "
-            "be trained on the same classes."
+            f"Teacher {place} has {logits[-1]} classes, the student has {num_classes}. A teacher "
+            "with other classes needs their names, which are looked up among the student's: give "
+            "teacher=dict(..., classes=[...]), or the path of a file with one name per line."
         )
 
 

@@ -89,3 +89,9 @@ def innermost(dataset: Any) -> Any:
     while not hasattr(dataset, "get_gt_labels") and hasattr(dataset, "dataset"):
         dataset = dataset.dataset
     return dataset
+
+
+def class_names(dataset: Any) -> tuple[str, ...] | None:
+    """Names of a data set's classes in the order of its labels; None where it has none."""
+    classes = (getattr(dataset, "metainfo", None) or {}).get("classes")
+    return tuple(str(name) for name in classes) if classes else None
