@@ -1,4 +1,4 @@
-"""Objects from configs: ``dict(type='KDLoss', temperature=4.0)``, without a framework's registry."""
+"""Objects from configs: ``dict(type='KDLoss', temperature=4.0)``, without a registry."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmpretrain.models import (
     VGG,
+    ClsHead,
     ConvNeXt,
     DenseNet,
     EfficientNet,
@@ -55,10 +56,6 @@ def _(network: TimmClassifier) -> Taps:
 def _(network: TimmClassifier) -> str | None:
     path = classifier_path(network.model)
     return None if path is None else f"model.{path}"
-
-
-@backbone_taps.register``."""
-    return {}
 
 
 @backbone_taps.register
@@ -181,8 +178,9 @@ def _(network: TimmClassifier) -> Callable[[Tensor], Tensor]:
     return network.model.forward_head
 
 
-@criterion_of.register
-def _(network: BaseClassifier, batch: Batch) -> Callable[[Tensor], Tensor]:
+@criterion_of.register(BaseClassifier)
+@criterion_of.register(ClsHead)
+def _(network: Any, batch: Batch) -> Callable[[Tensor], Tensor]:
     """The criterion of the head, for hard and for mixed labels."""
     owner: Any = network if hasattr(network, "_get_loss") else getattr(network, "head", None)
     if not hasattr(owner, "_get_loss"):

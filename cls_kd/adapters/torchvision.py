@@ -52,7 +52,10 @@ def _(network: Any) -> Taps:
 @network_taps.register
 def _(network: RegNet) -> Taps:
     names = [name for name, _ in network.trunk_output.named_children()]
-    return {"stages": tuple(Tap(f"trunk_output.{name}") for name in names), **embedding_tap(network)}
+    return {
+        "stages": tuple(Tap(f"trunk_output.{name}") for name in names),
+        **embedding_tap(network),
+    }
 
 
 @network_taps.register

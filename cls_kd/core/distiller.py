@@ -182,9 +182,7 @@ class Distiller(nn.Module):
         inputs = _zeros(self.student, input_shape)
         student = self.source.measure(inputs)
         self.num_classes = int(student["student_logits"][-1])  # type: ignore[arg-type]
-        teachers = [
-            teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers
-        ]
+        teachers = [teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers]
         for index, shapes in enumerate(teachers):
             _check_classes(index, shapes, self.num_classes)
         stacked = {"all_teacher_logits": (len(teachers), self.num_classes)} if teachers else {}

@@ -11,11 +11,13 @@ from cls_kd.building import build
 from cls_kd.errors import UserError
 from cls_kd.losses import LOSSES
 from cls_kd.losses.base import DistillLoss
-from cls_kd.modules.schedules import WeightConfig, as_schedule
+from cls_kd.modules.schedules import Schedule, WeightConfig, as_schedule
 from cls_kd.signals import VOCABULARY, check_names
 
 LossBuilder = Callable[[str, Mapping[str, Any]], Any]
 """Name and config of a loss, without weight and teacher, to the loss."""
+
+ScheduleBuilder = Callable[[WeightConfig], Schedule]
 
 
 class Term:
@@ -39,12 +41,17 @@ class Term:
 LossConfig = Mapping[str, Any] | DistillLoss | Term
 
 
-def build_terms(losses: Mapping[str, LossConfig], build_loss: LossBuilder) -> dict[str, Term]:
+def build_terms(
+    losses: Mapping[str, LossConfig],
+    build_loss: LossBuilder,
+    build_schedule: ScheduleBuilder = as_schedule,
+) -> dict[str, Term]:
     """The terms of an objective, by name.
 
     Args:
         losses: Name to a `Term`, a loss, or the config of a loss with ``weight`` and ``teacher``.
         build_loss: Creates a loss from its config.
+        build_schedule: Creates a schedule from a weight.
 
     Raises:
         UserError: There is no loss, a name cannot be used, or something is not a loss.
@@ -54,11 +61,13 @@ def build_terms(losses: Mapping[str, LossConfig], build_loss: LossBuilder) -> di
     terms = {}
     for name, config in losses.items():
         _check_name(name)
-        terms[name] = _term(name, config, build_loss)
+        terms[name] = _term(name, config, build_loss, build_schedule)
         if not isinstance(terms[name].loss, DistillLoss):
             kind = type(terms[name].loss).__name__
             raise UserError(f"The loss {name!r} is a {kind}, which is no DistillLoss.")
-        check_names(terms[name].loss.signals, f"The loss {name!r} ({type(terms[name].loss).__name__})")
+        check_names(
+            terms[name].loss.signals, f"The loss {name!r} ({type(terms[name].loss).__name__})"
+        )
     return terms
 
 
@@ -110,13 +119,15 @@ def weighted(name: str, value: Tensor | dict[str, Tensor], weight: float) -> dic
     }
 
 
-def _term(name: str, config: LossConfig, build_loss: LossBuilder) -> Term:
+def _term(
+    name: str, config: LossConfig, build_loss: LossBuilder, build_schedule: ScheduleBuilder
+) -> Term:
     if isinstance(config, Term):
         return config
     if isinstance(config, nn.Module):
         return Term(config)  # type: ignore[arg-type]
     options = dict(config)
-    weight, teacher = options.pop("weight", 1.0), options.pop("teacher", None)
+    weight, teacher = build_schedule(options.pop("weight", 1.0)), options.pop("teacher", None)
     return Term(build_loss(name, options), weight, teacher)
 
 

@@ -8,12 +8,18 @@ from typing import Any
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.losses import LOSSES, DistillLoss
 from cls_kd.modules.schedules import SCHEDULES as KNOWN_SCHEDULES
+from cls_kd.modules.schedules import Schedule, WeightConfig, as_schedule
 from cls_kd.registry import MODELS, SCHEDULES
 
 for _loss in LOSSES.values():
     MODELS.register_module(module=_loss)
 for _schedule in KNOWN_SCHEDULES.values():
     SCHEDULES.register_module(module=_schedule)
+
+
+def build_registered_schedule(weight: WeightConfig) -> Schedule:
+    """A weight schedule from a number, a schedule, or the config of a registered one."""
+    return as_schedule(SCHEDULES.build(weight) if isinstance(weight, Mapping) else weight)
 
 
 def build_registered_loss(name: str, config: Mapping[str, Any]) -> Any:

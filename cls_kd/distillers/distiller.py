@@ -13,7 +13,7 @@ from cls_kd import core
 from cls_kd.adapters.samples import SampleBatch, Samples
 from cls_kd.core.distiller import Losses
 from cls_kd.core.terms import LossConfig, build_terms
-from cls_kd.distillers.build_loss import build_registered_loss
+from cls_kd.distillers.build_loss import build_registered_loss, build_registered_schedule
 from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
 from cls_kd.distillers.teacher import Teacher
@@ -37,8 +37,8 @@ class Distiller(core.Distiller, BaseModel):
         num_samples: Length of the training set, for losses with a memory bank; the engine fills it.
         classes: Names of the classes in the order of the labels, for a teacher with other classes;
             the engine fills it from the data.
-        student_weights: Initial weights of the student, as a teacher's ``weights``. Default: its own
-            initialization.
+        student_weights: Initial weights of the student, as a teacher's ``weights``. Default: its
+            own initialization.
         student_taps: Places that differ from what the student declares (see ``signals.taps``).
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
@@ -62,11 +62,11 @@ class Distiller(core.Distiller, BaseModel):
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         BaseModel.__init__(self, _build_preprocessor(data_preprocessor), init_cfg)
-        terms = build_terms(losses, build_registered_loss)
+        terms = build_terms(losses, build_registered_loss, build_registered_schedule)
         network, notes = _build_student(student, student_weights)
         self._connect(terms, network, _build_teachers(teacher), student_taps)
-        # Augmentations that depend on the training time follow the distiller's.
-        self.data_preprocessor.time = self.time
+        if hasattr(self.data_preprocessor, "follow"):
+            self.data_preprocessor.follow(self.time)
         for item in self.teachers:
             item.match(read_normalization(self.data_preprocessor))
         self._measure(input_shape, num_samples, classes)

@@ -13,7 +13,7 @@ from torch import nn
 from cls_kd.distillers.weights import load_weights, weights_config
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 NetworkConfig = Mapping[str, Any] | str
 """A config of a classifier; or a name: mmpretrain's (``'resnet18_8xb32_in1k'``) or timm's
@@ -57,8 +57,7 @@ def build_with_weights(
     if options["source"] != PUBLISHED:
         return _filled(build_network(network), options)
     if isinstance(network, str) and not network.startswith(_TIMM):
-        url = _published_url(network)
-        return _filled(build_network(network), {**options, "source": url})
+        return _with_published_weights(network, options)
     if isinstance(network, str) or (isinstance(network, Mapping) and _is_timm(network)):
         if options.get("drop_classifier"):
             raise UserError(
@@ -77,6 +76,15 @@ def _filled(network: Any, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
         network.init_weights()
     note = load_weights(network, **options)
     network._is_init = True
+    return network, note
+
+
+def _with_published_weights(name: str, options: dict[str, Any]) -> tuple[nn.Module, str]:
+    network: Any = build_network(name)
+    classes = network._dataset_meta  # of the data set that the model's config names
+    _, note = _filled(network, {**options, "source": _published_url(name)})
+    if not options.get("drop_classifier"):
+        network._dataset_meta = network._dataset_meta or classes
     return network, note
 
 

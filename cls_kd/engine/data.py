@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
-from cls_kd.signals.sources import NO_PAIRS, check_label_range
+from cls_kd.signals.batch import NO_PAIRS, check_label_range
 
 
 def build_loader(cfg: Config, key: str) -> DataLoader:
@@ -89,3 +89,9 @@ def innermost(dataset: Any) -> Any:
     while not hasattr(dataset, "get_gt_labels") and hasattr(dataset, "dataset"):
         dataset = dataset.dataset
     return dataset
+
+
+def class_names(dataset: Any) -> tuple[str, ...] | None:
+    """Names of a data set's classes in the order of its labels; None where it has none."""
+    classes = (getattr(dataset, "metainfo", None) or {}).get("classes")
+    return tuple(str(name) for name in classes) if classes else None

@@ -30,7 +30,7 @@ from cls_kd.engine.data import build_dataset, image_shape
 from cls_kd.errors import UserError
 from cls_kd.models.multi_branch import MultiBranchClassifier, check_deploy
 from cls_kd.registry import MODELS
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 FORMATS = ("mmpretrain", "safetensors", "onnx")
 TOLERANCE = 1e-4

@@ -30,6 +30,7 @@ from cls_kd.engine.hooks import (
     SafeCheckpointHook,
     SameBuffersHook,
     TeacherHook,
+    TrainingTimeHook,
 )
 from cls_kd.registry import RUNNERS
 
@@ -98,6 +99,7 @@ class DistillRunner(Runner):
             "same_buffers": {"type": SameBuffersHook},
             "history": {"type": HistoryHook},
             "missed_validation": {"type": MissedValidationHook},
+            "training_time": {"type": TrainingTimeHook},
         }
         super().register_default_hooks({**own, **(hooks or {})})
 

@@ -24,6 +24,7 @@ from cls_kd.engine.data import (
     check_classes,
     check_labels,
     check_pairs,
+    class_names,
     image_shape,
     innermost,
 )
@@ -148,6 +149,7 @@ def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
     model = dict(cfg.model)
     model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
     model.setdefault("num_samples", len(innermost(loader.dataset)))
+    model.setdefault("classes", class_names(loader.dataset))
     if "input_shape" not in model:
         model["input_shape"] = image_shape(loader.dataset)
     return MODELS.build(model)

@@ -11,7 +11,7 @@ LOSSES = _known_losses()
 
 globals().update(LOSSES)
 
-__all__ = ["LOSSES", "DistillLoss", *LOSSES]  # noqa: PLE0604
+__all__ = ["LOSSES", "DistillLoss", *LOSSES]
 
 
 def __getattr__(name: str) -> type[DistillLoss]:

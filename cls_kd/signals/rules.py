@@ -33,6 +33,7 @@ class NetworkRule:
         update_wrapper(self, default)
 
     def __call__(self, network: nn.Module, *args: Any) -> Any:
+        """Apply the rule for the network's class."""
         for kind in type(network).__mro__:
             adapter = ADAPTERS.get(kind.__module__.partition(".")[0])
             if adapter is not None:

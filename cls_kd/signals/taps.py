@@ -86,6 +86,7 @@ def declared_taps(module: nn.Module, prefix: str) -> Taps:
 
 def prefixed(taps: Taps, prefix: str) -> Taps:
     """Taps of a part of a network, as taps of the network."""
+
     def moved(tap: Tap) -> Tap:
         return replace(tap, module=".".join(part for part in (prefix, tap.module) if part))
 

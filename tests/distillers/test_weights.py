@@ -127,8 +127,8 @@ def test_a_name_of_mmpretrains_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert same(loaded, published)
     assert "published.pth" in note
     teacher = Teacher(name, "pretrained")
-    assert teacher.normalisation["to_rgb"] is True
-    assert teacher.normalisation["mean"] == pytest.approx([123.675, 116.28, 103.53])
+    assert teacher.normalization["to_rgb"] is True
+    assert teacher.normalization["mean"] == pytest.approx([123.675, 116.28, 103.53])
 
 
 def test_an_address(network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,8 +170,8 @@ def test_published_weights_of_timm(timm_file: tuple[nn.Module, dict[str, Any]]) 
     teacher = Teacher(network, "pretrained")
     assert same(teacher.network.model, published)
     mean = published.pretrained_cfg["mean"]
-    assert teacher.normalisation["mean"] == pytest.approx([255 * one for one in mean])
-    assert teacher.normalisation["to_rgb"] is True
+    assert teacher.normalization["mean"] == pytest.approx([255 * one for one in mean])
+    assert teacher.normalization["to_rgb"] is True
 
 
 @pytest.mark.parametrize("way", ["student_weights", "pretrained"])

@@ -6,6 +6,7 @@ from cls_kd.engine.hooks.epoch_seed import EpochSeedHook
 from cls_kd.engine.hooks.history import HistoryHook, MissedValidationHook
 from cls_kd.engine.hooks.runtime_info import BundledRuntimeInfoHook
 from cls_kd.engine.hooks.teacher import TeacherHook
+from cls_kd.engine.hooks.training_time import TrainingTimeHook
 
 __all__ = [
     "BundledRuntimeInfoHook",
@@ -15,4 +16,5 @@ __all__ = [
     "SafeCheckpointHook",
     "SameBuffersHook",
     "TeacherHook",
+    "TrainingTimeHook",
 ]
