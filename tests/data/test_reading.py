@@ -67,7 +67,7 @@ def test_the_file_is_named(
         lambda inner: RepeatDataset(inner, 2),
         ClassPairs,
         lambda inner: ConcatDataset([inner, inner]),
-        lambda inner: RepeatDataset(ClassPairs(inner), 2),
+        lambda inner: ClassPairs(RepeatDataset(inner, 2)),
     ],
 )
 def test_inside_wrappers(wrap: Any, folder: Path) -> None:
