@@ -107,8 +107,8 @@ def test_images_in_memory(tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert outcome.code == int(bool(found["problems"])), outcome.err
     images = {name: facts["images"] for name, facts in found["splits"].items()}
-    assert images == {"train": 1135, "val": 223, "test": 439}
-    assert found["splits"]["train"]["modes"] == {"L": 1135}
+    assert images == {"train": 100, "val": 223, "test": 439}
+    assert found["splits"]["train"]["modes"] == {"L": 100}
 
 
 def test_a_folder_that_is_not_there(root: Path) -> None:
