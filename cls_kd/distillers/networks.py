@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mmpretrain import get_model, list_models
@@ -10,6 +11,7 @@ from mmpretrain.apis import ModelHub
 from mmpretrain.models import TimmClassifier
 from torch import nn
 
+from cls_kd.distillers.remote import timm_failure
 from cls_kd.distillers.weights import load_weights, weights_config
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS
@@ -91,19 +93,41 @@ def _with_published_weights(name: str, options: dict[str, Any]) -> tuple[nn.Modu
 def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str]:
     if isinstance(network, str):
         return _named(network, pretrained=True), f"{network} with timm's published weights."
-    built = _marked(MODELS.build({**network, "pretrained": True}))
+    name = str(network.get("model_name"))
+    with _naming_failures(name):
+        built = _marked(MODELS.build({**network, "pretrained": True}))
     return built, f"{describe(built)} with timm's published weights."
 
 
 def _named(name: str, *, pretrained: bool) -> nn.Module:
     if name.startswith(_TIMM):
-        config = {"model_name": name.removeprefix(_TIMM), "pretrained": pretrained}
+        model_name = name.removeprefix(_TIMM)
+        if pretrained:
+            with _naming_failures(model_name):
+                return _marked(TimmClassifier(model_name=model_name, pretrained=True))
         try:
-            return _marked(TimmClassifier(**config))
+            return _marked(TimmClassifier(model_name=model_name))
         except RuntimeError as error:
             raise UserError(f"timm cannot make {name!r}: {error}") from error
     _check_hub_name(name)
     return get_model(name, pretrained=False)
+
+
+@contextmanager
+def _naming_failures(name: str) -> Iterator[None]:
+    """Whatever fails inside, where timm builds a network and gets its weights, names the network.
+
+    Raises:
+        UserError: There is no such network, nothing is published for it, or the weights cannot be
+            downloaded or loaded.
+    """
+    try:
+        yield
+    except (UserError, TypeError):  # a TypeError is about the config's options
+        raise
+    except Exception as error:
+        # The network's, the hub's and the file system's errors have no base class in common.
+        raise timm_failure(name, error) from error
 
 
 def _published_url(name: str) -> str:

@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.data.in_memory import collate
+from cls_kd.data.reading import name_unreadable
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
@@ -72,7 +73,8 @@ class DistillRunner(Runner):
         """As MMEngine's, with workers whose randomness follows the epoch, and images stacked.
 
         Normalising a stack takes a fraction of the time that it takes image by image. Images of
-        different sizes need ``collate_fn=dict(type='pseudo_collate')``.
+        different sizes need ``collate_fn=dict(type='pseudo_collate')``. An image that cannot
+        be read is an error that names its file.
         """
         if isinstance(dataloader, dict):
             own = {
@@ -81,7 +83,9 @@ class DistillRunner(Runner):
                 "pin_memory": torch.cuda.is_available(),
             }
             dataloader = {**own, **dataloader}
-        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        name_unreadable(loader.dataset)
+        return loader
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """As MMEngine's; on the CPU, memory of one step is kept for the next."""

@@ -245,17 +245,29 @@ def test_a_folder_of_images_trains(images: Path, config: Spoil, tmp_path: Path) 
     assert (tmp_path / "work" / "result.json").is_file()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_cut_short_is_named(
-    workers: int, images: Path, config: Spoil, tmp_path: Path
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "the file is empty (0 bytes)"), (b"\xff\xd8\xff\xe0 no JPEG", "it is damaged")],
+)
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_an_image_that_cannot_be_read_is_named(
+    part: str, content: bytes, words: str, images: Path, config: Spoil, tmp_path: Path
 ) -> None:
-    damaged = images / "dog" / "2.png"
-    damaged.write_bytes(damaged.read_bytes()[:20])
-    path = config(IMAGES.format(root=str(images)), f"train_dataloader['num_workers'] = {workers}")
+    """In a loader's worker, where PyTorch wraps the error."""
+    damaged = tmp_path / "images of another part" / "dog" / "2 b.jpg"
+    shutil.copytree(images, damaged.parents[1])
+    damaged.write_bytes(content)
+    loader = f"{part}_dataloader"
+    path = config(
+        IMAGES.format(root=str(images)),
+        f"{loader}['dataset'] = dict({loader}['dataset'], data_root={str(damaged.parents[1])!r})",
+        f"{loader}['num_workers'] = 1",
+    )
     outcome = call("train.py", path, "--work-dir", tmp_path / "work")
-    outcome.refused(f"The image {damaged} cannot be read")
+    outcome.refused(f"error: The image {damaged} cannot be read: {words}", "tools/check_data.py")
+    assert "Caught" not in outcome.err
     assert not (tmp_path / "work" / "result.json").exists()
-    assert not list((tmp_path / "work").glob("*.pth"))
+    assert not list((tmp_path / "work").glob("*.pth")) or part == "val"
 
 
 def test_a_class_that_one_part_lacks_is_refused(
