@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cls_kd.errors import UserError
-from cls_kd.reporting import Section, write_joined, write_report
+from cls_kd.reporting import Section, make_report, write_joined
 from tests.reporting.test_reporting import CE, KD, write_run
 
 
@@ -23,7 +23,8 @@ def experiments(tmp_path: Path) -> list[Path]:
             write_run(folder, "kd", seed, kd)
         table = pd.DataFrame({"group": ["head", "tail"], "recall": [90.123, float("nan")]})
         section = Section("groups", "By group", table, ["A note."], lambda c: c.subplots())
-        write_report(folder, "ce", f"Title of {name}", sections=[section])
+        made = make_report(folder, baseline="ce", title=f"Title of {name}")
+        made.write(folder, [section])
         folders.append(folder)
     return folders
 

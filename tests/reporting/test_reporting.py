@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 from scipy import stats
 
 from cls_kd.errors import UserError
-from cls_kd.reporting import collect, paired_gain, print_report, summarise, write_report
+from cls_kd.reporting import (
+    Report,
+    collect,
+    comparison,
+    make_report,
+    paired_gain,
+    summarize,
+)
 from cls_kd.reporting.statistics import interval
 from cls_kd.reporting.tables import to_markdown
 
@@ -64,18 +72,23 @@ def row(summary: pd.DataFrame, run: str) -> pd.Series:
     return summary.set_index("run").loc[run]
 
 
+def report(root: Path, title: str | None = None) -> Report:
+    return make_report(root, baseline="ce", title=title, references=["teacher"])
+
+
 def series(values: list[float], first_seed: int = 0) -> pd.Series:
     return pd.Series(values, index=range(first_seed, first_seed + len(values)))
 
 
 def test_collect_finds_both_places(root: Path) -> None:
-    runs, curves = collect(root)
+    runs, curves, metric = collect(root)
 
     assert runs["run"].tolist() == ["ce"] * 4 + ["kd"] * 4 + ["teacher"]
     assert runs.loc[3, ["last", "best", "best_epoch", "test"]].tolist() == [83.0, 90.0, 2, 84.5]
     assert runs.loc[4, "teacher"] == 97.5
     assert np.isnan(runs.loc[0, "teacher"])
     assert len(curves) == 9 * 3
+    assert metric.key == "accuracy/top1"
 
 
 def test_an_empty_root_says_what_it_looked_for(tmp_path: Path) -> None:
@@ -89,8 +102,10 @@ def test_an_empty_root_says_what_it_looked_for(tmp_path: Path) -> None:
         '{"run": "ce", "se',
         "[]",
         '{"run": "ce"}',
-        '{"run": "ce", "seed": 0, "epochs": 3, "val": [{"epoch": 1}]}',
-        '{"run": "ce", "seed": 0, "epochs": 3, "val": [], "test": {"other": 1}}',
+        '{"run": "ce", "seed": 0, "epochs": 3, "val": [[1, 2]]}',
+        '{"run": "ce", "seed": 0, "epochs": 3, "val": [{"epoch": 1, "accuracy/top1": null}]}',
+        '{"run": "ce", "seed": 0, "epochs": 3, "val": [{"epoch": 1, "accuracy/top1": 1}, '
+        '{"epoch": 2}]}',
     ],
 )
 def test_a_damaged_file_is_named(root: Path, text: str) -> None:
@@ -126,7 +141,7 @@ def test_a_gain_by_hand() -> None:
 
     assert (gain.low, gain.high) == pytest.approx((-10.706, 14.706), abs=1e-3)
     assert gain.p_value == pytest.approx(0.2952, abs=1e-4)
-    assert gain.verdict == "inside noise"
+    assert gain.verdict == "too few seeds (2)"
 
 
 def test_only_common_seeds_are_paired() -> None:
@@ -139,9 +154,9 @@ def test_only_common_seeds_are_paired() -> None:
 @pytest.mark.parametrize(
     ("values", "first_seed", "verdict"),
     [
-        ([99.0], 0, "one seed: noise unknown"),
+        ([99.0], 0, "too few seeds (1)"),
         ([99.0], 7, "no common seed"),
-        ([81.0, 83.0], 0, "all differences equal: noise unknown"),
+        ([81.0, 83.0, 82.0], 0, "all differences equal: noise unknown"),
     ],
 )
 def test_without_spread_nothing_is_claimed(
@@ -158,7 +173,7 @@ def test_interval_of_one_value_is_unknown() -> None:
 
 
 def test_the_summary(root: Path) -> None:
-    summary = summarise(collect(root).runs, "ce", ["teacher"])
+    summary = summarize(collect(root).runs, "ce", ["teacher"])
 
     assert summary["run"].tolist() == ["ce", "kd", "teacher"]
     assert summary["verdict"].tolist() == ["baseline", "better", "reference"]
@@ -172,17 +187,17 @@ def test_the_summary(root: Path) -> None:
 
 def test_one_missing_test_means_validation_for_all(root: Path) -> None:
     write_run(root, "nkd", 0, None)
-    summary = summarise(collect(root).runs, "ce", ["teacher"])
+    summary = summarize(collect(root).runs, "ce", ["teacher"])
 
     assert set(summary["figure"]) == {"last"}
     assert row(summary, "ce")["mean"] == 81.5
-    assert row(summary, "nkd")["verdict"] == "one seed: noise unknown"
+    assert row(summary, "nkd")["verdict"] == "too few seeds (1)"
 
 
 def test_a_reference_needs_no_test(root: Path) -> None:
     (root / "teacher" / "result.json").unlink()
     write_run(root, "old_teacher", None, None)
-    summary = summarise(collect(root).runs, "ce", ["old_teacher"])
+    summary = summarize(collect(root).runs, "ce", ["old_teacher"])
 
     assert set(summary["figure"]) == {"test"}
     assert "| old_teacher | 0 | - | - |" in to_markdown(summary)
@@ -190,13 +205,13 @@ def test_a_reference_needs_no_test(root: Path) -> None:
 
 def test_an_unknown_baseline_names_the_known_ones(root: Path) -> None:
     with pytest.raises(UserError, match=r"'cee'.*'ce'"):
-        summarise(collect(root).runs, "cee")
+        comparison(collect(root).runs, "cee")
     with pytest.raises(UserError, match="cannot be a reference"):
-        summarise(collect(root).runs, "ce", ["ce"])
+        comparison(collect(root).runs, "ce", ["ce"])
 
 
 def test_the_report_is_written_and_can_be_read(root: Path) -> None:
-    paths = write_report(root, "ce", "Digits", ["teacher"])
+    paths = report(root, "Digits").write(root)
 
     page = paths.page.read_text()
     assert page.startswith("# Digits\n")
@@ -219,36 +234,36 @@ def test_the_report_is_written_and_can_be_read(root: Path) -> None:
 def test_a_report_of_single_seeds_claims_nothing(tmp_path: Path) -> None:
     write_run(tmp_path, "ce", None, 80.0)
     write_run(tmp_path, "kd", None, 90.0, val=[])
-    page = write_report(tmp_path, "ce", "One seed").page.read_text()
+    page = make_report(tmp_path, baseline="ce").write(tmp_path).page.read_text()
 
-    assert "one seed: noise unknown" in page
+    assert "too few seeds (1)" in page
     assert "better" not in page
 
 
 def test_runs_of_other_size_are_pointed_out(root: Path) -> None:
     write_run(root, "large", 0, 90.0, parameters=2000)
 
-    assert "differ in parameters" in write_report(root, "ce", "T", ["teacher"]).page.read_text()
+    assert "differ in parameters" in report(root).page()
 
 
 def test_a_failed_write_leaves_the_old_page(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = write_report(root, "ce", "Old", ["teacher"])
+    old = report(root, "Old").write(root)
 
-    def fail(path: Path) -> None:
+    def fail(canvas: Figure, path: Path, **options: Any) -> None:
         path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("cls_kd.reporting.report.draw", lambda _c, _s, path, _t: fail(path))
+    monkeypatch.setattr(Figure, "savefig", fail)
     before = old.figure.read_bytes()
     with pytest.raises(OSError, match="disk full"):
-        write_report(root, "ce", "New", ["teacher"])
+        report(root, "New").write(root)
     assert old.figure.read_bytes() == before
     assert not list(root.glob(".report*"))
 
 
 def test_the_terminal_shows_the_gain(root: Path) -> None:
     out = io.StringIO()
-    print_report(root, "ce", "Digits", ["teacher"], console=Console(file=out, width=80))
+    report(root, "Digits").show(Console(file=out, width=80))
 
     assert "+3.25 [" in out.getvalue()
     assert "better" in out.getvalue()
