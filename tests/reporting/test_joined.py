@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cls_kd.errors import UserError
@@ -74,3 +75,21 @@ def test_a_small_figure_is_not_shown_as_zero() -> None:
         "0.02",
         "-1.50",
     ]
+
+
+def test_panels_share_their_scale(
+    experiments: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(experiments[1], "far", 0, 10.0)
+    for seed, ce in enumerate(CE[1:], 1):
+        write_run(experiments[1], "far", seed, ce - 70 + seed)
+    make_report(experiments[1], baseline="ce").write(experiments[1])
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda canvas, path, **_: figures.append(canvas))
+    monkeypatch.setattr("cls_kd.reporting.style.replace_atomically", lambda path, write: write(path))
+    write_joined(tmp_path / "all", experiments, "All")
+
+    first, second = figures[0].axes
+    assert first.get_xlim() == second.get_xlim()
+    assert first.get_xlim()[0] < -60
+    assert "test top-1 accuracy, percentage points over ce" in first.get_title(loc="left")

@@ -64,7 +64,7 @@ def root(tmp_path: Path) -> Path:
     for seed, (ce, kd) in enumerate(zip(CE, KD, strict=True)):
         write_run(tmp_path, "ce", seed, ce)
         write_run(tmp_path, "kd", seed, kd)
-    write_run(tmp_path, "teacher", None, 97.0, parameters=94186)
+    write_run(tmp_path, "teacher", None, 97.0, parameters=94186, method="ce")
     return tmp_path
 
 
@@ -267,3 +267,148 @@ def test_the_terminal_shows_the_gain(root: Path) -> None:
 
     assert "+3.25 [" in out.getvalue()
     assert "better" in out.getvalue()
+
+
+# --- how many comparisons, how many seeds ---
+
+
+def test_holm_by_hand() -> None:
+    # 4 x 0.005; 3 x 0.01; 2 x 0.03; 0.04 may not be below the one before it.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+
+
+def test_a_missing_p_value_is_no_comparison() -> None:
+    values = holm([0.02, float("nan"), 0.04])
+
+    assert values[::2] == pytest.approx([0.04, 0.04])
+    assert np.isnan(values[1])
+    assert holm([]) == []
+
+
+def test_the_verdict_follows_the_adjusted_p_value() -> None:
+    gain = Gain(10, 1.0, 0.1, 1.9, 0.03, 0.03)
+
+    assert gain.verdict == "better"
+    assert [each.verdict for each in adjusted([gain, gain])] == ["inside noise"] * 2
+
+
+def test_the_summary_adjusts_for_the_number_of_runs(root: Path) -> None:
+    for seed, value in enumerate([80.5, 82.1, 81.4, 84.6]):
+        write_run(root, "nkd", seed, value)
+    runs = collect(root).runs
+    alone = summarize(runs[runs["run"] != "nkd"], "ce", ["teacher"])
+    both = summarize(runs, "ce", ["teacher"])
+
+    assert row(alone, "kd")["p_adjusted"] == row(alone, "kd")["p_value"]
+    assert row(both, "kd")["p_value"] == row(alone, "kd")["p_value"]
+    assert row(both, "kd")["p_adjusted"] == pytest.approx(2 * row(alone, "kd")["p_value"])
+    header = to_markdown(both).splitlines()[0]
+    assert "| p | p adjusted | verdict |" in header
+    assert "test mean" in header
+
+
+def test_two_seeds_get_a_warning_in_place_of_a_verdict(tmp_path: Path) -> None:
+    for seed, (ce, kd) in enumerate([(80.0, 90.0), (80.1, 90.2)]):
+        write_run(tmp_path, "ce", seed, ce)
+        write_run(tmp_path, "kd", seed, kd)
+    made = make_report(tmp_path, baseline="ce")
+
+    assert row(made.summary, "kd")["p_value"] < 0.05
+    assert row(made.summary, "kd")["verdict"] == "too few seeds (2)"
+    words = "too few seeds for a verdict, of which ce and the run must share at least"
+    assert f"> **Warning:** {words} {MIN_PAIRS}: kd (2)." in made.page()
+    out = io.StringIO()
+    made.show(Console(file=out, width=80))
+    assert "Warning: too few seeds" in out.getvalue()
+
+
+# --- other metrics ---
+
+
+def test_another_metric(root: Path) -> None:
+    for file in root.glob("*/seed_*/result.json"):
+        result = json.loads(file.read_text())
+        result["test"]["nll"] = 2.0 if result["run"] == "ce" else 1.0 + 0.01 * result["seed"]
+        file.write_text(json.dumps(result))
+    made = make_report(root, baseline="ce", references=["teacher"], metric="nll")
+
+    # Nobody said whether less of it is better.
+    assert row(made.summary, "kd")["verdict"] == "lower"
+    assert row(made.summary, "teacher")["seeds"] == 0
+    assert "(%)" not in made.page()
+    with pytest.raises(UserError, match=r"No run has the metric 'nl'.*'nll'"):
+        make_report(root, metric="nl")
+
+
+def test_without_top1_the_first_metric_is_taken(tmp_path: Path) -> None:
+    val = [{"epoch": 1, "multi-label/mAP": 40.0}]
+    write_run(tmp_path, "a", 0, None, val=val, teacher={})
+
+    assert make_report(tmp_path).summary["metric"].tolist() == ["multi-label/mAP"]
+
+
+# --- the baseline, where nobody names one ---
+
+
+def test_a_certain_baseline_is_taken(root: Path) -> None:
+    made = make_report(root)  # the teacher has ce alone too, and more parameters
+
+    assert made.comparison[:2] == ("ce", ("teacher",))
+    assert "The baseline is ce: the only run" in made.page()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"method": "ce"}, {"parameters": 99}, {"epochs": 9}, {"seed": 7}],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_uncertain_baseline_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_run(tmp_path, "ce", 0, 80.0)
+    write_run(tmp_path, "kd", 0, 85.0)
+    assert make_report(tmp_path).comparison.baseline == "ce"
+
+    write_run(tmp_path, "other", 0, 85.0, **change)
+    made = make_report(tmp_path)
+    assert made.comparison.baseline is None
+    assert set(made.summary["verdict"]) == {"-"}
+    assert "No baseline, and so no gains" in made.page()
+
+
+# --- figures ---
+
+
+def drawn(root: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda canvas, path, **_: figures.append(canvas))
+    monkeypatch.setattr("cls_kd.files.Path.replace", lambda *_: None)
+    collected = collect(root)
+    plots.draw(collected, summarize(collected.runs, "ce"), root / "report.png", "T")
+    return figures[0]
+
+
+def test_no_interval_leaves_the_range_of_the_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, (low, high) in enumerate([(1.0, 99.9), (0.1, 98.0), (4.0, 99.8)]):
+        write_run(tmp_path, "ce", seed, low)
+        write_run(tmp_path, "kd", seed, high)
+    assert interval([99.9, 98.0, 99.8])[1] > 100
+    assert interval([1.0, 0.1, 4.0])[0] < 0
+    left, right = drawn(tmp_path, monkeypatch).axes
+
+    values = [value for line in left.lines for value in line.get_xdata()]
+    assert (min(values), max(values)) == (0.0, 100.0)
+    assert max(right.get_ylim()) <= 101
+
+
+def test_panels_say_which_part_and_have_whole_epochs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = drawn(root, monkeypatch).axes
+
+    assert left.get_xlabel() == "test top-1 accuracy (%)"
+    assert left.get_title().startswith("Test part")
+    assert right.get_ylabel() == "validation top-1 accuracy (%)"
+    assert right.get_title().startswith("Validation part")
+    assert all(tick == round(tick) for tick in right.get_xticks())
