@@ -15,9 +15,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
+from cls_kd.distillers.networks import describe
 from cls_kd.engine.data import image_shape, innermost
 from cls_kd.engine.runner import DistillRunner
-from cls_kd.signals.sources import describe
 
 MAX_TEACHERS = 4
 MAX_LOSSES = 6

@@ -17,7 +17,8 @@ from cls_kd.reporting.metrics import Metric
 from cls_kd.reporting.statistics import interval
 from cls_kd.reporting.tables import figure_name
 
-_LEGEND_COLUMNS = 5
+_WIDTH = 11.0  # of the figure, in inches
+_MAX_BANDS = 8  # with more runs, bands would hide the lines
 Styles = Mapping[str, Mapping[str, Any]]
 
 
@@ -37,8 +38,8 @@ def draw(collected: Collected, summary: pd.DataFrame, path: str | Path, title: s
     references = set(summary.loc[summary["verdict"] == "reference", "run"])
     compared = [name for name in names if name not in references]
     styles = {name: style.line_of(place) for place, name in enumerate(compared)}
-    legend = -(-len(compared) // _LEGEND_COLUMNS)
-    height = max(4.2, 1.8 + 0.42 * len(names)) + 0.22 * legend
+    columns = _legend_columns(compared)
+    height = max(4.2, 1.8 + 0.42 * len(names)) + 0.2 * -(-len(compared) // columns)
 
     def draw_both(canvas: Figure) -> None:
         left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
@@ -47,13 +48,11 @@ def draw(collected: Collected, summary: pd.DataFrame, path: str | Path, title: s
         handles, labels = right.get_legend_handles_labels()
         if handles:
             # Outside: no number of runs can then cover a curve.
-            canvas.legend(
-                handles, labels, loc="outside lower center", ncols=_LEGEND_COLUMNS, fontsize=9
-            )
+            canvas.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9)
         if title:
             canvas.suptitle(title)
 
-    style.write_figure(Path(path), (11, height), draw_both)
+    style.write_figure(Path(path), (_WIDTH, height), draw_both)
 
 
 def _draw_seeds(axes: Axes, collected: Collected, summary: pd.DataFrame, styles: Styles) -> None:
@@ -70,7 +69,7 @@ def _draw_seeds(axes: Axes, collected: Collected, summary: pd.DataFrame, styles:
     axes.set_xlim(*_within(metric, low, high))
     axes.set_xlabel(figure_name(figure, metric))
     part = "Test part" if figure == "test" else "Validation part, last epoch"
-    axes.set_title(f"{part}: each seed (dots), mean and its 95 % interval", fontsize=10)
+    axes.set_title(f"{part}: seeds, mean, its 95 % interval", fontsize=10)
     style.tidy(axes, "x")
 
 
@@ -95,6 +94,7 @@ def _draw_run(axes: Axes, row: int, values: np.ndarray, metric: Metric, color: s
 
 
 def _draw_curves(axes: Axes, collected: Collected, names: Sequence[str], styles: Styles) -> None:
+    bands = len(names) <= _MAX_BANDS
     ends = []
     for name in names:
         curves = collected.curves[collected.curves["run"] == name]
@@ -102,7 +102,8 @@ def _draw_curves(axes: Axes, collected: Collected, names: Sequence[str], styles:
             continue
         over = curves.groupby("epoch")["val"].agg(["mean", "min", "max"])
         color = styles[name]["color"]
-        axes.fill_between(over.index, over["min"], over["max"], color=color, alpha=0.13, lw=0)
+        if bands:
+            axes.fill_between(over.index, over["min"], over["max"], color=color, alpha=0.13, lw=0)
         mark = "o" if len(over) == 1 else None
         axes.plot(over.index, over["mean"], lw=1.8, label=name, marker=mark, **styles[name])
         # The first epochs start near chance and would press everything else into a line.
@@ -122,8 +123,15 @@ def _draw_curves(axes: Axes, collected: Collected, names: Sequence[str], styles:
     axes.set_xlabel("epoch")
     style.whole_numbers(axes)
     axes.set_ylabel(f"validation {collected.metric.label}")
-    axes.set_title("Validation part: mean over seeds, lowest to highest (band)", fontsize=10)
+    spread = ", lowest to highest (band)" if bands else ""
+    axes.set_title(f"Validation part: mean over seeds{spread}", fontsize=10)
     style.tidy(axes, "both")
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many as fit: a character takes 0.08 inches, a line with its gaps 0.6."""
+    longest = max((len(name) for name in names), default=1)
+    return max(1, min(5, int((_WIDTH - 0.5) / (0.6 + 0.08 * longest))))
 
 
 def _within(metric: Metric, low: float, high: float) -> tuple[float, float]:

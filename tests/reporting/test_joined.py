@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -85,8 +86,16 @@ def test_panels_share_their_scale(
         write_run(experiments[1], "far", seed, ce - 70 + seed)
     make_report(experiments[1], baseline="ce").write(experiments[1])
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda canvas, path, **_: figures.append(canvas))
-    monkeypatch.setattr("cls_kd.reporting.style.replace_atomically", lambda path, write: write(path))
+    save = Figure.savefig
+
+    def note(canvas: Figure, path: Path, **options: Any) -> None:
+        figures.append(canvas)
+        save(canvas, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", note)
+    monkeypatch.setattr(
+        "cls_kd.reporting.style.replace_atomically", lambda path, write: write(path)
+    )
     write_joined(tmp_path / "all", experiments, "All")
 
     first, second = figures[0].axes

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
@@ -17,14 +18,18 @@ from scipy import stats
 
 from cls_kd.errors import UserError
 from cls_kd.reporting import (
+    Gain,
     Report,
+    adjusted,
     collect,
     comparison,
+    holm,
     make_report,
     paired_gain,
+    plots,
     summarize,
 )
-from cls_kd.reporting.statistics import interval
+from cls_kd.reporting.statistics import MIN_PAIRS, interval
 from cls_kd.reporting.tables import to_markdown
 
 CE = [80.0, 82.0, 81.0, 84.5]
@@ -380,10 +385,16 @@ def test_an_uncertain_baseline_is_none(tmp_path: Path, change: dict[str, Any]) -
 
 def drawn(root: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda canvas, path, **_: figures.append(canvas))
-    monkeypatch.setattr("cls_kd.files.Path.replace", lambda *_: None)
+    save = Figure.savefig
+
+    def note(canvas: Figure, path: Path, **options: Any) -> None:
+        figures.append(canvas)
+        save(canvas, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", note)
     collected = collect(root)
-    plots.draw(collected, summarize(collected.runs, "ce"), root / "report.png", "T")
+    summary = summarize(collected.runs, "ce")
+    plots.draw(collected, summary, root / "report.png", "T")
     return figures[0]
 
 
@@ -412,3 +423,14 @@ def test_panels_say_which_part_and_have_whole_epochs(
     assert right.get_ylabel() == "validation top-1 accuracy (%)"
     assert right.get_title().startswith("Validation part")
     assert all(tick == round(tick) for tick in right.get_xticks())
+
+
+def test_long_names_fit_into_the_legend(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in range(9):
+        write_run(root, f"a_method_with_a_long_name_{place}", 0, 80.0)
+    canvas = drawn(root, monkeypatch)
+    FigureCanvasAgg(canvas).draw()
+
+    (legend,) = canvas.legends
+    assert canvas.bbox.x0 <= legend.get_window_extent().x0
+    assert legend.get_window_extent().x1 <= canvas.bbox.x1
