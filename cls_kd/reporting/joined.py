@@ -100,7 +100,9 @@ def _draw(tables: pd.DataFrame, path: Path, title: str) -> None:
             measured = figure_name(group["figure"].iloc[0], metric).replace(" (%)", "")
             label = f"{name}: {measured}, {metric.unit} over {baseline}"
             axes.set_title(label, fontsize=9, loc="left")
-        legend = "green better, red worse, gray no verdict; lines: 95 % intervals"
+        legend = (
+            "green better, red worse, gray inside noise or too few seeds; lines: 95 % intervals"
+        )
         canvas.suptitle(f"{title}\n({legend})", fontsize=10)
 
     style.write_figure(path, (9, 0.3 * sum(heights) + 1.0), draw)

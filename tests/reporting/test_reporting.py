@@ -434,3 +434,12 @@ def test_long_names_fit_into_the_legend(root: Path, monkeypatch: pytest.MonkeyPa
     (legend,) = canvas.legends
     assert canvas.bbox.x0 <= legend.get_window_extent().x0
     assert legend.get_window_extent().x1 <= canvas.bbox.x1
+
+
+def test_the_readme_shows_a_report_of_today(root: Path) -> None:
+    """Its columns; the figures are those of `make demo`."""
+    page = (Path(__file__).parents[2] / "README.md").read_text()
+    table = page.split("<!-- demo:begin -->\n")[1]
+    titles = to_markdown(report(root).summary).splitlines()[:2]
+
+    assert table.splitlines()[:2] == titles
