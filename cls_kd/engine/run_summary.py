@@ -43,7 +43,7 @@ def run_summary(runner: DistillRunner, distiller: Distiller) -> str:
         *loss_rows(cfg.model.get("losses", {})),
         *schedule_rows(runner),
         ("device", _device(cfg, distiller)),
-        *([("resumed", f"after {_progress(runner)}")] if runner.iter else []),
+        *resumption_rows(runner),
         ("writes to", str(runner.work_dir)),
         ("log file", f"{runner.log_dir}/{runner.timestamp}.log (environment, config, hooks)"),
     ]
@@ -96,6 +96,14 @@ def schedule_rows(runner: DistillRunner) -> list[Row]:
         ("optimizer", compact(wrapper.get("optimizer", wrapper))),
         ("scheduler", rates),
     ]
+
+
+def resumption_rows(runner: DistillRunner) -> list[Row]:
+    """Where training goes on from, if it does."""
+    if not runner.iter:
+        return []
+    done = f"{runner.epoch} epochs" if runner.epoch else f"{runner.iter} iterations"
+    return [("resumed", f"after {done}, from {runner._load_from}")]
 
 
 def compact(config: Any) -> str:
@@ -154,10 +162,6 @@ def _length(runner: DistillRunner) -> str:
         return f"{length}, no validation"
     interval = loop.val_interval
     return f"{length}, validation every {f'{interval} {unit}' if interval > 1 else unit[:-1]}"
-
-
-def _progress(runner: DistillRunner) -> str:
-    return f"{runner.epoch} epochs" if runner.epoch else f"{runner.iter} iterations"
 
 
 def _device(cfg: Config, distiller: Distiller) -> str:

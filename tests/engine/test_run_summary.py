@@ -6,11 +6,19 @@ import contextlib
 import io
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cls_kd.engine import train
-from cls_kd.engine.run_summary import MAX_LOSSES, MAX_TEACHERS, compact, loss_rows, network_rows
+from cls_kd.engine.run_summary import (
+    MAX_LOSSES,
+    MAX_TEACHERS,
+    compact,
+    loss_rows,
+    network_rows,
+    resumption_rows,
+)
 from tests.distillers import tiny
 from tests.engine import tiny_runs
 
@@ -93,6 +101,13 @@ def test_many_teachers_and_losses_are_counted() -> None:
     assert rows[-1][1] == "and 6 more teachers"
     assert len(loss_rows(losses)) == MAX_LOSSES
     assert loss_rows(losses)[-1][1] == "and 4 more losses"
+
+
+def test_a_resumed_run_says_so() -> None:
+    runner: Any = SimpleNamespace(epoch=3, iter=60, _load_from="run/epoch_3.pth")
+
+    assert resumption_rows(runner) == [("resumed", "after 3 epochs, from run/epoch_3.pth")]
+    assert resumption_rows(SimpleNamespace(iter=0)) == []
 
 
 def test_a_config_in_a_few_words() -> None:
