@@ -114,14 +114,12 @@ def _choose(metric: str | None, results: Mapping[Path, dict[str, Any]]) -> str:
 
 
 def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
-    measured = metric in result["metrics"]
-    entries = result["val"] if measured else []
-    val = {int(entry["epoch"]): float(entry[metric]) for entry in entries}
+    val = {int(entry["epoch"]): float(entry[metric]) for entry in _validated(result, metric)}
     best_epoch = max(val, key=lambda epoch: val[epoch]) if val else None
     teachers = [
         figures[metric] for figures in (result.get("teacher") or {}).values() if metric in figures
     ]
-    test = result.get("test") if measured else None
+    test = result.get("test") or {}
     return {
         "run": str(result["run"]),
         "seed": int(result["seed"]),
@@ -130,7 +128,7 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
         "last": val[max(val)] if val else float("nan"),
         "best": val[best_epoch] if best_epoch is not None else float("nan"),
         "best_epoch": float("nan") if best_epoch is None else best_epoch,
-        "test": float(test[metric]) if test else float("nan"),
+        "test": float(test[metric]) if metric in test else float("nan"),
         "taught": bool(result.get("teacher")),
         "teacher": float(max(teachers)) if teachers else float("nan"),
         "seconds": float(result.get("wall_seconds") or "nan"),
@@ -138,6 +136,11 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
         "checkpoint": result.get("checkpoint"),
         "path": str(file),
     }
+
+
+def _validated(result: dict[str, Any], metric: str) -> list[dict[str, Any]]:
+    """The validations; none where no one of them has the metric."""
+    return result["val"] if any(metric in entry for entry in result["val"]) else []
 
 
 def _curve(result: dict[str, Any], metric: str) -> pd.DataFrame:
@@ -148,7 +151,7 @@ def _curve(result: dict[str, Any], metric: str) -> pd.DataFrame:
             "epoch": int(entry["epoch"]),
             "val": float(entry[metric]),
         }
-        for entry in (result["val"] if metric in result["metrics"] else [])
+        for entry in _validated(result, metric)
     ]
     curve = pd.DataFrame(entries, columns=["run", "seed", "epoch", "val"])
     return curve.astype({"seed": int, "epoch": int, "val": float})  # also where it is empty
