@@ -19,7 +19,7 @@ from cls_kd.engine.train import build_distiller
 from cls_kd.errors import UserError
 from cls_kd.losses import ClassifierDiversityLoss, DistillLoss, PeerTaskLoss
 from cls_kd.registry import ANALYSES
-from cls_kd.reporting import Section
+from cls_kd.reporting import Section, style
 from cls_kd.signals import TrainingTime
 
 _COLUMNS = {
@@ -179,8 +179,7 @@ def _draw(canvas: Figure, table: pd.DataFrame) -> None:
     places = np.arange(len(table))
     for title, mark in (("deployed", "o"), ("branches", "|"), ("ensemble", "D")):
         axes.plot(table[title], places, mark, label=title, ms=9 if mark == "|" else 5)
-    axes.set_yticks(places, table["run"])
-    axes.set_ylim(len(table) - 0.5, -0.5)
+    style.rows(axes, list(table["run"]))
     axes.set_xlabel("top-1, %")
     axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    style.tidy(axes, "x")

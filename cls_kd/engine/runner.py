@@ -28,11 +28,13 @@ from cls_kd.engine.hooks import (
     EpochSeedHook,
     HistoryHook,
     MissedValidationHook,
+    RunSummaryHook,
     SafeCheckpointHook,
     SameBuffersHook,
     TeacherHook,
     TrainingTimeHook,
 )
+from cls_kd.engine.terminal import TerminalFilter
 from cls_kd.registry import RUNNERS
 
 
@@ -99,6 +101,7 @@ class DistillRunner(Runner):
             "runtime_info": {"type": BundledRuntimeInfoHook},
             "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},
             "epoch_seed": {"type": EpochSeedHook},
+            "run_summary": {"type": RunSummaryHook},
             "teacher": {"type": TeacherHook},
             "same_buffers": {"type": SameBuffersHook},
             "history": {"type": HistoryHook},
@@ -117,11 +120,17 @@ class DistillRunner(Runner):
         self.visualizer.close()
 
     def build_logger(self, log_level: int | str = "INFO", **options: Any) -> MMLogger:
-        """As MMEngine's; ``console_log_level`` of the config quietens the terminal only."""
+        """As MMEngine's; the terminal shows less of it.
+
+        ``console_log_level`` of the config quietens the terminal only. What comes before the first
+        epoch is summarized there, see ``RunSummaryHook``.
+        """
         logger = super().build_logger(log_level, **options)
         for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler and "console_log_level" in self.cfg:
-                handler.setLevel(self.cfg.console_log_level)
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(TerminalFilter())
+                if "console_log_level" in self.cfg:
+                    handler.setLevel(self.cfg.console_log_level)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:

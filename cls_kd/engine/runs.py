@@ -35,6 +35,7 @@ from mmengine.runner import Runner
 from cls_kd.engine import train_data
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.files import write_atomically
 from cls_kd.registry import RUN_LISTS
 
 RESULT = "result.json"
@@ -245,13 +246,6 @@ def finish(run: Run, result: dict[str, Any]) -> None:
     """Write the run's result, the sign that it is finished."""
     facts = {"run": run.name, "seed": run.seed, "digest": run.digest(), **result}
     write_atomically(run.work_dir / RESULT, json.dumps(facts, indent=1))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _references(run: Run) -> set[str]:

@@ -85,7 +85,10 @@ def fabricate(
 def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
     """The tensors among the signals of ``role`` ('student' or 'teacher'), tuples flattened."""
     found: dict[str, Tensor] = {}
-    prefixes = {"student": ("student_", "peer_", "ensemble_"), "teacher": ("teacher_", "all_teacher_")}[role]
+    prefixes = {
+        "student": ("student_", "peer_", "ensemble_"),
+        "teacher": ("teacher_", "all_teacher_"),
+    }[role]
     for name, value in signals.items():
         if name.startswith(prefixes) and name not in CALLABLES:
             items = value if isinstance(value, tuple) else (value,)

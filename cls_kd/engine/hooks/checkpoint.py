@@ -11,6 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from cls_kd.errors import DivergedError
+from cls_kd.files import write_atomically
 from cls_kd.registry import HOOKS
 
 
@@ -56,9 +57,7 @@ class SafeCheckpointHook(CheckpointHook):
 
 def point_to(work_dir: str | Path, checkpoint: str) -> None:
     """Write ``last_checkpoint``, the file that ``--resume`` reads, in one piece."""
-    temporary = Path(work_dir, ".last_checkpoint.tmp")
-    temporary.write_text(checkpoint)
-    temporary.replace(Path(work_dir, "last_checkpoint"))
+    write_atomically(Path(work_dir, "last_checkpoint"), checkpoint)
 
 
 def check_finite(runner: Runner) -> None:
