@@ -14,6 +14,7 @@ from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_
 from cls_kd.distillers.teacher import Teacher
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.returned import check_returned
 from cls_kd.registry import MODELS
 from cls_kd.signals import VOCABULARY, Batch, NetworkSource, ShapeFacts, check_names
 from cls_kd.signals.shapes import Shape
@@ -282,9 +283,7 @@ def _check_classes(place: int, shapes: Mapping[str, Any], num_classes: int) -> N
 
 
 def _weighted(name: str, value: Tensor | dict[str, Tensor], weight: float) -> Losses:
-    terms = value if isinstance(value, dict) else {"loss": value}
-    if not any("loss" in key for key in terms):
-        raise UserError(f"The loss {name!r} returned {', '.join(terms)}: no key holds 'loss'.")
+    terms = check_returned(name, value)
     return {
         f"{name}.{key}": term * weight if "loss" in key else term.detach()
         for key, term in terms.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import timm
 from mmpretrain import get_model, list_models
 from mmpretrain.apis import ModelHub
 from mmpretrain.models import TimmClassifier
@@ -35,7 +36,13 @@ def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
         return _marked(network)
     if isinstance(network, str):
         return _named(network, pretrained=False)
-    return _marked(MODELS.build(dict(network)))
+    if _is_timm(network):
+        _check_timm_name(network.get("model_name"))
+    try:
+        return _marked(MODELS.build(dict(network)))
+    except (AssertionError, TypeError) as error:
+        kind = str(network.get("type")).rsplit(".", 1)[-1]
+        raise UserError(f"The network {kind} cannot be built: {error}") from error
 
 
 def build_with_weights(
@@ -83,6 +90,7 @@ def _filled(network: Any, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
 def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str]:
     if isinstance(network, str):
         return _named(network, pretrained=True), f"{network} with timm's published weights."
+    _check_timm_name(network.get("model_name"))
     built = _marked(MODELS.build({**network, "pretrained": True}))
     return built, f"{describe(built)} with timm's published weights."
 
@@ -90,6 +98,7 @@ def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str
 def _named(name: str, *, pretrained: bool) -> nn.Module:
     if name.startswith(_TIMM):
         config = {"model_name": name.removeprefix(_TIMM), "pretrained": pretrained}
+        _check_timm_name(config["model_name"])
         try:
             return _marked(TimmClassifier(**config))
         except RuntimeError as error:
@@ -113,6 +122,17 @@ def _check_hub_name(name: str) -> None:
         raise UserError(
             f"mmpretrain has no model {name!r}.{hint} (A name of timm's is written 'timm:NAME'.)"
         )
+
+
+def _check_timm_name(name: Any) -> None:
+    """Refuse a name that timm does not know; its ``source:name`` forms are left to timm."""
+    if not isinstance(name, str):
+        raise UserError("TimmClassifier needs model_name='NAME', a name of timm's.")
+    if ":" in name or timm.is_model(name):
+        return
+    tagged = name.partition(".")[2]
+    hint = did_you_mean(name, timm.list_models(pretrained=bool(tagged)), every=False)
+    raise UserError(f"timm {timm.__version__} has no model {name!r}.{hint}")
 
 
 def _is_timm(network: Mapping[str, Any]) -> bool:

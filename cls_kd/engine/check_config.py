@@ -7,12 +7,11 @@ up without building anything is checked when a config is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.utils import get_object_from_string
 
 from cls_kd.engine.config_kinds import KINDS, Kind
@@ -63,6 +62,8 @@ def check_config(cfg: Config) -> None:
     checked: list[tuple[str, Any]] = []
     for name, _, merged in trainings:
         where = f"The run {name!r}: " if name else ""
+        if "train_cfg" in merged:
+            _check_belongings(merged, where)
         for section, value in merged.to_dict().items():
             if section in SECTIONS & set(KINDS) and (section, value) not in checked:
                 _check(value, section, where + section)
@@ -96,6 +97,19 @@ def _uses(part: Any, name: str, value: Any) -> bool:
             for key, item in part.items()
         )
     return isinstance(part, list | tuple) and any(_uses(item, name, value) for item in part)
+
+
+def _check_belongings(run: Mapping[str, Any], where: str) -> None:
+    """Refuse data without a loop or an evaluator, which MMEngine does when it has begun to write."""
+    for split in ("val", "test"):
+        parts = [f"{split}_dataloader", f"{split}_cfg", f"{split}_evaluator"]
+        there = [part for part in parts if run.get(part) is not None]
+        if there and len(there) < len(parts):
+            missing = [part for part in parts if part not in there]
+            raise UserError(
+                f"{where}{', '.join(parts)} belong together: {' and '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} missing."
+            )
 
 
 def _check_runs(cfg: Config) -> None:
@@ -142,7 +156,7 @@ def _check(value: Any, kind_name: str, path: str) -> None:
     if target is None and kind.registry is not None:
         return
     required = frozenset() if kind.given is None else known.required - kind.given
-    known = Keywords(known.names | kind.extra, known.others, required)
+    known = Keywords(known.names | kind.extra, known.others, required | kind.needed)
     name = getattr(target, "__name__", "") if kind.registry is not None else ""
     _check_keys(value, known, path, name)
     _check_constructor(value, path)
@@ -189,7 +203,7 @@ def _check_keys(value: Mapping[str, Any], known: Keywords, path: str, name: str)
     missing = sorted(known.required - set(value))
     if missing:
         subject = f"{path}: {name}" if name else path
-        raise UserError(f"{subject} needs {', '.join(map(repr, missing))}, which is not given.")
+        raise UserError(f"{subject} lacks {', '.join(map(repr, missing))}.")
 
 
 def _check_constructor(value: Mapping[str, Any], path: str) -> None:

@@ -34,8 +34,8 @@ def check_option_names(cfg: Config, options: Mapping[str, Any]) -> None:
             raise UserError(problem + ELSEWHERE[section])
         if section in cfg:
             raise UserError(
-                f"{problem}{section!r} is a name of the config's own, whose value was used when the "
-                "file was read: change the sections that it went into."
+                f"{problem}{section!r} is a name of the config's own, whose value was used when "
+                "the file was read: change the sections that it went into."
             )
         raise UserError(f"{problem}the config has no {section!r}.{_nearest(cfg, key)}")
 

@@ -39,6 +39,7 @@ class Kind:
         extra: Keys that the builder reads before the class gets the rest.
         given: Arguments that the builder gives. None: which arguments have to be there is left to
             the builder, who is called before anything is written.
+        needed: Keys that have to be there.
         inside: Key to the kind of what it holds.
         only: ``inside`` holds for these classes alone.
         named: The dict holds names, and each value is of this kind.
@@ -51,6 +52,7 @@ class Kind:
     example: str = ""
     extra: frozenset[str] = frozenset()
     given: frozenset[str] | None = None
+    needed: frozenset[str] = frozenset()
     inside: Mapping[str, str] = field(default_factory=dict)
     only: tuple[type, ...] = (object,)
     named: str | None = None
@@ -70,8 +72,10 @@ def _keys(*names: str, **inside: str) -> Kind:
     return Kind(extra=frozenset(names), inside=inside)
 
 
-def _train_loop(value: Mapping[str, Any]) -> str:
-    return "EpochBasedTrainLoop" if value.get("by_epoch", True) else "IterBasedTrainLoop"
+def _train_loop(value: Mapping[str, Any]) -> str | None:
+    if "by_epoch" not in value:
+        return None
+    return "EpochBasedTrainLoop" if value["by_epoch"] else "IterBasedTrainLoop"
 
 
 def _evaluator(value: Mapping[str, Any]) -> str | None:
@@ -95,6 +99,7 @@ _LOOP = frozenset({"runner", "dataloader", "evaluator"})
 _LOADER = Kind(
     target=DataLoader,
     extra=frozenset({"num_batch_per_epoch", "disable_subprocess_warning"}),
+    needed=frozenset({"dataset", "sampler", "batch_size"}),
     inside={
         "dataset": "dataset",
         "sampler": "sampler",
@@ -129,7 +134,7 @@ KINDS: dict[str, Kind] = {
     # Sections.
     "model": Kind(
         registry.MODELS,
-        example="Distiller",
+        default=_always("Distiller"),
         inside={
             **_NETWORK,
             "student": "network",
@@ -147,7 +152,11 @@ KINDS: dict[str, Kind] = {
     "val_dataloader": _LOADER,
     "test_dataloader": _LOADER,
     "train_cfg": Kind(
-        registry.LOOPS, default=_train_loop, extra=frozenset({"by_epoch"}), given=_LOOP
+        registry.LOOPS,
+        default=_train_loop,
+        example="EpochBasedTrainLoop",
+        extra=frozenset({"by_epoch"}),
+        given=_LOOP,
     ),
     "val_cfg": Kind(registry.LOOPS, default=_always("ValLoop"), given=_LOOP),
     "test_cfg": Kind(registry.LOOPS, default=_always("TestLoop"), given=_LOOP),
@@ -187,7 +196,10 @@ KINDS: dict[str, Kind] = {
     "compile": Kind(target=torch.compile),
     "custom_imports": _keys("imports", "allow_failed_imports"),
     # What is no section of a run. (``write_report`` is above this layer.)
-    "report": _keys("baseline", "title", "references"),
+    "report": Kind(
+        extra=frozenset({"baseline", "title", "references"}),
+        needed=frozenset({"baseline", "title"}),
+    ),
     "analyses": Kind(registry.ANALYSES, extra=frozenset({"runs"}), lenient=True),
     "list_of_runs": Kind(registry.RUN_LISTS, lenient=True),
     "train_data": _keys("wrapper", "batch_sampler", wrapper="dataset", batch_sampler="sampler"),

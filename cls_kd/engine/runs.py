@@ -177,6 +177,11 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
             raise UserError(
                 f"The run {name!r} cannot be merged into the config: {error.args[0]}"
             ) from error
+        for key, value in base.items():
+            if isinstance(value, Mapping) and not isinstance(merged[key], Mapping | None):
+                raise UserError(
+                    f"The run {name!r}: {key} is a section, with keys, not {merged[key]!r}."
+                )
         train_data.bring(merged, train_data.needs(merged, spec.get("train_data"), cfg))
         yield name, spec, merged
 

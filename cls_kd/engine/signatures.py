@@ -101,7 +101,5 @@ def _is_super(call: ast.Call) -> bool:
 
 def _unpacked(call: ast.Call) -> list[str]:
     return [
-        one.value.id
-        for one in call.keywords
-        if one.arg is None and isinstance(one.value, ast.Name)
+        one.value.id for one in call.keywords if one.arg is None and isinstance(one.value, ast.Name)
     ]
