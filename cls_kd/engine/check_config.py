@@ -100,7 +100,7 @@ def _uses(part: Any, name: str, value: Any) -> bool:
 
 
 def _check_belongings(run: Mapping[str, Any], where: str) -> None:
-    """Refuse data without a loop or an evaluator, which MMEngine does when it has begun to write."""
+    """Refuse data without a loop or an evaluator; MMEngine would, but after it began to write."""
     for split in ("val", "test"):
         parts = [f"{split}_dataloader", f"{split}_cfg", f"{split}_evaluator"]
         there = [part for part in parts if run.get(part) is not None]
