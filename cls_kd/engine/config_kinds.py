@@ -215,6 +215,7 @@ KINDS: dict[str, Kind] = {
     "loss": Kind(
         registry.MODELS,
         lenient=True,
+        extra=frozenset({"weight", "teacher"}),
         inside={"weight": "schedule", "loss": "loss"},
     ),
     "schedule": Kind(registry.SCHEDULES, example="LinearWarmup"),
