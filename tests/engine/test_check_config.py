@@ -107,7 +107,10 @@ def config(tmp_path: Path, *lines: str) -> Path:
         ("runs[1]['model'] = 3", "The run 'kd': model is a section, with keys, not 3"),
         ("train_dataloader.pop('sampler')", "train_dataloader lacks 'sampler'"),
         ("model['losses']['kd']['weight'] = dict(type='LinearWarmup', util=1)", "has no 'util'"),
-        ("model['teacher']['weights'] = dict(source='x', drop=True)", "'drop_classifier'"),
+        (
+            "model['teacher']['weights'] = dict(source='x', drop=True)",
+            "weights has no 'drop'. Known: ",
+        ),
         ("train_cfg = dict(max_epochs=3)", "train_cfg says no type"),
         ("train_cfg = dict(by_epoch=True)", "EpochBasedTrainLoop lacks 'max_epochs'"),
         ("model['student'].pop('type')", "model.student says no type"),
@@ -133,7 +136,7 @@ def test_a_wrong_line_of_a_config_is_refused(line: str, words: str, tmp_path: Pa
         "default_hooks['early_stopping'] = dict(type='EarlyStoppingHook', monitor='x', priority=9)",
         "default_hooks['logger'] = None",
         "train_dataloader['collate_fn'] = dict(type='pseudo_collate')",
-        "model['student'] = 'timm:resnet18'",
+        "model['teacher'] = dict(network='timm:resnet18', weights='random')",
     ],
 )
 def test_what_is_right_is_accepted(line: str, tmp_path: Path) -> None:
