@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from cls_kd.engine import load_config as load_config
     from cls_kd.engine import plan as plan
     from cls_kd.engine import train as train
-    from cls_kd.engine.execute import execute as train_runs
+    from cls_kd.engine.execute import execute
+
+    train_runs = execute
     from cls_kd.engine.predict import load_student as load_student
     from cls_kd.engine.predict import predict as predict
     from cls_kd.errors import UserError as UserError
@@ -46,7 +48,7 @@ _EXPORTS = {
     "predict": "cls_kd.engine.predict:predict",
 }
 
-__all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604
+__all__ = [*_EXPORTS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from cls_kd.building import build
 from cls_kd.errors import UserError
 from cls_kd.losses import LOSSES
 from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.returned import check_returned
 from cls_kd.modules.schedules import Schedule, WeightConfig, as_schedule
 from cls_kd.signals import VOCABULARY, check_names
 
@@ -108,11 +109,9 @@ def choose_teacher(name: str, term: Term, names: list[str]) -> int | None:
     return None
 
 
-def weighted(name: str, value: Tensor | dict[str, Tensor], weight: float) -> dict[str, Tensor]:
+def weighted(name: str, value: Any, weight: float) -> dict[str, Tensor]:
     """What a loss returned, as logged: ``{'nkd.loss_target': ..., 'nkd.temperature': ...}``."""
-    values = value if isinstance(value, dict) else {"loss": value}
-    if not any("loss" in key for key in values):
-        raise UserError(f"The loss {name!r} returned {', '.join(values)}: no key holds 'loss'.")
+    values = check_returned(name, value)
     return {
         f"{name}.{key}": item * weight if "loss" in key else item.detach()
         for key, item in values.items()

@@ -39,6 +39,11 @@ class BatchPreprocessor(ClsDataPreprocessor):
         self, *args: Any, augment: Augment | dict[str, Any] | None = None, **options: Any
     ) -> None:
         super().__init__(*args, **options)
+        if self.num_classes is None and (self.to_onehot or self.batch_augments is not None):
+            raise UserError(
+                "data_preprocessor: batch_augments and to_onehot make label distributions, which "
+                "need num_classes: data_preprocessor = dict(num_classes=10, ...)."
+            )
         self._non_blocking = True
         self.augment = TRANSFORMS.build(augment) if isinstance(augment, Mapping) else augment
 

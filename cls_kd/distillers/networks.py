@@ -37,7 +37,13 @@ def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
         return _marked(network)
     if isinstance(network, str):
         return _named(network, pretrained=False)
-    return _marked(MODELS.build(dict(network)))
+    if _is_timm(network):
+        _check_timm_name(network.get("model_name"))
+    try:
+        return _marked(MODELS.build(dict(network)))
+    except (AssertionError, TypeError) as error:
+        kind = str(network.get("type")).rsplit(".", 1)[-1]
+        raise UserError(f"The network {kind} cannot be built: {error}") from error
 
 
 def build_with_weights(
@@ -93,6 +99,7 @@ def _with_published_weights(name: str, options: dict[str, Any]) -> tuple[nn.Modu
 def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str]:
     if isinstance(network, str):
         return _named(network, pretrained=True), f"{network} with timm's published weights."
+    _check_timm_name(network.get("model_name"))
     name = str(network.get("model_name"))
     with _naming_failures(name):
         built = _marked(MODELS.build({**network, "pretrained": True}))
@@ -102,6 +109,7 @@ def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str
 def _named(name: str, *, pretrained: bool) -> nn.Module:
     if name.startswith(_TIMM):
         model_name = name.removeprefix(_TIMM)
+        _check_timm_name(model_name)
         if pretrained:
             with _naming_failures(model_name):
                 return _marked(TimmClassifier(model_name=model_name, pretrained=True))
@@ -145,6 +153,19 @@ def _check_hub_name(name: str) -> None:
         raise UserError(
             f"mmpretrain has no model {name!r}.{hint} (A name of timm's is written 'timm:NAME'.)"
         )
+
+
+def _check_timm_name(name: Any) -> None:
+    """Refuse a name that timm does not know; its ``source:name`` forms are left to timm."""
+    if not isinstance(name, str):
+        raise UserError("TimmClassifier needs model_name='NAME', a name of timm's.")
+    import timm  # optional
+
+    if ":" in name or timm.is_model(name):
+        return
+    tagged = name.partition(".")[2]
+    hint = did_you_mean(name, timm.list_models(pretrained=bool(tagged)), every=False)
+    raise UserError(f"timm {timm.__version__} has no model {name!r}.{hint}")
 
 
 def _is_timm(network: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import OPTIMIZERS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader
 
@@ -34,7 +34,7 @@ from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.runs import Run, begin, finish
 from cls_kd.errors import UserError, did_you_mean
-from cls_kd.registry import MODELS
+from cls_kd.registry import MODELS, OPTIMIZERS, known_names
 
 
 class EpochCallback(Hook):
@@ -163,7 +163,7 @@ def build_optimizer(model: Distiller, config: Mapping[str, Any]) -> Any:
     """
     kind = config.get("optimizer", {}).get("type")
     if isinstance(kind, str) and "." not in kind and OPTIMIZERS.get(kind) is None:
-        hint = did_you_mean(kind, OPTIMIZERS.module_dict, every=False)
+        hint = did_you_mean(kind, known_names(OPTIMIZERS), every=False)
         raise UserError(f"optim_wrapper: there is no optimizer {kind!r}.{hint}")
     try:
         return build_optim_wrapper(model, config)
