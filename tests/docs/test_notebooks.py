@@ -20,8 +20,9 @@ def outputs(notebook: nbformat.NotebookNode) -> list[str]:
     texts = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            shown = [one.get("text") or one["data"]["text/plain"] for one in cell.outputs]
-            texts.append("".join(shown))
+            # Warnings of packages are no results.
+            shown = [one for one in cell.outputs if one.get("name") != "stderr"]
+            texts.append("".join(one.get("text") or one["data"]["text/plain"] for one in shown))
     return texts
 
 

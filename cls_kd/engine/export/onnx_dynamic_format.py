@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.export import Dim
 
-from cls_kd.engine.export.onnx_format import export_onnx, onnx_predictor
+from cls_kd.engine.export.onnx_format import check_packages, export_onnx, onnx_predictor
 from cls_kd.engine.export.student import Student
 from cls_kd.engine.export.task import ExportTask
 from cls_kd.engine.export.verification import TOLERANCE, Predictor, largest_difference
@@ -27,6 +27,7 @@ def write_dynamic_onnx(task: ExportTask) -> Predictor:
     student, file = task.student, task.output / FILE
     height, width = student.shape[1:]
     sizes = [(2 * height, width), (height, 3 * width)]
+    check_packages()
     _check_network(student, sizes)
     try:
         export_onnx(student, file, {0: Dim("batch"), 2: Dim("height"), 3: Dim("width")})
@@ -35,11 +36,16 @@ def write_dynamic_onnx(task: ExportTask) -> Predictor:
     except Exception as error:
         # ONNX Runtime's errors have no common class that is public.
         raise UserError(
-            f"onnx-dynamic: the ONNX graph of {describe(student.network)} is right for images of "
-            f"{height} x {width} only, because the network computes with the size in Python "
-            "(position embeddings, windows). Use the format onnx, for this size."
+            f"onnx-dynamic: PyTorch's exporter makes no graph of {describe(student.network)} that "
+            f"is right at other sizes than {height} x {width}, usually because the network "
+            "computes with the size in Python (position embeddings, windows). Use the format onnx, "
+            f"for this size. The exporter, or the check at other sizes: {_first_line(error)}"
         ) from error
     return predictor
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _check_network(student: Student, sizes: list[tuple[int, int]]) -> None:
@@ -49,9 +55,8 @@ def _check_network(student: Student, sizes: list[tuple[int, int]]) -> None:
                 student.network(student.inputs(1, size))
         except Exception as error:
             # A network may raise anything at an image that it was not made for.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(
                 f"onnx-dynamic: {describe(student.network)} takes images of {student.shape[1]} x "
-                f"{student.shape[2]} only; at {size[0]} x {size[1]} PyTorch says: {reason} "
-                "Use the format onnx, for this size."
+                f"{student.shape[2]} only; at {size[0]} x {size[1]} PyTorch says: "
+                f"{_first_line(error)} Use the format onnx, for this size."
             ) from error

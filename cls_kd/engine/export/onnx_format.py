@@ -50,7 +50,7 @@ def export_onnx(student: Student, file: Path, dynamic: Mapping[int, Any]) -> Non
     Raises:
         UserError: A package is missing, or PyTorch cannot export the network.
     """
-    check_packages(_PACKAGES)
+    check_packages()
     import onnx
 
     try:
@@ -95,13 +95,13 @@ def onnx_predictor(file: Path) -> Predictor:
     return predict
 
 
-def check_packages(names: tuple[str, ...]) -> None:
-    """Refuse an export whose packages are not installed.
+def check_packages() -> None:
+    """Refuse an export to ONNX whose packages are not installed.
 
     Raises:
         UserError: Says what to install.
     """
-    for name in names:
+    for name in _PACKAGES:
         try:
             import_module(name)
         except ImportError as error:

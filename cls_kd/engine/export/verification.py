@@ -89,8 +89,8 @@ def accuracy(student: Student, predictor: Predictor, images: LabelledImages) -> 
         before += int((expected == labels).sum())
         after += int((actual == labels).sum())
         same += int((expected == actual).sum())
-    shares = [100 * number / count for number in (before, after, same)]
-    return Accuracy(images.split, count, *shares, largest)
+    top1_before, top1_after, agreement = (100 * hits / count for hits in (before, after, same))
+    return Accuracy(images.split, count, top1_before, top1_after, agreement, largest)
 
 
 def _is_close(expected: Tensor, actual: Tensor, tolerance: float | None) -> bool:
