@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cls_kd.distillers.networks import build_network
+from cls_kd.distillers.weights import load_weights
 from cls_kd.engine import load_config
 from cls_kd.engine.compat import forbid_unpickling
 from tests.tools.conftest import Trained
@@ -37,8 +38,7 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tupl
 @pytest.fixture(scope="module")
 def student(trained: Trained) -> torch.nn.Module:
     network = build_network(load_config(PAIR).model.student).eval()
-    state = torch.load(trained.student, weights_only=False)["state_dict"]
-    network.load_state_dict({key[8:]: state[key] for key in state if key.startswith("student.")})
+    load_weights(network, str(trained.student))
     return network
 
 
