@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import redirect_stdout
+from typing import Any
 
 from mmengine.registry import Registry
 
@@ -63,3 +64,13 @@ OTHERS = [
         mmpretrain.VISBACKENDS,
     )
 ]
+
+
+def resolve(registry: Registry, kind: Any) -> Any:
+    """The class or function that ``type=`` of a config stands for; None where there is none.
+
+    Args:
+        registry: Where names are looked up.
+        kind: A name, a dotted name, or the class itself.
+    """
+    return registry.get(kind) if isinstance(kind, str) else kind

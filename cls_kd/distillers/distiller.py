@@ -10,6 +10,7 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from cls_kd.distillers.freezing import freeze
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
 from cls_kd.distillers.teacher import Teacher
 from cls_kd.errors import UserError, did_you_mean
@@ -17,6 +18,7 @@ from cls_kd.losses.base import DistillLoss
 from cls_kd.registry import MODELS
 from cls_kd.signals import VOCABULARY, Batch, NetworkSource, ShapeFacts, check_names
 from cls_kd.signals.shapes import Shape
+from cls_kd.signals.sources import describe
 
 Losses = dict[str, Tensor]
 TeacherConfig = Mapping[str, Any] | Teacher
@@ -40,6 +42,8 @@ class Distiller(BaseModel):
         num_samples: Length of the training set, for losses with a memory bank; the engine fills it.
         student_weights: What the student starts from, as a teacher's ``weights``. Default: its own
             initialisation.
+        student_frozen: Names (patterns with ``*``) of the student's modules and parameters that are
+            not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
         student_taps: Places that differ from what the student declares (see ``signals.taps``).
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
@@ -57,6 +61,7 @@ class Distiller(BaseModel):
         input_shape: Sequence[int] | None = None,
         num_samples: int | None = None,
         student_weights: str | Mapping[str, Any] | None = None,
+        student_frozen: Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
@@ -65,6 +70,7 @@ class Distiller(BaseModel):
         self.losses = _build_losses(losses)
         self.notes: list[str] = []
         self.student = self._build_student(student, student_weights)
+        self._in_eval_mode = freeze(self.student, student_frozen)
         # A plain list: outside parameters(), state_dict(), DDP and copies.
         self.teachers = _build_teachers(teacher)
         self._teacher_of = {name: self._choose(name, loss) for name, loss in self.losses.items()}
@@ -101,6 +107,27 @@ class Distiller(BaseModel):
             value = loss(**{signal: see(signal) for signal in loss.signals})
             terms.update(_weighted(name, value, loss.schedule(progress)))
         return terms
+
+    def train(self, mode: bool = True) -> Distiller:
+        """As PyTorch's; what is frozen stays in eval mode."""
+        super().train(mode)
+        for module in self._in_eval_mode:
+            module.eval()
+        return self
+
+    def get_layer_depth(self, param_name: str) -> tuple[int, int]:
+        """Depth of a parameter and number of depths, for layer-wise learning-rate decay.
+
+        The student's own; the parameters of losses count as its last layer, at the full rate.
+
+        Raises:
+            NotImplementedError: The student does not know its depths.
+        """
+        depth_of = getattr(self.student, "get_layer_depth", None)
+        if depth_of is None:
+            raise NotImplementedError(f"{describe(self.student)} has no get_layer_depth")
+        depth, depths = depth_of(param_name.removeprefix("student."))
+        return (depth if param_name.startswith("student.") else depths - 1), depths
 
     def teacher_step(self, data: Any, place: int = 0) -> list[DataSample]:
         """As ``val_step``, by a teacher: its predictions on a batch of data."""
