@@ -14,9 +14,9 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     """Turn off the gradients of what the patterns match.
 
     A pattern that matches a module freezes all of it. Which modules then stay in eval mode is ours,
-    after mmpretrain's ``frozen_stages``: a matched module as a whole (batch norm uses its statistics
-    and does not update them, dropout and drop path do nothing), and every normalization layer
-    whose parameters are all frozen.
+    after mmpretrain's ``frozen_stages``: a matched module as a whole (batch norm uses its
+    statistics and does not update them, dropout and drop path do nothing), and every normalization
+    layer whose parameters are all frozen.
 
     Args:
         network: Its parameters are changed in place.

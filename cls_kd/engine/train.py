@@ -186,8 +186,8 @@ def build_optimizer(model: Distiller, config: Mapping[str, Any]) -> Any:
         return build_optim_wrapper(model, config)
     except NotImplementedError as error:
         raise UserError(
-            "optim_wrapper: layer-wise decay needs a student that knows the depth of its layers, as "
-            "mmpretrain's ViT, DeiT, BEiT, Swin, ConvNeXt, ResNet, HiViT and MixMIM do "
+            "optim_wrapper: layer-wise decay needs a student that knows the depth of its layers, "
+            "as mmpretrain's ViT, DeiT, BEiT, Swin, ConvNeXt, ResNet, HiViT and MixMIM do "
             f"({error.args[0]})."
         ) from error
     except (KeyError, RuntimeError, TypeError, ValueError) as error:

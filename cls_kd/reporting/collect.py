@@ -81,7 +81,7 @@ def _read(file: Path, metric: str) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
-    val = {int(entry["epoch"]): float(entry[metric]) for entry in result["val"]}
+    val = {_moment(entry): float(entry[metric]) for entry in result["val"]}
     best_epoch = max(val, key=lambda epoch: val[epoch]) if val else None
     teachers = [figures[metric] for figures in (result.get("teacher") or {}).values()]
     test = result.get("test")
@@ -102,12 +102,17 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
     }
 
 
+def _moment(entry: dict[str, Any]) -> int:
+    """The epoch of an entry of the history, or the iteration where these were counted."""
+    return int(entry["epoch"] if "epoch" in entry else entry["iter"])
+
+
 def _curve(result: dict[str, Any], metric: str) -> pd.DataFrame:
     entries = [
         {
             "run": str(result["run"]),
             "seed": int(result["seed"]),
-            "epoch": int(entry["epoch"]),
+            "epoch": _moment(entry),
             "val": float(entry[metric]),
         }
         for entry in result["val"]

@@ -54,7 +54,11 @@ def groups(model: Distiller, config: dict[str, Any]) -> dict[str, dict[str, Any]
     """Name of a parameter to its group."""
     wrapper = build_optimizer(model, config)
     names = {id(value): name for name, value in model.named_parameters()}
-    return {names[id(value)]: group for group in wrapper.param_groups for value in group["params"]}
+    return {
+        names[id(value)]: group
+        for group in wrapper.optimizer.param_groups
+        for value in group["params"]
+    }
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -72,7 +76,9 @@ def test_early_layers_of_a_student_learn_more_slowly(name: str) -> None:
     bare = tiny.build(student(name))
     own = build_optimizer(bare, DECAY)
     names = {id(value): key for key, value in bare.named_parameters()}
-    expected = {names[id(g["params"][0])]: (g["lr"], g["weight_decay"]) for g in own.param_groups}
+    expected = {
+        names[id(g["params"][0])]: (g["lr"], g["weight_decay"]) for g in own.optimizer.param_groups
+    }
     assert expected == {
         key.removeprefix("student."): (group["lr"], group["weight_decay"])
         for key, group in found.items()
@@ -80,7 +86,7 @@ def test_early_layers_of_a_student_learn_more_slowly(name: str) -> None:
 
 
 def test_connectors_of_losses_learn_at_the_full_rate() -> None:
-    teacher = dict(network=student("ResNet"), weights="untrained")
+    teacher = dict(network=student("ResNet"), weights="random")
     losses = dict(ce=TaskLoss(), fitnet=FitNetLoss(stage=1))
     model = Distiller(student("ResNet"), losses, teacher, input_shape=(3, 32, 32))
     found = groups(model, DECAY)
