@@ -113,6 +113,6 @@ def test_only_a_finished_run_with_a_greater_length_is_extended(tmp_path: Path) -
     assert is_extended(run_of(tmp_path, epochs=2, **options))
     assert not is_extended(run_of(tmp_path, epochs=2, train_cfg__max_epochs=1))
     assert not is_extended(run_of(tmp_path, epochs=2, randomness__seed=1, **options))
-    with pytest.raises(UserError, match="--resume extends it .* --restart trains it anew"):
+    with pytest.raises(UserError, match=r"--resume extends it .* --restart trains it anew"):
         execute([run_of(tmp_path, epochs=2, **options)])
     assert json.loads((tmp_path / "result.json").read_text())["digest"] == run.digest()

@@ -174,7 +174,7 @@ def test_a_hook_that_cannot_be_built_is_refused(option: str, value: Any, message
 def test_an_unknown_backend_of_the_visualizer_is_refused() -> None:
     cfg = config()
     cfg.visualizer = dict(type="UniversalVisualizer", vis_backends=[dict(type="WandbBackend")])
-    with pytest.raises(UserError, match="there is no backend 'WandbBackend'.*'WandbVisBackend'"):
+    with pytest.raises(UserError, match=r"there is no backend 'WandbBackend'.*'WandbVisBackend'"):
         check_backends(cfg)
 
 

@@ -70,7 +70,7 @@ def test_a_recipe_trains(name: str, finished: Any) -> None:
 
 
 def test_frozen_weights_stay(finished: Any) -> None:
-    place, result = finished("freeze")
+    place, _ = finished("freeze")
     first, last = (
         read_checkpoint(place / name)["state_dict"] for name in ("epoch_10.pth", "epoch_20.pth")
     )
