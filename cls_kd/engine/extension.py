@@ -134,11 +134,12 @@ def _of_schedule(
                 f"{was:.4g}, and is {would_be:.4g} in a run planned with {new})."
             )
     added = after[len(before) :]
-    if added and max(added) > before[-1] * (1 + 1e-9):
+    negligible = 1e-6 * max(before)
+    if added and max(added) > before[-1] + negligible:
         return (
             f"the learning rate has come down to {before[-1]:.4g} and would rise again to "
             f"{max(added):.4g}: param_scheduler says T_max or end for the old length."
         )
-    if added and max(added) <= 1e-6 * max(before):
-        return f"the learning rate would stay at {max(added):.4g}."
+    if added and max(added) <= negligible:
+        return f"the learning rate would stay at {abs(max(added)):.4g}."
     return ""

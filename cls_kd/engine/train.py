@@ -187,8 +187,8 @@ def build_optimizer(model: Distiller, config: Mapping[str, Any]) -> Any:
     except NotImplementedError as error:
         raise UserError(
             "optim_wrapper: layer-wise decay needs a student that knows the depth of its layers, "
-            "as mmpretrain's ViT, DeiT, BEiT, Swin, ConvNeXt, ResNet, HiViT and MixMIM do "
-            f"({error.args[0]})."
+            "as mmpretrain's ViT, DeiT, BEiT, Swin, ConvNeXt, ResNet-50, HiViT and MixMIM do. "
+            + " ".join(map(str, error.args))
         ) from error
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         missing = (

@@ -32,7 +32,7 @@ BACKBONES: dict[str, tuple[dict[str, Any], int]] = {
         dict(type="ConvNeXt", arch=dict(depths=[1, 1, 2, 1], channels=[8, 8, 16, 16])),
         16,
     ),
-    "ResNet": (dict(type="ResNet", depth=18, base_channels=8, stem_channels=8), 64),
+    "ResNet": (dict(type="ResNet", depth=50, base_channels=4, stem_channels=4), 128),
 }
 DECAY = dict(
     type=OptimWrapper,

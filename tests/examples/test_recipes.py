@@ -21,11 +21,13 @@ from cls_kd.errors import UserError
 PAGE = (Path(__file__).parents[2] / "docs/recipes.md").read_text()
 RECIPES = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```$", PAGE, re.M | re.S))
 PACKAGES = {"weights_and_biases": "wandb", "ml_flow": "mlflow"}
+EPOCHS = {"swa": 16, "early_stopping": 20, "steps": 12}
+"""Epochs of the recipes that need more than four."""
 TRAINED = [name for name in RECIPES if name not in PACKAGES]
 
 
 def printed(name: str, folder: Path) -> Config:
-    """The student's run of a recipe: two steps an epoch, and a teacher that was not trained."""
+    """The student's run of a recipe: one step an epoch, and a teacher that was not trained."""
     path = folder / f"{name}.py"
     path.write_text(RECIPES[name])
     run = plan(load_config(path, method="kd"), folder)[-1]
@@ -38,6 +40,14 @@ def printed(name: str, folder: Path) -> Config:
             "console_log_level": "ERROR",
         }
     )
+    if "max_epochs" not in run.cfg.train_cfg:
+        run.cfg.train_dataloader.batch_size = 10
+        return run.cfg
+    run.cfg.train_dataloader.batch_size = 100
+    run.cfg.train_cfg.update(
+        max_epochs=EPOCHS.get(name, 4), val_interval=3 if name == "steps" else 1
+    )
+    run.cfg.default_hooks.checkpoint.interval = 2
     return run.cfg
 
 
@@ -72,7 +82,7 @@ def test_a_recipe_trains(name: str, finished: Any) -> None:
 def test_frozen_weights_stay(finished: Any) -> None:
     place, _ = finished("freeze")
     first, last = (
-        read_checkpoint(place / name)["state_dict"] for name in ("epoch_10.pth", "epoch_20.pth")
+        read_checkpoint(place / name)["state_dict"] for name in ("epoch_2.pth", "epoch_4.pth")
     )
     frozen = [name for name in first if name.startswith("student.backbone.stage1")]
     assert frozen
@@ -116,15 +126,15 @@ def test_events_are_written_for_tensorboard(finished: Any) -> None:
 def test_an_extended_run_is_one_planned_so(finished: Any, tmp_path: Path) -> None:
     """With a milestone beyond its first length."""
     place, result = finished("steps")
-    assert result["epochs"] == 20
+    assert result["epochs"] == 12
     cfg = printed("steps", tmp_path)
-    cfg.train_cfg.max_epochs = 30
+    cfg.train_cfg.max_epochs = 27
     extended, whole = train(cfg, place, resume=True), train(cfg, tmp_path / "whole")
-    assert [entry["epoch"] for entry in extended["train"]] == list(range(1, 31))
+    assert [entry["epoch"] for entry in extended["train"]] == list(range(1, 28))
     for key in ("train", "val", "test", "digest", "checkpoint"):
         assert extended[key] == whole[key]
     one, other = (
-        read_checkpoint(folder / "epoch_30.pth") for folder in (place, tmp_path / "whole")
+        read_checkpoint(folder / "epoch_27.pth") for folder in (place, tmp_path / "whole")
     )
     for key, value in one["state_dict"].items():
         assert torch.equal(value, other["state_dict"][key])
