@@ -141,5 +141,5 @@ def _of_schedule(
             f"{max(added):.4g}: param_scheduler says T_max or end for the old length."
         )
     if added and max(added) <= negligible:
-        return f"the learning rate would stay at {abs(max(added)):.4g}."
+        return "the learning rate would stay at 0."
     return ""
