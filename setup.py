@@ -44,6 +44,8 @@ setup(
     extras_require={
         "digits": ["scikit-learn>=1.5"],  # the data of configs/digits
         "export": ["torch>=2.8", "onnx>=1.19", "onnxruntime>=1.20", "onnxscript>=0.7"],
+        "mlflow": ["mlflow>=2.9"],  # a recipe of docs/recipes.md
+        "wandb": ["wandb>=0.16"],  # likewise
         "timm": ["timm>=1.0.20"],  # networks from timm
     },
     classifiers=[

@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from typing import Any
 
 from mmengine.registry import Registry
 
@@ -59,12 +60,12 @@ def _child(parent: Registry, *locations: str) -> ChildRegistry:
     )
 
 
-MODELS = _child(mmpretrain.MODELS, "models", "modules", "losses", "distillers", "data")
+MODELS = _child(mmpretrain.MODELS, "models", "distillers", "data")
 DATASETS = _child(mmpretrain.DATASETS, "data")
 TRANSFORMS = _child(mmpretrain.TRANSFORMS, "data")
 DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS, "data")
 BATCH_AUGMENTS = _child(mmpretrain.BATCH_AUGMENTS, "data")
-SCHEDULES = _child(mmpretrain.TASK_UTILS, "modules")
+SCHEDULES = _child(mmpretrain.TASK_UTILS, "distillers")
 HOOKS = _child(mmpretrain.HOOKS, "engine")
 RUNNERS = _child(mmpretrain.RUNNERS, "engine")
 OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, "engine")
@@ -85,3 +86,13 @@ WEIGHT_INITIALIZERS = _child(mmpretrain.WEIGHT_INITIALIZERS)
 EVALUATORS = _child(mmpretrain.EVALUATORS)
 VISUALIZERS = _child(mmpretrain.VISUALIZERS)
 VISBACKENDS = _child(mmpretrain.VISBACKENDS)
+
+
+def resolve(registry: Registry, kind: Any) -> Any:
+    """The class or function that ``type=`` of a config stands for; None where there is none.
+
+    Args:
+        registry: Where names are looked up.
+        kind: A name, a dotted name, or the class itself.
+    """
+    return registry.get(kind) if isinstance(kind, str) else kind

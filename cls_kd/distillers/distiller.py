@@ -14,10 +14,12 @@ from cls_kd.adapters.samples import SampleBatch, Samples
 from cls_kd.core.distiller import Losses
 from cls_kd.core.terms import LossConfig, build_terms
 from cls_kd.distillers.build_loss import build_registered_loss, build_registered_schedule
+from cls_kd.distillers.freezing import freeze
 from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
 from cls_kd.distillers.teacher import Teacher
 from cls_kd.registry import MODELS
+from cls_kd.signals.heads import describe
 
 TeacherConfig = Mapping[str, Any] | Teacher
 
@@ -39,6 +41,8 @@ class Distiller(core.Distiller, BaseModel):
             the engine fills it from the data.
         student_weights: Initial weights of the student, as a teacher's ``weights``. Default: its
             own initialization.
+        student_frozen: Names (patterns with ``*``) of the student's modules and parameters that are
+            not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
         student_taps: Places that differ from what the student declares (see ``signals.taps``).
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
@@ -57,6 +61,7 @@ class Distiller(core.Distiller, BaseModel):
         num_samples: int | None = None,
         classes: Sequence[str] | None = None,
         student_weights: str | Mapping[str, Any] | None = None,
+        student_frozen: Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
@@ -64,6 +69,7 @@ class Distiller(core.Distiller, BaseModel):
         BaseModel.__init__(self, _build_preprocessor(data_preprocessor), init_cfg)
         terms = build_terms(losses, build_registered_loss, build_registered_schedule)
         network, notes = _build_student(student, student_weights)
+        self._in_eval_mode = freeze(network, student_frozen)
         self._connect(terms, network, _build_teachers(teacher), student_taps)
         if hasattr(self.data_preprocessor, "follow"):
             self.data_preprocessor.follow(self.time)
@@ -98,6 +104,27 @@ class Distiller(core.Distiller, BaseModel):
         return self.step(
             SampleBatch(images, labels, self.num_classes, pairs=pair_inputs, time=self.time)
         )
+
+    def train(self, mode: bool = True) -> Distiller:
+        """As PyTorch's; frozen modules stay in eval mode."""
+        super().train(mode)
+        for module in self._in_eval_mode:
+            module.eval()
+        return self
+
+    def get_layer_depth(self, param_name: str) -> tuple[int, int]:
+        """Depth of a parameter and number of depths, for layer-wise learning-rate decay.
+
+        The student's own; the parameters of losses count as its last layer, at the full rate.
+
+        Raises:
+            NotImplementedError: The student does not know its depths.
+        """
+        depth_of = getattr(self.student, "get_layer_depth", None)
+        if depth_of is None:
+            raise NotImplementedError(f"{describe(self.student)} has no get_layer_depth")
+        depth, depths = depth_of(param_name.removeprefix("student."))
+        return (depth if param_name.startswith("student.") else depths - 1), depths
 
     def teacher_step(self, data: Any, index: int = 0) -> list[DataSample]:
         """As ``val_step``, by a teacher: its predictions on a batch of data."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -23,17 +23,8 @@ from cls_kd.data.reading import name_unreadable
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
-from cls_kd.engine.hooks import (
-    BundledRuntimeInfoHook,
-    EpochSeedHook,
-    HistoryHook,
-    MissedValidationHook,
-    RunSummaryHook,
-    SafeCheckpointHook,
-    SameBuffersHook,
-    TeacherHook,
-    TrainingTimeHook,
-)
+from cls_kd.engine.hook_list import complete_hooks
+from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
 from cls_kd.registry import RUNNERS
 
@@ -96,19 +87,9 @@ class DistillRunner(Runner):
             keep_freed_memory()
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
-        """MMEngine's and this project's; a config may change or drop any."""
-        own = {
-            "runtime_info": {"type": BundledRuntimeInfoHook},
-            "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},
-            "epoch_seed": {"type": EpochSeedHook},
-            "run_summary": {"type": RunSummaryHook},
-            "teacher": {"type": TeacherHook},
-            "same_buffers": {"type": SameBuffersHook},
-            "history": {"type": HistoryHook},
-            "missed_validation": {"type": MissedValidationHook},
-            "training_time": {"type": TrainingTimeHook},
-        }
-        super().register_default_hooks({**own, **(hooks or {})})
+        """MMEngine's and this project's, as the config changes them (``complete_hooks``)."""
+        for hook in complete_hooks(hooks).values():
+            self.register_hook(hook)
 
     def close(self) -> None:
         """Close the log files; several runs may share one process."""
@@ -158,6 +139,47 @@ class DistillRunner(Runner):
         self._has_loaded = True
         self.logger.info(f"Loaded {filename}")
         return checkpoint
+
+    def resume(self, *args: Any, **options: Any) -> None:
+        """As MMEngine's; where the length has changed, schedules follow the new one.
+
+        ``check_extension`` has shown that so far they are the same.
+        """
+        super().resume(*args, **options)
+        key = "max_iters" if isinstance(self.train_loop, IterBasedTrainLoop) else "max_epochs"
+        length, planned = getattr(self, key), self.message_hub.runtime_info.get(key)
+        if planned in (None, length) or not self.cfg.get("param_scheduler"):
+            return
+        epoch_length = len(self.train_dataloader)
+        self.logger.info(f"{key} was {planned} and is {length} now.")
+        schedulers = restart_schedule(
+            self.cfg, self.optim_wrapper, length=length, epoch_length=epoch_length
+        )
+        self.param_schedulers = schedulers
+        play(
+            schedulers,
+            self.optim_wrapper,
+            iterations=self.iter,
+            epoch_length=epoch_length,
+        )
+
+    def test_checkpoint(self) -> dict[str, Any] | None:
+        """Metrics on the test data of the weights in the last checkpoint; None without test data.
+
+        Hooks such as ``EMAHook`` change what a checkpoint holds: testing it, and not the model in
+        memory, makes the figure that of the network that everybody loads.
+        """
+        if self.test_loop is None:
+            return None
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        name = Path(self.message_hub.runtime_info.get("last_ckpt") or "").name
+        if name and is_main_process():
+            path = str(Path(self.work_dir, name))
+            model.load_state_dict(weights_in(read_checkpoint(path), path))
+        # Other machines need not see the file.
+        for weight in model.state_dict().values():
+            broadcast(weight)
+        return self.test()
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any) -> None:
         """Write under a temporary name, then rename: a reader sees all of it or none."""

@@ -255,9 +255,9 @@ def check_unchanged(run: Run) -> bool:
 def begin(run: Run, *, resume: bool) -> None:
     """Write the run's config; without ``resume``, forget what an earlier try left behind."""
     run.work_dir.mkdir(parents=True, exist_ok=True)
+    (run.work_dir / RESULT).unlink(missing_ok=True)
     if not resume:
-        for name in (RESULT, "last_checkpoint"):
-            (run.work_dir / name).unlink(missing_ok=True)
+        (run.work_dir / "last_checkpoint").unlink(missing_ok=True)
     write_atomically(run.work_dir / CONFIG, run.text())
 
 

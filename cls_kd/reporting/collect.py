@@ -114,7 +114,7 @@ def _choose(metric: str | None, results: Mapping[Path, dict[str, Any]]) -> str:
 
 
 def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
-    val = {int(entry["epoch"]): float(entry[metric]) for entry in _validated(result, metric)}
+    val = {_moment(entry): float(entry[metric]) for entry in _validated(result, metric)}
     best_epoch = max(val, key=lambda epoch: val[epoch]) if val else None
     teachers = [
         figures[metric] for figures in (result.get("teacher") or {}).values() if metric in figures
@@ -143,12 +143,17 @@ def _validated(result: dict[str, Any], metric: str) -> list[dict[str, Any]]:
     return result["val"] if any(metric in entry for entry in result["val"]) else []
 
 
+def _moment(entry: dict[str, Any]) -> int:
+    """The epoch of an entry of the history, or the iteration where these were counted."""
+    return int(entry["epoch"] if "epoch" in entry else entry["iter"])
+
+
 def _curve(result: dict[str, Any], metric: str) -> pd.DataFrame:
     entries = [
         {
             "run": str(result["run"]),
             "seed": int(result["seed"]),
-            "epoch": int(entry["epoch"]),
+            "epoch": _moment(entry),
             "val": float(entry[metric]),
         }
         for entry in _validated(result, metric)

@@ -20,10 +20,21 @@ class SafeCheckpointHook(CheckpointHook):
     """Write the new checkpoint, point to it, and only then remove the one that is too many.
 
     MMEngine's removes first: a kill in between leaves no checkpoint, or a pointer to a lost one.
+    The weights that training ends with are always saved.
 
     Raises:
         DivergedError: A weight is NaN or infinite, so that nobody could go on from there.
     """
+
+    def after_train(self, runner: Runner) -> None:
+        """Save where training stopped between two checkpoints, as early stopping does."""
+        done = runner.epoch if self.by_epoch else runner.iter
+        last = Path(runner.message_hub.runtime_info.get("last_ckpt") or "").name
+        if done > 0 and last != self.filename_tmpl.format(done):
+            runner.logger.info("Saving a checkpoint of the weights that training ended with.")
+            meta = {"epoch": runner.epoch, "iter": runner.iter}
+            self._save_checkpoint_with_step(runner, done, meta)
+        super().after_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         check_finite(runner)
