@@ -94,12 +94,12 @@ class Distiller(BaseModel):
         student = {**self.source.run(inputs), **self.source.functions(data_samples)}
         student |= self.source.on_pairs(batch)
         teachers = [{**one(inputs), **one.source.functions(data_samples)} for one in self.teachers]
-        progress = batch.progress
+        time = (batch.progress, batch.epoch, batch.max_epochs)
         terms: Losses = {}
         for name, loss in self.losses.items():
             see = _Provider(batch, student, teachers, self._teacher_of[name])
             value = loss(**{signal: see(signal) for signal in loss.signals})
-            terms.update(_weighted(name, value, loss.schedule(progress)))
+            terms.update(_weighted(name, value, loss.schedule(*time)))
         return terms
 
     def teacher_step(self, data: Any, place: int = 0) -> list[DataSample]:

@@ -79,6 +79,20 @@ def test_weights_follow_the_progress_of_the_runner(step: int, weight: float) -> 
     assert torch.isclose(terms["fig.norm"], 100 * square)
 
 
+def test_a_warmup_by_epochs_counts_those_of_the_runner() -> None:
+    """In the second of 40 epochs, 20 of them warm: 2/20, whatever the step."""
+    model = tiny.distiller(
+        {"ce": CE, "fig": Figures(weight=dict(type="EpochWarmup", until=0.5, value=4.0))}
+    )
+    hub = MessageHub.get_current_instance()
+    inputs, samples = tiny.batch()
+    for step in (10, 19):
+        hub.update_info_dict({"iter": step, "max_iters": 400, "epoch": 1, "max_epochs": 40})
+        terms = model(inputs, samples, mode="loss")
+        square = model.student(inputs).square().mean()
+        assert torch.isclose(terms["fig.loss_b"], 0.4 * 2 * square)
+
+
 def test_a_weight_of_zero_still_gives_every_parameter_a_gradient() -> None:
     model = tiny.distiller(
         {"ce": CE, "fit": dict(type=FitNetLoss, weight=0.0)}, teacher=tiny.teacher()

@@ -5,4 +5,5 @@ with read_base():
     from ....methods.crd import *
     from ....pairs.imagenet.resnet34_resnet18 import *
 
+losses["crd"].update(draws="independent")
 model["losses"] = losses
