@@ -59,8 +59,8 @@ def _resizing_convolution(student: Sequence[int], teacher: Sequence[int]) -> nn.
     if all(2 * ours == theirs for ours, theirs in sizes):
         return nn.ConvTranspose2d(*channels, 4, stride=2, padding=1, bias=False)
     if all(ours >= theirs for ours, theirs in sizes):
-        kernel = tuple(1 + ours - theirs for ours, theirs in sizes)
-        return nn.Conv2d(*channels, kernel, bias=False)
+        height, width = (1 + ours - theirs for ours, theirs in sizes)
+        return nn.Conv2d(*channels, (height, width), bias=False)
     return nn.Conv2d(*channels, 1, bias=False)
 
 

@@ -60,7 +60,8 @@ class SRRLLoss(DistillLoss):
     def build(self, shapes: ShapeFacts) -> None:
         student, teacher = shapes.one("student_feature"), shapes.one("teacher_feature")
         self.connector = ConvConnector(student[0], teacher[0])
-        nn.init.kaiming_normal_(self.connector[0].weight, mode="fan_out")
+        for convolution in self.connector[:1].parameters():
+            nn.init.kaiming_normal_(convolution, mode="fan_out")
 
     def forward(
         self,
