@@ -39,6 +39,7 @@ BATCH_AUGMENTS = _child(mmpretrain.BATCH_AUGMENTS, "data")
 SCHEDULES = _child(mmpretrain.TASK_UTILS, "modules")
 HOOKS = _child(mmpretrain.HOOKS, "engine")
 RUNNERS = _child(mmpretrain.RUNNERS, "engine")
+PARAM_SCHEDULERS = _child(mmpretrain.PARAM_SCHEDULERS, "engine")
 OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, "engine")
 METRICS = _child(mmpretrain.METRICS, "evaluation")
 # Functions: finished runs in, a section of a report out.
@@ -55,7 +56,6 @@ OTHERS = [
         mmpretrain.LOG_PROCESSORS,
         mmpretrain.OPTIMIZERS,
         mmpretrain.OPTIM_WRAPPER_CONSTRUCTORS,
-        mmpretrain.PARAM_SCHEDULERS,
         mmpretrain.MODEL_WRAPPERS,
         mmpretrain.WEIGHT_INITIALIZERS,
         mmpretrain.EVALUATORS,

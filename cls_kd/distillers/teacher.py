@@ -31,7 +31,8 @@ class Teacher(nn.Module):
     """A network that teaches and never learns.
 
     Whatever ``train()`` is called on it or on the distiller, it stays in eval mode (batch norm
-    statistics, dropout). A copy of the distiller (an EMA) shares it instead of copying it.
+    statistics, dropout), unless ``train_mode`` asks for the opposite. A copy of the distiller (an
+    EMA) shares it instead of copying it.
 
     Args:
         network: Config or name of a classifier (see ``distillers.networks``).
@@ -44,6 +45,9 @@ class Teacher(nn.Module):
             with another normalisation than the student's. Default: the one that the network brings
             along, if any, else the student's.
         taps: Places that differ from what the network declares (see ``signals.taps``).
+        train_mode: Run the network in training mode in training steps: batch norm by the batch,
+            dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
+            reproduce its figures with (docs/protocols.md). Default: eval mode.
 
     Raises:
         UserError: No weights, or weights that do not fit.
@@ -60,9 +64,13 @@ class Teacher(nn.Module):
         name: str | None = None,
         data_preprocessor: Mapping[str, Any] | None = None,
         taps: Mapping[str, str | tuple[str, ...]] | None = None,
+        train_mode: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.note = _built(network, weights)
+        if train_mode:
+            self.note += " It runs in TRAINING MODE (train_mode=True): its batch statistics drift."
+        self.train_mode = train_mode
         self.network.requires_grad_(False)
         self.name = name
         self.taps = taps
@@ -104,8 +112,8 @@ class Teacher(nn.Module):
         """The signals that were asked for; the network does not run where none was."""
         if not self.source.tensors:
             return {}
-        if self.network.training:
-            self.network.eval()
+        if self.network.training != self.train_mode:
+            self.network.train(self.train_mode)
         return self.source.run(self.see(inputs))
 
     def digest(self) -> str:

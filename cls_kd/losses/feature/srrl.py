@@ -60,8 +60,8 @@ class SRRLLoss(DistillLoss):
     def build(self, shapes: ShapeFacts) -> None:
         student, teacher = shapes.one("student_feature"), shapes.one("teacher_feature")
         self.connector = ConvConnector(student[0], teacher[0])
-        for convolution in self.connector[:1].parameters():
-            nn.init.kaiming_normal_(convolution, mode="fan_out")
+        for weight in self.connector[0].parameters():
+            nn.init.kaiming_normal_(weight, mode="fan_out")
 
     def forward(
         self,
