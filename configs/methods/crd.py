@@ -1,4 +1,4 @@
-# CIFAR-100, as HobbitLong/RepDistiller's scripts.
+# CIFAR-100, as HobbitLong/RepDistiller's scripts; ImageNet: draws="independent".
 from cls_kd.losses import CRDLoss, TaskLoss
 
 losses = dict(

@@ -228,14 +228,22 @@ def test_dist_on_imagenet_has_nesterov_and_decays_only_weights() -> None:
     assert cfg["train_dataloader"]["batch_size"] * 8 == 256
 
 
-@pytest.mark.parametrize("method", ["at", "crd", "srrl", "kd"])
-def test_cells_of_mdistiller_s_line_build_with_torchvision_s_teacher(method: str) -> None:
-    cfg = benchmark(method, "resnet50_mobilenet_v1")
+def test_cells_of_mdistiller_s_line_build_with_torchvision_s_teacher() -> None:
+    """The losses of several cells in one distiller, which have the pair in common."""
+    cells = {
+        method: benchmark(method, "resnet50_mobilenet_v1")
+        for method in ("at", "kd", "dkd", "crd", "dist", "srrl", "wsld")
+    }
+    for cfg in cells.values():
+        assert cfg["model"]["teacher"] == dict(
+            network="timm:resnet50.tv_in1k", weights="pretrained"
+        )
+    assert cells["at"]["model"]["losses"]["at"]["stages"] == [(1, 0), (2, 1), (3, 2)]
+    losses = {name: cells[name]["model"]["losses"][name] for name in ("at", "crd", "srrl")}
+    teacher = dict(cells["at"]["model"]["teacher"], weights="random")
+    model = dict(cells["at"]["model"], losses=losses, teacher=teacher, num_samples=50)
     init_default_scope("cls_kd")
-    assert cfg["model"]["teacher"] == dict(network="timm:resnet50.tv_in1k", weights="pretrained")
-    model = dict(cfg["model"], teacher=dict(cfg["model"]["teacher"], weights="random"))
-    model |= dict(data_preprocessor=cfg["data_preprocessor"], num_samples=50)
     built = MODELS.build(dict(model, input_shape=(3, 64, 64)))
-    assert built.teachers[0].source.tensors
-    if method == "at":
-        assert built.losses["at"].stages == [(1, 0), (2, 1), (3, 2)]
+    assert set(built.losses) == set(losses)
+    stages = built.teachers[0].source.measure(torch.zeros(1, 3, 64, 64))["teacher_stages"]
+    assert [stage[0] for stage in stages] == [256, 512, 1024, 2048]
