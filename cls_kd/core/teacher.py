@@ -58,7 +58,8 @@ class Teacher(nn.Module):
     """A network that teaches and never learns.
 
     Whatever ``train()`` is called on it or on the distiller, it stays in eval mode (batch norm
-    statistics, dropout). A copy of the distiller (an EMA) shares it instead of copying it.
+    statistics, dropout), unless ``train_mode`` asks for the opposite. A copy of the distiller (an
+    EMA) shares it instead of copying it.
 
     Args:
         network: A trained classifier.
@@ -75,6 +76,9 @@ class Teacher(nn.Module):
             with one name per line, where they differ from the student's: of its logits, those of
             the student's classes remain, in the student's order. Default: the student's classes.
         class_map: The teacher's name for a class of the student, where the names differ.
+        train_mode: Run the network in training mode in training steps: batch norm by the batch,
+            dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
+            reproduce its figures with (docs/protocols.md). Default: eval mode.
 
     Raises:
         UserError: An option that makes no sense.
@@ -95,10 +99,12 @@ class Teacher(nn.Module):
         interpolation: str = "bicubic",
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
+        train_mode: bool = False,
     ) -> None:
         super().__init__()
         self.name = name
         self.note = describe(network)
+        self.train_mode = train_mode
         self.input_size = checked_size(input_size)
         self.interpolation = checked_interpolation(interpolation)
         self.classes: Names | None = None if classes is None else read_names(classes)
@@ -195,8 +201,8 @@ class Teacher(nn.Module):
         """The signals that were asked for; the network does not run where none is a tensor."""
         signals: dict[str, Any] = {}
         if self.source.tensors:
-            if self.network.training:
-                self.network.eval()
+            if self.network.training != self.train_mode:
+                self.network.train(self.train_mode)
             signals = self.run(self.source, batch.inputs)
         return {**signals, **self.functions(batch)}
 

@@ -46,6 +46,7 @@ class Teacher(core.Teacher):
         classes: See `cls_kd.Teacher`. Default: the names that are known of the weights (see
             ``class_names.known_names``); none: the student's classes.
         class_map: See `cls_kd.Teacher`.
+        train_mode: See `cls_kd.Teacher`.
 
     Raises:
         UserError: No weights, or weights that do not fit; an option that makes no sense.
@@ -63,6 +64,7 @@ class Teacher(core.Teacher):
         interpolation: str = "bicubic",
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
+        train_mode: bool = False,
     ) -> None:
         built, note = _built(network, weights)
         published = weights is not None and weights_config(weights)["source"] == PUBLISHED
@@ -75,8 +77,11 @@ class Teacher(core.Teacher):
             interpolation=interpolation,
             classes=classes,
             class_map=class_map,
+            train_mode=train_mode,
         )
         self.note = note
+        if train_mode:
+            self.note += " It runs in TRAINING MODE (train_mode=True): its batch statistics drift."
         self.classes = self.classes or known_names(built, published=published)
 
     def predict(self, inputs: Tensor, data_samples: Samples) -> list[DataSample]:

@@ -31,10 +31,7 @@ class Constant:
 
 
 class LinearWarmup:
-    """Linear increase from 0 to ``value``, reached at the fraction ``until`` of training.
-
-    DKD's warm-up over 20 of 240 epochs is ``until=20 / 240``.
-    """
+    """Linear increase from 0 to ``value``, reached at the fraction ``until`` of training."""
 
     def __init__(self, *, until: float, value: float = 1.0) -> None:
         self.until = float(until)
@@ -42,6 +39,25 @@ class LinearWarmup:
 
     def __call__(self, time: TrainingTime) -> float:
         return self.value * (min(time.progress / self.until, 1.0) if self.until > 0 else 1.0)
+
+
+class EpochWarmup:
+    """``value * min((epoch + 1) / (until * max_epochs), 1)``: linear, but constant in each epoch.
+
+    DKD's warm-up over 20 of 240 epochs is ``until=20 / 240`` [1]: 1/20 in the whole first epoch, 1
+    from the 20th on, which is up to 1/20 above `LinearWarmup`. Where training counts iterations and
+    not epochs, it is ``value`` throughout.
+
+    [1] megvii-research/mdistiller@a08d46f:mdistiller/distillers/DKD.py, where epochs count from 1.
+    """
+
+    def __init__(self, *, until: float, value: float = 1.0) -> None:
+        self.until = float(until)
+        self.value = float(value)
+
+    def __call__(self, time: TrainingTime) -> float:
+        warm = self.until * time.max_epochs
+        return self.value * (min((time.epoch + 1) / warm, 1.0) if warm > 0 else 1.0)
 
 
 class GaussianRampUp:
@@ -70,7 +86,9 @@ class Window:
         return self.value if self.start <= time.progress < self.end else 0.0
 
 
-SCHEDULES = {kind.__name__: kind for kind in (Constant, LinearWarmup, GaussianRampUp, Window)}
+SCHEDULES = {
+    kind.__name__: kind for kind in (Constant, EpochWarmup, GaussianRampUp, LinearWarmup, Window)
+}
 
 
 def as_schedule(weight: WeightConfig) -> Schedule:

@@ -81,6 +81,19 @@ def test_weights_follow_the_training_time(step: int, weight: float) -> None:
     assert torch.isclose(terms["fig.norm"], 100 * square)
 
 
+def test_a_warmup_by_epochs_counts_those_of_the_runner() -> None:
+    """In the second of 40 epochs, 20 of them warm: 2/20, whatever the step."""
+    weight = dict(type="EpochWarmup", until=0.5, value=4.0)
+    model = tiny.distiller({"ce": CE, "fig": Term(Figures(), weight)})
+    inputs, samples = tiny.batch()
+    for step in (10, 19):
+        model.time.step, model.time.max_steps = step, 400
+        model.time.epoch, model.time.max_epochs = 1, 40
+        terms = model(inputs, samples, mode="loss")
+        square = model.student(inputs).square().mean()
+        assert torch.isclose(terms["fig.loss_b"], 0.4 * 2 * square)
+
+
 def test_a_weight_of_zero_still_gives_every_parameter_a_gradient() -> None:
     model = tiny.distiller(
         {"ce": CE, "fit": dict(type=FitNetLoss, weight=0.0)}, teacher=tiny.teacher()

@@ -6,7 +6,15 @@ import math
 
 import pytest
 
-from cls_kd.modules import Constant, GaussianRampUp, LinearWarmup, Schedule, Window, as_schedule
+from cls_kd.modules import (
+    Constant,
+    EpochWarmup,
+    GaussianRampUp,
+    LinearWarmup,
+    Schedule,
+    Window,
+    as_schedule,
+)
 from cls_kd.signals import TrainingTime
 
 
@@ -23,9 +31,25 @@ def test_linear_warmup() -> None:
     assert [at(schedule, t) for t in (0.0, 0.05, 0.1, 0.2, 1.0)] == pytest.approx([0, 1, 2, 4, 4])
 
 
-@pytest.mark.parametrize("schedule", [LinearWarmup(until=0.0), GaussianRampUp(until=0.0)])
-def test_no_time_to_warm_up(schedule: LinearWarmup | GaussianRampUp) -> None:
+@pytest.mark.parametrize(
+    "schedule", [LinearWarmup(until=0.0), EpochWarmup(until=0.0), GaussianRampUp(until=0.0)]
+)
+def test_no_time_to_warm_up(schedule: Schedule) -> None:
     assert [at(schedule, t) for t in (0.0, 0.5)] == [1.0, 1.0]
+
+
+def test_epoch_warmup_is_that_of_dkd_s_source() -> None:
+    """megvii-research/mdistiller: min(epoch / 20, 1) in epoch 1 to 240, whatever the step."""
+    schedule = EpochWarmup(until=20 / 240)
+    for epoch in range(1, 241):
+        expected = min(epoch / 20, 1.0)
+        for step in (0.0, 0.5, 0.99):
+            steps = round((epoch - 1 + step) * 100)
+            time = TrainingTime(epoch - 1, max_epochs=240, step=steps, max_steps=24000)
+            assert schedule(time) == pytest.approx(expected, abs=1e-12)
+    short = TrainingTime(epoch=0, max_epochs=20)
+    assert EpochWarmup(until=1 / 10, value=9.0)(short) == pytest.approx(4.5)
+    assert EpochWarmup(until=20 / 240, value=9.0)(TrainingTime()) == 9.0, "no epochs to count"
 
 
 def test_gaussian_ramp_up() -> None:

@@ -39,11 +39,7 @@ class MGDLoss(DistillLoss):
         7e-5 on ImageNet, 1.2e-3 on CIFAR-100; small because the loss is a sum over the whole map.
     """
 
-    def __init__(
-        self,
-        *,
-        mask_ratio: float = 0.15,
-    ) -> None:
+    def __init__(self, *, mask_ratio: float = 0.15) -> None:
         super().__init__()
         if not 0 <= mask_ratio < 1:
             raise UserError(f"MGDLoss: mask_ratio must be in [0, 1), not {mask_ratio!r}.")

@@ -38,13 +38,7 @@ class DISTLoss(DistillLoss):
         2 in the authors' recipes.
     """
 
-    def __init__(
-        self,
-        *,
-        beta: float = 1.0,
-        gamma: float = 1.0,
-        temperature: float = 1.0,
-    ) -> None:
+    def __init__(self, *, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
         super().__init__()
         check_not_negative(self, beta=beta, gamma=gamma)
         check_positive(self, temperature=temperature)

@@ -37,13 +37,7 @@ class DKDLoss(DistillLoss):
         temperature: T. Default: CIFAR-100; on ImageNet 1.
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 8.0,
-        temperature: float = 4.0,
-    ) -> None:
+    def __init__(self, *, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0) -> None:
         super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         check_positive(self, temperature=temperature)

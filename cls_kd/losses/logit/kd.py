@@ -29,11 +29,7 @@ class KDLoss(DistillLoss):
         temperature: T. Default: the usual 4 of CIFAR-100; on ImageNet 1 is usual.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 4.0,
-    ) -> None:
+    def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature

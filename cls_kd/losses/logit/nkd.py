@@ -35,12 +35,7 @@ class NKDLoss(DistillLoss):
         gamma: gamma. Default: ImageNet, convolutional networks; 3.5 for that CIFAR-100 pair.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 1.0,
-        gamma: float = 1.5,
-    ) -> None:
+    def __init__(self, *, temperature: float = 1.0, gamma: float = 1.5) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         check_not_negative(self, gamma=gamma)

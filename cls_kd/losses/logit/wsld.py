@@ -38,11 +38,7 @@ class WSLDLoss(DistillLoss):
         2.5 on ImageNet, 2.25 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 2.0,
-    ) -> None:
+    def __init__(self, *, temperature: float = 2.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature

@@ -31,11 +31,7 @@ class DMLLoss(DistillLoss):
         temperature: T. Default: the paper's.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 1.0,
-    ) -> None:
+    def __init__(self, *, temperature: float = 1.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature

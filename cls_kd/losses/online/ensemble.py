@@ -35,12 +35,7 @@ class EnsembleDistillationLoss(DistillLoss):
             the branches that a target is made of.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 3.0,
-        detach: bool = True,
-    ) -> None:
+    def __init__(self, *, temperature: float = 3.0, detach: bool = True) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature

@@ -44,12 +44,7 @@ class KDCLLoss(DistillLoss):
         temperature: T. Default: ours.
     """
 
-    def __init__(
-        self,
-        *,
-        mode: str = "minlogit",
-        temperature: float = 3.0,
-    ) -> None:
+    def __init__(self, *, mode: str = "minlogit", temperature: float = 3.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         if mode not in TARGETS:

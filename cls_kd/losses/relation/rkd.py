@@ -34,12 +34,7 @@ class RKDLoss(DistillLoss):
         angle_weight: w_a. Default: the usual 50 of CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        distance_weight: float = 25.0,
-        angle_weight: float = 50.0,
-    ) -> None:
+    def __init__(self, *, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()
         check_not_negative(self, distance_weight=distance_weight, angle_weight=angle_weight)
         self.distance_weight = distance_weight

@@ -34,11 +34,7 @@ class CSKDLoss(DistillLoss):
         lambda; 1 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 4.0,
-    ) -> None:
+    def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature

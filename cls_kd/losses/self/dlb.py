@@ -44,11 +44,7 @@ class DLBLoss(DistillLoss):
         alpha; 1 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 3.0,
-    ) -> None:
+    def __init__(self, *, temperature: float = 3.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature

@@ -45,12 +45,7 @@ class TfKDRegularizationLoss(DistillLoss):
         alpha of the paper.
     """
 
-    def __init__(
-        self,
-        *,
-        correct_prob: float = 0.99,
-        temperature: float = 20.0,
-    ) -> None:
+    def __init__(self, *, correct_prob: float = 0.99, temperature: float = 20.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature, correct_prob=correct_prob)
         if correct_prob > 1:

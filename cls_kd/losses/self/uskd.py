@@ -20,13 +20,7 @@ _EPS = 1e-6
 class USKDTerms(DistillLoss):
     """What the two forms share; they differ in where the weak logits come from."""
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 0.1,
-        mu: float = 0.005,
-    ) -> None:
+    def __init__(self, *, alpha: float = 1.0, beta: float = 0.1, mu: float = 0.005) -> None:
         super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta, mu=mu)
         self.alpha = alpha

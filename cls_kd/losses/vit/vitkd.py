@@ -45,13 +45,7 @@ class ViTKDLoss(DistillLoss):
         mask_ratio: lambda. Default: ImageNet.
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 3e-5,
-        beta: float = 3e-6,
-        mask_ratio: float = 0.5,
-    ) -> None:
+    def __init__(self, *, alpha: float = 3e-5, beta: float = 3e-6, mask_ratio: float = 0.5) -> None:
         super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         if not 0 < mask_ratio < 1:
