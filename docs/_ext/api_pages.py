@@ -8,9 +8,10 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
+from restructured_text import heading, join, table
+
 import cls_kd
 from cls_kd.losses import DistillLoss
-from restructured_text import heading, join, table
 
 # Modules that stand for themselves: no package exports what they hold.
 _MODULES = ("errors", "registry")

@@ -56,9 +56,7 @@ def parse(name: str, docstring: str, options: Collection[str] = ()) -> LossDocst
     summary, _, rest = text.partition("\n")
     paper = _PAPER.search(rest)
     introduction, parts = _split(_SECTION, rest)
-    sections = {
-        match[1] or match[2]: textwrap.dedent(part).strip("\n ") for match, part in parts
-    }
+    sections = {match[1] or match[2]: textwrap.dedent(part).strip("\n ") for match, part in parts}
     parsed = LossDocstring(
         summary=summary.strip(),
         paper=paper[1].strip() if paper else "",

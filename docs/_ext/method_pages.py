@@ -9,16 +9,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import cls_kd.losses
 import loss_docstrings
 import numpy as np
-from cls_kd.engine.benchmarks import FOLDER as BENCHMARKS
+from loss_docstrings import NO_PAPER, LossDocstring
+from restructured_text import code, escaped, heading, join, table, with_links
+
+import cls_kd.losses
 from cls_kd.engine.benchmarks import Cell, read_cells
 from cls_kd.engine.catalogue import Entry, catalogue
 from cls_kd.engine.compose import known_methods
 from cls_kd.signals import VOCABULARY
-from loss_docstrings import NO_PAPER, LossDocstring
-from restructured_text import code, escaped, heading, join, table, with_links
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE_VALUES = ROOT / "tests" / "reference_values"
@@ -126,7 +126,7 @@ def index_page(
     return join(
         heading("Methods"),
         "Each method is a loss; a config in ``configs/methods`` combines it with the task loss and "
-        "sets the published options. ``--method NAME`` puts it in place of the losses of any config.",
+        "sets the published options. ``--method NAME`` replaces the losses of any config by those.",
         *blocks,
         ".. toctree::\n   :hidden:\n\n" + "\n".join(f"   {entry.name}" for entry in entries),
     )
@@ -213,8 +213,11 @@ def _signals(entry: Entry, docstring: LossDocstring) -> str:
 def _options(entry: Entry, docstring: LossDocstring) -> str:
     weight = docstring.arguments.get("weight", "").removeprefix("See the base class").strip(" ;.")
     rows = [
-        [code(name), code(repr(value)) if value != "required" else "required"]
-        + [escaped(docstring.arguments[name])]
+        [
+            code(name),
+            code(repr(value)) if value != "required" else "required",
+            escaped(docstring.arguments[name]),
+        ]
         for name, value in entry.options.items()
     ]
     usual = f" In the paper: {escaped(weight)}." if weight else ""
@@ -250,7 +253,7 @@ def _checks(entry: Entry) -> str:
             "or random parts. It is compared with an independent version of the formula; "
             "``tests/losses/test_reference_values.py`` names the test."
         )
-    sources = "; ".join(escaped(source) for source in dict.fromkeys(references))
+    sources = "; ".join(with_links(source) for source in dict.fromkeys(references))
     return (
         f"Values and gradients are compared with {len(references)} sets of reference values "
         f"(``tests/losses/test_reference_values.py``). Source: {sources}."

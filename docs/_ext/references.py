@@ -12,6 +12,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+
 def redirect(app: Sphinx, name: str, source: list[str]) -> None:
     """Point links to files of the repository that are pages of the site to these pages."""
     if str(app.env.doc2path(name)).endswith(".md") and not name.startswith("project/"):
@@ -32,7 +33,9 @@ def plain_text(
     # "Returns:" takes the text before a colon for a type, also where it is the begin of a sentence.
     if " " in target:
         return content
-    names = (target, f"{node.get('py:module')}.{target}", f"builtins.{target}")
+    # An annotation that autodoc cannot evaluate arrives in pieces: "dict[str", "Run]".
+    name = target.partition("[")[0].rstrip("]")
+    names = (name, f"{node.get('py:module')}.{name}", f"builtins.{name}")
     return content if any(_exists(name) for name in names) else None
 
 

@@ -6,9 +6,11 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
-_SPECIAL = re.compile(r"([\\*`|_])")
+# Markup within text; "@", because name@commit would become an address of electronic mail; and a
+# letter or number with a period at the beginning, which would become a list.
+_SPECIAL = re.compile(r"([\\*`|_@]|(?<=^\w)\.)")
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
-_GITHUB = re.compile(r"^([\w.-]+/[\w.-]+)(?:@(\w+))?(?::([\w./-]+))?")
+_GITHUB = re.compile(r"^([\w.-]+/[\w.-]+)(?:@(\w+))?(?::([\w./-]*\w))?")
 
 
 def heading(title: str, level: int = 0) -> str:
@@ -24,9 +26,7 @@ def code(text: str) -> str:
 def escaped(text: str) -> str:
     """Text in which no character is taken for markup; inline code is kept."""
     parts = re.split(r"(``.+?``)", text)
-    return "".join(
-        part if part.startswith("``") else _SPECIAL.sub(r"\\\1", part) for part in parts
-    )
+    return "".join(part if part.startswith("``") else _SPECIAL.sub(r"\\\1", part) for part in parts)
 
 
 def with_links(text: str) -> str:
