@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 
-_SECTION = re.compile(r"^(?:\[(\d+)\] |(Shapes|Args|Raises|Attributes|Example):\n)", re.M)
+_SECTION = re.compile(r"^(?:\[(\d+)\] |(Shapes|Args|Weight|Raises|Attributes|Example):\n)", re.M)
 _PAPER = re.compile(r"^Paper: (.+)$", re.M)
 _ITEM = re.compile(r"^(\S[^:\n]*): ", re.M)
 NO_PAPER = "none"
@@ -30,6 +30,7 @@ class LossDocstring:
         code: The authors' code, and how this implementation differs from it; empty likewise.
         shapes: Signals, as they are grouped there, to their shape.
         arguments: Argument to its meaning.
+        weight: The weight that the paper uses; empty where it is 1 or none is named.
     """
 
     summary: str
@@ -39,6 +40,7 @@ class LossDocstring:
     code: str
     shapes: dict[str, str]
     arguments: dict[str, str]
+    weight: str
 
 
 def parse(name: str, docstring: str, options: Collection[str] = ()) -> LossDocstring:
@@ -65,6 +67,7 @@ def parse(name: str, docstring: str, options: Collection[str] = ()) -> LossDocst
         code=_one_line(sections.get("1", "")),
         shapes=_items(sections.get("Shapes", "")),
         arguments=_items(sections.get("Args", "")),
+        weight=_one_line(sections.get("Weight", "")),
     )
     missing = _missing(parsed, options)
     if missing:

@@ -211,7 +211,6 @@ def _signals(entry: Entry, docstring: LossDocstring) -> str:
 
 
 def _options(entry: Entry, docstring: LossDocstring) -> str:
-    weight = docstring.arguments.get("weight", "").removeprefix("See the base class").strip(" ;.")
     rows = [
         [
             code(name),
@@ -220,11 +219,11 @@ def _options(entry: Entry, docstring: LossDocstring) -> str:
         ]
         for name, value in entry.options.items()
     ]
-    usual = f" In the paper: {escaped(weight)}." if weight else ""
+    usual = f" Usual weight: {escaped(docstring.weight)}" if docstring.weight else ""
     return join(
-        table(["option", "default", "meaning"], rows, [20, 15, 65]) if rows else "",
-        f"{'Like' if rows else 'None of its own. Like'} every loss it takes ``weight``, a number "
-        f"or a :doc:`schedule </losses>`, and ``teacher``.{usual}",
+        table(["option", "default", "meaning"], rows, [20, 15, 65]) if rows else "None of its own.",
+        "In a config, every loss also takes ``weight``, a number or a :doc:`schedule </losses>`, "
+        f"and ``teacher``, which chooses one of several teachers.{usual}",
     )
 
 
