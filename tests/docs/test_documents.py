@@ -21,10 +21,17 @@ from cls_kd.losses import DistillLoss
 from cls_kd.signals import VOCABULARY, ShapeFacts
 
 ROOT = Path(__file__).parents[2]
+# Written by `make docs`, from files that are checked here or from docstrings.
+GENERATED = {"_build", "api", "methods", "project"}
 PAGES = sorted(
     [
         *ROOT.glob("*.md"),
-        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / ".github").glob("*.md"),
+        *(
+            page
+            for page in (ROOT / "docs").rglob("*.md")
+            if page.relative_to(ROOT / "docs").parts[0] not in GENERATED
+        ),
         *(ROOT / name / "README.md" for name in ("work_dirs",)),
     ]
 )
@@ -34,7 +41,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _INLINE = re.compile(r"`([^`\n]+)`")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-_FILE = re.compile(r"^(?:cls_kd|configs|tests|tools|docs|benchmarks|\.ci)/[\w./]*$")
+_FILE = re.compile(r"^(?:\.github|cls_kd|configs|tests|tools|docs|benchmarks|\.ci)/[\w./]*$")
 _CONFIG_TITLE = re.compile(r"# (configs/[\w/]+\.py)\n")
 # What a reader puts in place of a word.
 _PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<>*]|\.\.\.")

@@ -15,8 +15,15 @@ class USKDTokenLoss(USKDTerms):
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 
-    The formula, [0] and [1] are those of :class:`USKDLoss`. Of B blocks it is number B/2, counted
-    from 1; its first token is the class token.
+    .. math:: L = L_\mathrm{USKD}(z^s, w), \quad w = \mathrm{softmax}(W h_{B/2} + b)
+
+    with L_USKD the formula of :class:`USKDLoss` for the weak distribution w, and h the class token
+    of a block. Of B blocks it is number B/2, counted from 1; its first token is the class token.
+
+    [0] Z. Yang, A. Zeng, Z. Li, T. Zhang, C. Yuan, Y. Li, "From Knowledge Distillation to
+        Self-Knowledge Distillation: A Unified Approach with Normalized Loss and Customized Soft
+        Labels", ICCV 2023, arXiv:2303.13005.
+    [1] As for :class:`USKDLoss`.
 
     Shapes:
         student_logits: (N, K).
