@@ -162,6 +162,7 @@ def test_loggers_are_asked_for_their_package_first(
 def test_loggers_record_offline(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(PACKAGES[name])
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     cfg = printed(name, tmp_path)
     cfg.train_cfg.max_epochs = 1
     train(cfg, tmp_path / "run")
