@@ -40,7 +40,7 @@ demo: $(STAMP)
 
 # Runs that are finished and unchanged are not run again. Two experiments at once: make -j2 papers
 papers: $(PAPERS:%=papers-%)
-	@$(PY) tools/report.py work_dirs/digits/papers $(PAPERS:%=work_dirs/digits/papers/%) --title "Four papers on the digits"
+	@$(PY) tools/report.py $(PAPERS:%=work_dirs/digits/papers/%) --output work_dirs/digits/papers --title "Four papers on the digits"
 
 .PHONY: $(PAPERS:%=papers-%)
 $(PAPERS:%=papers-%): papers-%: $(STAMP)

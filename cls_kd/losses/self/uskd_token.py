@@ -7,11 +7,9 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.functional import grid_side
 from cls_kd.losses.self.uskd import USKDTerms
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class USKDTokenLoss(USKDTerms):
     r"""USKD for vision transformers: the weak logits come from the class token of the middle block.
 
@@ -37,8 +35,6 @@ class USKDTokenLoss(USKDTerms):
         alpha: alpha, weight of the target term. Default: ImageNet.
         beta: beta, weight of the non-target term. Default: ImageNet.
         mu: mu, weight of the weak logits' own loss. Default: ImageNet.
-        weight: See the base class.
-        teacher: See the base class; no signal of it is asked for.
     """
 
     def build(self, shapes: ShapeFacts) -> None:
