@@ -15,6 +15,8 @@ import cls_kd
 
 ROOT = Path(__file__).parents[1]
 SUPPORTED_PYTHON = ("3.10", "3.11", "3.12", "3.13")
+# Experiment trackers: their recipes are tested where they are installed.
+NOT_PINNED = {"mlflow", "wandb"}
 
 
 @pytest.fixture(scope="module")
@@ -85,5 +87,7 @@ def test_every_dependency_is_pinned_within_its_range(
     extras = distribution.extras_require
     for text in [*distribution.install_requires, *(line for e in extras.values() for line in e)]:
         requirement = Requirement(text)
+        if requirement.name in NOT_PINNED:
+            continue
         assert requirement.name in pinned, text
         assert pinned[requirement.name] in requirement.specifier, text

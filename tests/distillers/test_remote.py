@@ -130,7 +130,7 @@ def test_weights_that_timm_cannot_get_name_the_network(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("test_resnt", "timm has no network 'test_resnt'. Did you mean 'test_resnet'"),
+        ("test_resnt", "has no model 'test_resnt'. Did you mean 'test_resnet'"),
         ("test_resnet.r161", "no weights 'test_resnet.r161'. Did you mean 'test_resnet.r160_in1k'"),
     ],
 )

@@ -12,8 +12,9 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from mmpretrain.models import TimmClassifier
 from torch import Tensor, nn
 
+from cls_kd.core.class_names import class_places, read_names
 from cls_kd.distillers import Distiller
-from cls_kd.distillers.class_names import class_places, known_names, read_names
+from cls_kd.distillers.class_names import known_names
 from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import load_weights
 from cls_kd.errors import UserError

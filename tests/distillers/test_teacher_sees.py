@@ -13,6 +13,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
 
 from cls_kd.distillers import Teacher
+from cls_kd.distillers.images import read_normalization
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss, KDLoss
 from tests.distillers import tiny
@@ -35,7 +36,7 @@ class Network(nn.Module):
 def seen(student: dict[str, Any], **options: Any) -> torch.Tensor:
     preprocessor = ClsDataPreprocessor(**student)
     teacher = Teacher(options.pop("network", Network()), "random", **options)
-    teacher.match(preprocessor)
+    teacher.match(read_normalization(preprocessor))
     return teacher.normalize_inputs(preprocessor(raw())["inputs"])
 
 
@@ -74,7 +75,7 @@ def test_what_timm_says_holds_only_for_timms_own_weights(tmp_path: Any) -> None:
     torch.save(TimmClassifier("test_resnet", num_classes=10).state_dict(), tmp_path / "own.pth")
     preprocessor = ClsDataPreprocessor(**CIFAR)
     teacher = Teacher(network, str(tmp_path / "own.pth"))
-    teacher.match(preprocessor)
+    teacher.match(read_normalization(preprocessor))
     inputs = preprocessor(raw())["inputs"]
     assert torch.equal(teacher.normalize_inputs(inputs), inputs)
 

@@ -44,7 +44,7 @@ TAPS = {"preact": Tap("relu", "input"), "both": (Tap("first"), Tap("second")), "
 
 def rehearsed(network: nn.Module) -> Recorder:
     recorder = Recorder(network, TAPS)
-    with torch.no_grad(), recorder.rehearsing():
+    with torch.no_grad(), recorder.finding_overwritten():
         network(tiny.images(1))
         recorder.take()
     return recorder
