@@ -172,7 +172,7 @@ KINDS: dict[str, Kind] = {
         registry.PARAM_SCHEDULERS,
         example="CosineAnnealingLR",
         extra=frozenset({"convert_to_iter_based", "epoch_length"}),
-        given=frozenset({"optimizer", "param_name"}),
+        given=frozenset({"optimizer", "param_name", "end"}),
     ),
     "auto_scale_lr": _keys("enable", "base_batch_size"),
     "default_hooks": Kind(named="hook"),
@@ -195,11 +195,8 @@ KINDS: dict[str, Kind] = {
     ),
     "compile": Kind(target=torch.compile),
     "custom_imports": _keys("imports", "allow_failed_imports"),
-    # What is no section of a run. (``write_report`` is above this layer.)
-    "report": Kind(
-        extra=frozenset({"baseline", "title", "references"}),
-        needed=frozenset({"baseline", "title"}),
-    ),
+    # What is no section of a run. (``make_report`` is in a package beside this layer.)
+    "report": _keys("baseline", "title", "references", "metric"),
     "analyses": Kind(registry.ANALYSES, extra=frozenset({"runs"}), lenient=True),
     "list_of_runs": Kind(registry.RUN_LISTS, lenient=True),
     "train_data": _keys("wrapper", "batch_sampler", wrapper="dataset", batch_sampler="sampler"),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cls_kd.engine import load_config
+from cls_kd.engine import load_config, plan
 from cls_kd.engine.config_kinds import KINDS
 from cls_kd.engine.runs import SECTIONS
 from cls_kd.errors import UserError
-from cls_kd.reporting import write_report
+from cls_kd.reporting import make_report
 from tests.engine.tiny_runs import PAIR, ROOT
 
 CONFIGS = ROOT / "configs"
@@ -62,7 +62,7 @@ WRONG = {
     "runs.0.train_cfg": ({"epochs": 3}, "The run 'teacher': train_cfg: EpochBasedTrainLoop has no"),
     "runs.1.train_data": ({"wraper": {}}, "train_data has no 'wraper'. Did you mean 'wrapper'"),
     "runs.1.seeds": ("0,1", "runs.1.seeds must be a list of whole numbers, not '0,1'"),
-    "report": ({"title": "x"}, "report lacks 'baseline'"),
+    "report": ({"titel": "x"}, "report has no 'titel'. Did you mean 'title'"),
     "analyses": ([{"type": "decomposition", "splitt": "val"}], "has no 'splitt'. Did you mean"),
     "val_evaluator": (None, "val_dataloader, val_cfg, val_evaluator belong together"),
 }
@@ -83,7 +83,7 @@ def test_every_section_with_keys_of_its_own_is_checked() -> None:
 
 
 def test_the_keys_of_a_report_are_those_of_the_function() -> None:
-    parameters = set(inspect.signature(write_report).parameters) - {"root", "files", "sections"}
+    parameters = set(inspect.signature(make_report).parameters) - {"root", "files"}
     assert KINDS["report"].extra == parameters
 
 
@@ -121,6 +121,14 @@ def test_a_wrong_line_of_a_config_is_refused(line: str, words: str, tmp_path: Pa
     with pytest.raises(UserError) as refused:
         load_config(config(tmp_path, line))
     assert words in str(refused.value)
+
+
+def test_a_check_leaves_the_config_as_it_is() -> None:
+    cfg = load_config(PAIR)
+    assert cfg.runs[0].model.losses["_delete_"]
+    teacher, student = plan(cfg, Path("nowhere"))
+    assert set(teacher.cfg.model.losses) == {"ce"}
+    assert set(student.cfg.model.losses) == {"ce", "kd"}
 
 
 @pytest.mark.parametrize(

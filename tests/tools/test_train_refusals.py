@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.tools.conftest import Spoil, Trained
+from tests.tools.conftest import ONE_EPOCH, Spoil, Trained
 from tests.tools.driver import PAIR, call, contents, spawn
 
 REFUSALS = {
@@ -379,7 +379,7 @@ def test_classes_that_are_no_folders_are_refused(
 
 def test_another_config_in_the_same_place_changes_nothing(trained: Trained, tmp_path: Path) -> None:
     before = contents(trained.work_dir)
-    options = ("--cfg-options", "train_cfg.max_epochs=2")
+    options = (*ONE_EPOCH, "optim_wrapper.optimizer.lr=0.5")
     outcome = call("train.py", PAIR, "--method", "nkd", "--work-dir", trained.work_dir, *options)
-    outcome.refused("was made with another config", "'max_epochs': 2", "--restart")
+    outcome.refused("was made with another config", "'lr': 0.5", "--restart")
     assert contents(trained.work_dir) == before
