@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Export a trained student for use without this project: mmpretrain, safetensors, ONNX.
+"""Export a trained student for use without this project: mmpretrain, safetensors, ONNX, PyTorch.
 
 python tools/export_student.py configs/digits/pair.py work_dirs/pair/student/epoch_20.pth out/
 """
@@ -14,7 +14,17 @@ from rich.table import Table
 
 from cls_kd.engine import load_config
 from cls_kd.engine.cli import add_config_options, run_tool
-from cls_kd.engine.export import FORMATS, TOLERANCE, Student, export, read_student
+from cls_kd.engine.export import (
+    DEFAULT_FORMATS,
+    FORMATS,
+    TOLERANCE,
+    ExportedFormat,
+    ExportImages,
+    Student,
+    export,
+    read_student,
+)
+from cls_kd.engine.export.report import PAGE
 from cls_kd.engine.runs import choose, expand
 
 
@@ -25,7 +35,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("out_dir", help="made where it is missing")
     parser.add_argument("--run", metavar="NAME", help="which of the config's runs (the last)")
     parser.add_argument(
-        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="default: all"
+        "--formats",
+        nargs="+",
+        choices=list(FORMATS),
+        default=DEFAULT_FORMATS,
+        help=f"default: {' '.join(DEFAULT_FORMATS)}",
     )
     parser.add_argument(
         "--input-shape",
@@ -39,9 +53,30 @@ def parse_args() -> argparse.Namespace:
         metavar="B",
         help="of a student of several branches: 0, 1, ... or 'ensemble'; default: as in its config",
     )
+    parser.add_argument(
+        "--split",
+        choices=["test", "val"],
+        help="measure onnx-fp16 and onnx-int8 on it; default: test where the config has it",
+    )
+    parser.add_argument(
+        "--evaluation-images", type=positive, metavar="N", help="measure on at most N; default: all"
+    )
+    parser.add_argument(
+        "--calibration-images",
+        type=positive,
+        metavar="N",
+        default=ExportImages.calibration,
+        help="training images that calibrate onnx-int8; default: %(default)s",
+    )
     parser.add_argument("--method", help="as of tools/train.py, where the config was trained so")
     add_config_options(parser)
     return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def main() -> None:
@@ -50,29 +85,50 @@ def main() -> None:
     run = choose(expand(cfg, Path()), args.run)
     branch = int(args.branch) if (args.branch or "").lstrip("-").isdigit() else args.branch
     student = read_student(run.cfg, args.checkpoint, args.input_shape, branch)
-    show(student, Path(args.out_dir), export(student, Path(args.out_dir), args.formats))
+    images = ExportImages(run.cfg, args.split, args.evaluation_images, args.calibration_images)
+    out_dir = Path(args.out_dir)
+    show(student, out_dir, export(student, out_dir, args.formats, images))
 
 
-def show(student: Student, out_dir: Path, differences: dict[str, float]) -> None:
+def show(student: Student, out_dir: Path, exported: dict[str, ExportedFormat]) -> None:
     console = Console(highlight=False)
     console.print(student.note)
-    table = Table("file", "size", "logits differ from the student's by", title=str(out_dir))
-    for name, difference in differences.items():
-        size = f"{(out_dir / name).stat().st_size / 1024:,.0f} KiB"
-        table.add_row(name, size, f"{difference:.1e}" if difference else "0")
-    console.print(table)
-    if "student.onnx" in differences:
+    console.print(table(out_dir, exported))
+    if any(FORMATS[name].tolerance == TOLERANCE for name in exported):
         console.print(f"Tolerance of the ONNX check: {TOLERANCE}, absolute and relative.")
-    mean, std = (student.preprocessor.get(key) for key in ("mean", "std"))
-    to_rgb = student.preprocessor.get("to_rgb", False)
+    for written in exported.values():
+        if FORMATS[written.name].tolerance is None:
+            console.print(f"{written.name}: {measured(written)}")
     shape = ", ".join(map(str, student.shape))
-    console.print(f"Inputs: (batch, {shape}), normalised on the scale 0-255:")
-    console.print(f"  mean {mean}, std {std}, to_rgb {to_rgb}")
+    order = student.channel_order or "channel order not known"
+    console.print(f"Inputs: (batch, {shape}), {order}, normalized on the scale 0-255:")
+    console.print(f"  mean {student.mean or None}, std {student.std or None}")
+    console.print(f"{out_dir / PAGE} says how each file is used.")
     if student.foreign:
         console.print(
             f"The network is made with {', '.join(student.foreign)}: student_config.py imports it, "
             "so its package must be installed beside mmpretrain. ONNX needs nothing."
         )
+
+
+def measured(written: ExportedFormat) -> str:
+    if written.accuracy is None:
+        return "accuracy not measured, because the images of the config are not here."
+    figures = written.accuracy
+    return (
+        f"top-1 {figures.before:.2f} % in PyTorch, {figures.after:.2f} % exported, on "
+        f"{figures.images} {figures.split} images; the same class for {figures.agreement:.2f} % of "
+        "them."
+    )
+
+
+def table(out_dir: Path, exported: dict[str, ExportedFormat]) -> Table:
+    columns = Table("file", "size", "logits differ from the student's by", title=str(out_dir))
+    for written in exported.values():
+        file, size = next(iter(written.sizes.items()))
+        difference = f"{written.difference:.1e}" if written.difference else "0"
+        columns.add_row(file, f"{size / 1024:,.0f} KiB", difference)
+    return columns
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_gather
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.functional import hash_integers
+from cls_kd.functional import gather, hash_integers
 
 _LARGEST = 2**63 - 1
 _HALF = _LARGEST >> 1
@@ -72,7 +71,7 @@ class ContrastiveBank(nn.Module):
         """
         _check_index(index, len(self.labels))
         if self.training:
-            seen, classes = _gather(torch.stack([index, labels], 1)).unbind(1)
+            seen, classes = gather(torch.stack([index, labels], 1)).unbind(1)
             self.labels.index_copy_(0, seen, classes[_last_of_each(seen)])
         keys = hash_integers(hash_integers(self.step) + index).unsqueeze(1)  # (N, 1)
         rule = {"independent": self._independent, "distinct": self._distinct}[self.draws]
@@ -94,7 +93,7 @@ class ContrastiveBank(nn.Module):
         ``Z = num_samples * mean(exp(score))``, one for each kind of scores.
         """
         rows = torch.stack([student.logsumexp(1), teacher.logsumexp(1)], 1).detach()
-        rows = _gather(rows)  # in every step: whether it is the first one only the device knows
+        rows = gather(rows)  # in every step: whether it is the first one only the device knows
         count = len(rows) * student.shape[1]
         first = rows.logsumexp(0) + math.log(len(self.labels) / count)
         log_z = torch.where(self.step == 0, first, self.log_z)
@@ -105,7 +104,7 @@ class ContrastiveBank(nn.Module):
     @torch.no_grad()
     def update(self, index: Tensor, student: Tensor, teacher: Tensor) -> None:
         """Move the rows of ``index`` towards the new embeddings (N, dim) of all ranks."""
-        index, new = _gather(index), _gather(torch.cat([student, teacher], 1))
+        index, new = gather(index), gather(torch.cat([student, teacher], 1))
         new = new[_last_of_each(index)]
         for bank, row in zip((self.student, self.teacher), new.chunk(2, dim=1), strict=True):
             moved = self.momentum * bank[index] + (1 - self.momentum) * row
@@ -170,7 +169,7 @@ class PastPredictions(nn.Module):
     @torch.no_grad()
     def remember(self, index: Tensor, logits: Tensor) -> None:
         """Keep the logits (N, K) of the samples at ``index``, of all ranks."""
-        index, logits = _gather(index), _gather(logits.detach())
+        index, logits = gather(index), gather(logits.detach())
         self.logits.index_copy_(0, index, logits[_last_of_each(index)].to(self.logits.dtype))
         self.known.index_fill_(0, index, True)
 
@@ -181,10 +180,6 @@ def _check_index(index: Tensor, size: int) -> None:
             f"The index of a sample is {int(index.min())} to {int(index.max())} in this batch, "
             f"but the bank was built for a training set of {size} samples."
         )
-
-
-def _gather(values: Tensor) -> Tensor:
-    return torch.cat(all_gather(values.contiguous()))
 
 
 def _last_of_each(index: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def test_it_sees_the_batch_s_statistics_and_its_own_drift() -> None:
     with torch.no_grad():
         expected = model.losses["kd"](
             student_logits=model.student(data["inputs"]),
-            teacher_logits=reference(teacher.see(data["inputs"])),
+            teacher_logits=reference(teacher.normalize_inputs(data["inputs"])),
         )
     torch.testing.assert_close(terms["kd.loss"].detach(), expected)
     assert teacher.digest() != before

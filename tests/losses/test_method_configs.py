@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
+from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.losses import DistillLoss
-from cls_kd.registry import MODELS
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
 # Their targets, or the teacher's, take the place of the labels.
@@ -18,7 +18,7 @@ every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem
 
 
 def build(losses: dict[str, Any]) -> dict[str, DistillLoss]:
-    return {name: MODELS.build(loss) for name, loss in losses.items()}
+    return {name: term.loss for name, term in build_terms(losses, build_loss).items()}
 
 
 def test_there_are_methods() -> None:

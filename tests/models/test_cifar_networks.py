@@ -27,7 +27,7 @@ from cls_kd.models.cut import find_cut
 from cls_kd.models.plain_backbone import shuffle
 from cls_kd.registry import MODELS
 from cls_kd.signals import NetworkSource, find_taps
-from cls_kd.signals.sources import classify_with
+from cls_kd.signals.heads import classify_with
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "networks"
 PUBLISHED = json.loads(Path(__file__).with_name("published_networks.json").read_text())

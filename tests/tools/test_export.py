@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,90 +17,22 @@ from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine import export, load_config
 from cls_kd.engine.compat import forbid_unpickling
+from cls_kd.engine.export.task import ExportTask
+from cls_kd.engine.export.verification import Predictor, largest_difference
 from cls_kd.errors import UserError
 from tests.tools.conftest import Spoil, Trained
-from tests.tools.driver import PAIR, call, contents, spawn
-
-STUDENTS = {
-    "resnet": (
-        "dict(type='mmpretrain.ImageClassifier',"
-        " train_cfg=dict(augments=[dict(type='Mixup', alpha=0.2)]),"
-        " backbone=dict(type='ResNet_CIFAR', depth=18, stem_channels=4, base_channels=4),"
-        " neck=dict(type='GlobalAveragePooling'),"
-        " head=dict(type='LinearClsHead', num_classes=4, in_channels=32))",
-        (3, 16, 16),
-    ),
-    "timm": ("'timm:test_resnet'", (3, 64, 64)),
-    "timm by config": (
-        "dict(type='TimmClassifier', model_name='test_vit', num_classes=4, img_size=32)",
-        (3, 32, 32),
-    ),
-    "name": ("'mobilenet-v2_8xb32_in1k'", (3, 32, 32)),
-}
-
-# Loads each folder's export as a stranger to this project would, and writes the logits beside it.
-STRANGER = """
-import sys, pathlib
-sys.modules["cls_kd"] = None
-import torch, mmpretrain
-for folder in map(pathlib.Path, sys.argv[1:]):
-    config, weights = folder / "student_config.py", folder / "student.pth"
-    network = mmpretrain.get_model(str(config), pretrained=str(weights))
-    with torch.no_grad():
-        torch.save(network(torch.load(folder / "inputs.pth")), folder / "logits.pth")
-assert not [name for name in sys.modules if name.startswith("cls_kd.")]
-"""
-
-
-def _student(folder: Path, name: str) -> tuple[Path, Path, torch.nn.Module]:
-    """A config without data, a checkpoint as a distiller's, and the network that it is of."""
-    text, _ = STUDENTS[name]
-    config, checkpoint = folder / "config.py", folder / "epoch_1.pth"
-    config.write_text(
-        f"model = dict(student={text}, losses={{}})\n"
-        "data_preprocessor = dict(mean=[120.0, 110.0, 100.0], std=[60.0] * 3, to_rgb=True)\n"
-    )
-    torch.manual_seed(3)
-    network = build_network(load_config(config).model.student)
-    for part in network.modules():  # statistics unlike those of an untrained network
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.1)
-            part.running_var.uniform_(0.5, 2)
-    state = {f"student.{key}": value for key, value in network.state_dict().items()}
-    torch.save({"state_dict": state, "meta": {"epoch": 1}}, checkpoint)
-    return config, checkpoint, network.eval()
-
-
-def test_a_stranger_loads_it_with_mmpretrain_alone(tmp_path: Path) -> None:
-    networks = {}
-    for name, (_, shape) in STUDENTS.items():
-        folder = tmp_path / name.replace(" ", "_")
-        folder.mkdir()
-        config, checkpoint, networks[folder / "out"] = _student(folder, name)
-        options = ("--formats", "mmpretrain", "safetensors", "--input-shape", *shape)
-        outcome = call("export_student.py", config, checkpoint, folder / "out", *options)
-        assert "mean [120.0, 110.0, 100.0], std [60.0, 60.0, 60.0], to_rgb True" in (
-            outcome.succeeded().out
-        )
-        torch.save(torch.randn(2, *shape), folder / "out" / "inputs.pth")
-        assert "augments" not in (folder / "out" / "student_config.py").read_text()
-    script = tmp_path / "stranger.py"
-    script.write_text(STRANGER)
-    spawn("python", script, *networks, PYTHONPATH=os.devnull).succeeded()
-    for folder, network in networks.items():
-        with torch.no_grad():
-            expected = network(torch.load(folder / "inputs.pth"))
-        assert torch.equal(torch.load(folder / "logits.pth"), expected), folder
+from tests.tools.driver import PAIR, call, contents
+from tests.tools.students import STUDENTS, write_student
 
 
 @pytest.mark.parametrize("name", ["resnet", "timm by config"])
 def test_onnx_gives_the_logits_for_any_batch(name: str, tmp_path: Path) -> None:
     shape = STUDENTS[name][1]
-    config, checkpoint, network = _student(tmp_path, name)
+    config, checkpoint, network = write_student(tmp_path, name)
     options = ("--formats", "onnx", "--input-shape", *shape)
     outcome = call("export_student.py", config, checkpoint, tmp_path / "out", *options)
     assert f"Tolerance of the ONNX check: {export.TOLERANCE}" in outcome.succeeded().out
-    assert list(contents(tmp_path / "out")) == ["student.onnx"]
+    assert list(contents(tmp_path / "out")) == ["student.json", "student.md", "student.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "out" / "student.onnx")
     for batch in (1, 5):
         inputs = torch.randn(batch, *shape)
@@ -114,6 +46,8 @@ def test_all_formats_of_a_trained_student(trained: Trained, tmp_path: Path) -> N
     out = tmp_path / "some" / "where"
     outcome = call("export_student.py", PAIR, trained.student, out).succeeded()
     assert sorted(contents(out)) == [
+        "student.json",
+        "student.md",
         "student.onnx",
         "student.pth",
         "student.safetensors",
@@ -153,11 +87,12 @@ def test_what_does_not_give_the_logits_is_not_written(
     call("export_student.py", PAIR, trained.student, out, "--formats", "safetensors").succeeded()
     before = contents(tmp_path)
 
-    def spoilt(student: export.Student, folder: Path) -> dict[str, float]:
-        (folder / "student.onnx").write_bytes(b"half")
+    def spoilt(task: ExportTask) -> Predictor:
+        (task.output / "student.onnx").write_bytes(b"half")
         raise UserError("The exported network does not give the student's logits.")
 
-    monkeypatch.setattr(export, "write_onnx", spoilt)
+    broken = dataclasses.replace(export.FORMATS["onnx"], write=spoilt)
+    monkeypatch.setitem(export.FORMATS, "onnx", broken)
     call("export_student.py", PAIR, trained.student, out).refused("does not give the student's")
     call("export_student.py", PAIR, trained.student, tmp_path / "new").refused("does not give")
     assert contents(tmp_path) == before
@@ -167,13 +102,15 @@ def test_what_does_not_give_the_logits_is_not_written(
 def test_another_function_than_the_student_is_noticed(trained: Trained) -> None:
     student = export.read_student(load_config(PAIR), str(trained.student))
     with pytest.raises(UserError, match=r"differ by up to 0\.1"):
-        export._difference(student, lambda x: student.network(x) + 0.125, exact=False)
+        largest_difference(student, lambda x: student.network(x) + 0.125, export.TOLERANCE)
     with pytest.raises(UserError, match="does not give the student's logits for 1 images"):
-        export._difference(student, lambda x: student.network(x)[:, :5], exact=True)
+        largest_difference(student, lambda x: student.network(x)[:, :5], 0.0)
+    with pytest.raises(UserError, match="differ by up to inf"):
+        largest_difference(student, lambda x: student.network(x) / 0, None)
 
 
 def test_without_data_the_shape_must_be_said(tmp_path: Path) -> None:
-    config, checkpoint, _ = _student(tmp_path, "resnet")
+    config, checkpoint, _ = write_student(tmp_path, "resnet")
     outcome = call("export_student.py", config, checkpoint, tmp_path / "out")
     outcome.refused("shape of an image")
     assert not (tmp_path / "out").exists()

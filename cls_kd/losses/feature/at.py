@@ -8,13 +8,11 @@ from torch import Tensor
 
 from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive, stage_shape
+from cls_kd.losses.options import check_positive, stage_shape
 from cls_kd.losses.stages import StagePairs, pair_stages
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class ATLoss(DistillLoss):
     r"""Look where the teacher looks, at every stage.
 
@@ -38,21 +36,15 @@ class ATLoss(DistillLoss):
 
     Args:
         p: p, the power; an odd one keeps signs. Default: all of the paper's data sets.
-        stages: Places in both tuples, counted from 0; negative from the last; or pairs of places,
+        stages: Indices in both tuples, counted from 0; negative from the last; or pairs of indices,
             the student's first. Default: all.
-        weight: See the base class; 1000 is usual on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        1000 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        p: int = 2,
-        stages: StagePairs = None,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, p: int = 2, stages: StagePairs = None) -> None:
+        super().__init__()
         check_positive(self, p=p)
         self.p = p
         self.stages = stages

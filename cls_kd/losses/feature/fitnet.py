@@ -7,13 +7,11 @@ from torch import Tensor
 
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, stage_shape
+from cls_kd.losses.options import built, stage_shape
 from cls_kd.modules.connectors import ResizingConnector
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class FitNetLoss(DistillLoss):
     r"""Regress the teacher's feature map of one stage from the student's.
 
@@ -38,20 +36,20 @@ class FitNetLoss(DistillLoss):
     Args:
         stage: Place in both tuples, counted from 0; negative from the last. Default: the second
             stage, the usual hint on CIFAR-100 (2 in [1], which counts the stem).
-        weight: See the base class; 100 is usual on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        100 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        stage: int = 1,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, stage: int = 1) -> None:
+        super().__init__()
         self.stage = stage
         self.connector: ResizingConnector | None = None
+
+    @property
+    def stage_indices(self) -> dict[str, tuple[int, ...]]:
+        """The one stage of both networks."""
+        return {name: (self.stage,) for name in ("student_stages", "teacher_stages")}
 
     def build(self, shapes: ShapeFacts) -> None:
         student, teacher = (

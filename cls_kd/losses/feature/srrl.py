@@ -8,13 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_not_negative
+from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import ConvConnector
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class SRRLLoss(DistillLoss):
     r"""Match the teacher's pooled feature, and its logits through its own frozen classifier.
 
@@ -39,19 +37,10 @@ class SRRLLoss(DistillLoss):
     Args:
         alpha: Weight of the feature term. Default: ImageNet; on CIFAR-100 from a small grid.
         beta: Weight of the logit term. Default: ImageNet; 5 is one usual choice on CIFAR-100.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 1.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, alpha: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         self.alpha = alpha
         self.beta = beta

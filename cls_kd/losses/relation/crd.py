@@ -10,16 +10,14 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_positive
+from cls_kd.losses.options import built, check_positive
 from cls_kd.modules.banks import ContrastiveBank, Draws
 from cls_kd.modules.connectors import UnitEmbedding
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 _EPS = 1e-7
 
 
-@MODELS.register_module()
 class CRDLoss(DistillLoss):
     r"""Tell a sample's embedding in the other network from those of samples of other classes.
 
@@ -55,8 +53,9 @@ class CRDLoss(DistillLoss):
         momentum: Share of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
         draws: ``'independent'`` or ``'distinct'`` negatives, see ``ContrastiveBank``. The second
             sorts ``num_samples`` numbers for each sample of a batch. Default: ImageNet.
-        weight: See the base class; 0.8 is usual on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        0.8 on CIFAR-100.
     """
 
     def __init__(
@@ -67,10 +66,8 @@ class CRDLoss(DistillLoss):
         temperature: float = 0.07,
         momentum: float = 0.5,
         draws: Draws = "independent",
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
     ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+        super().__init__()
         check_positive(self, dim=dim, negatives=negatives, temperature=temperature)
         if not 0 <= momentum < 1:
             raise UserError(f"CRDLoss: momentum must be in [0, 1), not {momentum!r}.")

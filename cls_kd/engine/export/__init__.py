@@ -1,0 +1,23 @@
+"""A trained student without this project: several file formats, each checked against the student.
+
+``read_student`` collects what a user of the student must know, ``export`` writes it. What a format
+is stands in one file each; ``formats.FORMATS`` lists them by name.
+"""
+
+from cls_kd.engine.export.formats import DEFAULT_FORMATS, FORMATS
+from cls_kd.engine.export.images import ExportImages
+from cls_kd.engine.export.report import ExportedFormat
+from cls_kd.engine.export.student import Student, read_student
+from cls_kd.engine.export.verification import TOLERANCE
+from cls_kd.engine.export.write import export
+
+__all__ = [
+    "DEFAULT_FORMATS",
+    "FORMATS",
+    "TOLERANCE",
+    "ExportImages",
+    "ExportedFormat",
+    "Student",
+    "export",
+    "read_student",
+]
