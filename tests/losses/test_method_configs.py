@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from cls_kd.core.terms import build_loss, build_terms
+from cls_kd.core.terms import Term, build_loss, build_terms
 from cls_kd.losses import DistillLoss
 from cls_kd.signals import TrainingTime
 
@@ -18,15 +18,13 @@ WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "ps_kd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
-def build(losses: dict[str, Any]) -> dict[str, DistillLoss]:
-    return {name: term.loss for name, term in build_terms(losses, build_loss).items()}
+def build(losses: dict[str, Any]) -> dict[str, Term]:
+    return build_terms(losses, build_loss)
 
 
-def weights(losses: dict[str, Any], progress: float) -> dict[str, float]:
-    """Of each loss, in a training of 240 epochs of 10 steps."""
-    step = round(progress * 2400)
-    time = TrainingTime(epoch=step // 10, max_epochs=240, step=step, max_steps=2400)
-    return {name: term.weight(time) for name, term in build_terms(losses, build_loss).items()}
+def weight(term: Term, progress: float) -> float:
+    time = TrainingTime(int(progress * 240), 240, step=round(progress * 24000), max_steps=24000)
+    return term.weight(time)
 
 
 def test_there_are_methods() -> None:
@@ -36,7 +34,7 @@ def test_there_are_methods() -> None:
 @every_method
 def test_losses_build(file: Path) -> None:
     config = Config.fromfile(file)
-    losses = build(config.losses)
+    losses = {name: term.loss for name, term in build(config.losses).items()}
     assert ("ce" in losses) == (file.stem not in WITHOUT_CE)
     assert all(isinstance(loss, DistillLoss) for loss in losses.values())
     public = {key for key, value in config.items() if not isinstance(value, type)}
@@ -48,17 +46,16 @@ def test_losses_build(file: Path) -> None:
 def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
     config = Config.fromfile(file)
     config.dump(tmp_path / "dumped.py")
-    dumped = Config.fromfile(tmp_path / "dumped.py").losses
-    ours, theirs = build(config.losses), build(dumped)
-    assert {name: type(loss) for name, loss in ours.items()} == {
-        name: type(loss) for name, loss in theirs.items()
-    }
-    for tenth in range(11):
-        assert weights(config.losses, tenth / 10) == weights(dumped, tenth / 10)
+    dumped = build(Config.fromfile(tmp_path / "dumped.py").losses)
+    for name, term in build(config.losses).items():
+        assert type(dumped[name].loss) is type(term.loss)
+        assert [weight(dumped[name], t / 10) for t in range(11)] == [
+            weight(term, t / 10) for t in range(11)
+        ]
 
 
 @pytest.mark.parametrize(
-    ("method", "loss", "progress", "weight"),
+    ("method", "loss", "progress", "expected"),
     [
         ("kd", "ce", 0.5, 0.1),
         ("kd", "kd", 0.5, 0.9),
@@ -83,6 +80,7 @@ def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
         ("tfkd_self", "kd", 0.5, 0.475),
     ],
 )
-def test_published_weights(method: str, loss: str, progress: float, weight: float) -> None:
+def test_published_weights(method: str, loss: str, progress: float, expected: float) -> None:
     (file,) = (file for file in FILES if file.stem == method)
-    assert weights(Config.fromfile(file).losses, progress)[loss] == pytest.approx(weight)
+    term = build(Config.fromfile(file).losses)[loss]
+    assert weight(term, progress) == pytest.approx(expected)
