@@ -61,7 +61,8 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: Any,
+        optimizer: Any,
+        *,
         warmup: int,
         end: int,
         epoch_length: int,
@@ -76,9 +77,14 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         """
         if not by_epoch:
             raise UserError("WarmupCosineLR: convert_to_iter_based needs by_epoch=True.")
-        steps = {"warmup": warmup, "end": end, "hold": hold}
-        steps = {name: count * epoch_length for name, count in steps.items()}
-        return cls(*args, by_epoch=False, **steps, **options)
+        return cls(
+            optimizer,
+            warmup=warmup * epoch_length,
+            end=end * epoch_length,
+            hold=hold * epoch_length,
+            by_epoch=False,
+            **options,
+        )
 
     def _get_value(self) -> list[float]:
         """Of each group, in closed form."""
