@@ -2,6 +2,7 @@
 # make papers   train the four papers' comparisons on the digits and write one report
 # make test     the whole test suite        (ARGS="-k nkd -x" is passed on to pytest)
 # make configs  build every config and train it for two steps on made-up images; takes long (ARGS='"digits/*"')
+# make docs     the documentation site, docs/_build/html/index.html; a dead link is an error
 # make lint     style, types and the direction of imports, as CI checks them
 # make format   let ruff put the style right
 # make clean    remove the environment and the caches; work_dirs/ stays
@@ -27,7 +28,7 @@ PARTIAL := $(VENV)/.partial
 # configs/digits/papers/*.py, in the order of the report
 PAPERS := nkd tf_nkd generations generations_transfer online online_diversity ipwd self
 
-.PHONY: demo papers test configs lint format clean
+.PHONY: demo papers test configs docs lint format clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -39,7 +40,7 @@ demo: $(STAMP)
 
 # Runs that are finished and unchanged are not run again. Two experiments at once: make -j2 papers
 papers: $(PAPERS:%=papers-%)
-	@$(PY) tools/report.py work_dirs/digits/papers $(PAPERS:%=work_dirs/digits/papers/%) --title "Four papers on the digits"
+	@$(PY) tools/report.py $(PAPERS:%=work_dirs/digits/papers/%) --output work_dirs/digits/papers --title "Four papers on the digits"
 
 .PHONY: $(PAPERS:%=papers-%)
 $(PAPERS:%=papers-%): papers-%: $(STAMP)
@@ -54,6 +55,10 @@ test: $(STAMP)
 configs: $(STAMP)
 	@OMP_NUM_THREADS=1 $(PY) tools/smoke_configs.py --jobs $(JOBS) $(ARGS)
 
+docs: $(STAMP)
+	@$(PY) -m sphinx -q -W --keep-going -n -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "Written: docs/_build/html/index.html"
+
 lint: $(STAMP)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -65,7 +70,7 @@ format: $(STAMP)
 	@$(PY) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) build dist docs/_build docs/methods docs/api docs/project *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What an interrupted install left is thrown away: pip may take half a package for a whole one.

@@ -18,7 +18,7 @@ from cls_kd.analyses import analyse
 from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import KeyValues, add_config_options, run_tool
 from cls_kd.engine.execute import default_work_dir
-from cls_kd.reporting.files import replace
+from cls_kd.files import write_atomically
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,7 +58,7 @@ def main() -> None:
     output = Path(args.output or work_dir)
     written = section.write(output)
     page = output / f"{section.name}.md"
-    replace(page, lambda path: path.write_text(section.markdown(), encoding="utf-8"))
+    write_atomically(page, section.markdown())
     print("Written:", page, *written, sep="\n  ")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from rich.console import Console
 
@@ -18,8 +19,8 @@ from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.execute import default_work_dir, execute
-from cls_kd.engine.runs import RESULT
-from cls_kd.reporting import print_report, write_report
+from cls_kd.engine.runs import RESULT, Run
+from cls_kd.reporting import make_report
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,14 +66,25 @@ def main() -> None:
         restart=args.restart or (single and not args.resume),
         launcher=args.launcher,
     )
-    if "report" in cfg and is_main_process():
-        files = [run.work_dir / RESULT for run in runs]
-        sections = [analyse(one, runs) for one in cfg.get("analyses", [])]
-        paths = write_report(work_dir, **cfg.report, files=files, sections=sections)
-        print_report(work_dir, **cfg.report, files=files)
-        for section in sections:
-            Console().print(section.terminal())
-        print("Written:", *paths, sep="\n  ")
+    if is_main_process() and ("report" in cfg or _several_seeds(runs)):
+        report(cfg, runs, work_dir)
+
+
+def report(cfg: Config, runs: list[Run], work_dir: Path) -> None:
+    files = [run.work_dir / RESULT for run in runs]
+    made = make_report(work_dir, **cfg.get("report", {}), files=files)
+    sections = [analyse(one, runs) for one in cfg.get("analyses", [])]
+    paths = made.write(work_dir, sections)
+    console = Console()
+    made.show(console)
+    for section in sections:
+        console.print(section.terminal())
+    print("Written:", *paths, sep="\n  ")
+
+
+def _several_seeds(runs: list[Run]) -> bool:
+    names = [run.name for run in runs]
+    return len(set(names)) < len(names)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 from mmengine.device import get_device
 from torch import Tensor
 
+from cls_kd.adapters.samples import SampleBatch
 from cls_kd.analyses.finished import Finished
 from cls_kd.distillers import Distiller
 from cls_kd.engine.train import build_distiller
 from cls_kd.errors import UserError
 from cls_kd.losses import ClassifierDiversityLoss, DistillLoss, PeerTaskLoss
 from cls_kd.registry import ANALYSES
-from cls_kd.reporting import Section
+from cls_kd.reporting import Section, style
+from cls_kd.signals import TrainingTime
 
 _COLUMNS = {
     "accuracy/top1": "deployed",
@@ -115,18 +117,19 @@ def _figures(run: Finished, split: str) -> dict[str, float]:
 
 
 def _cd(distiller: Distiller) -> ClassifierDiversityLoss | None:
-    return _of_kind(distiller, ClassifierDiversityLoss)
+    term = _term(distiller, ClassifierDiversityLoss)
+    return None if term is None else term.loss
 
 
-def _of_kind(distiller: Distiller, kind: type) -> Any:
-    found = [loss for loss in distiller.losses.values() if isinstance(loss, kind)]
-    return found[0] if found else None
+def _term(distiller: Distiller, kind: type) -> Any:
+    terms = [term for term in distiller.terms.values() if isinstance(term.loss, kind)]
+    return terms[0] if terms else None
 
 
 def _pull(run: Finished) -> dict[str, Any]:
-    cd = _cd(run.distiller)
-    assert cd is not None
-    row: dict[str, Any] = {"run": run.name, "seed": run.seed, "scale": cd.schedule(1.0)}
+    at_end = TrainingTime(step=1, max_steps=1)
+    scale = _term(run.distiller, ClassifierDiversityLoss).weight(at_end)
+    row: dict[str, Any] = {"run": run.name, "seed": run.seed, "scale": scale}
     for moment, distiller in (("start", _fresh(run)), ("end", run.distiller)):
         own, other = _norms(run, distiller)
         row[f"CE, {moment}"], row[f"CD, {moment}"] = own, other
@@ -143,16 +146,17 @@ def _fresh(run: Finished) -> Distiller:
 
 def _norms(run: Finished, distiller: Distiller) -> tuple[float, float]:
     """Mean norms of the gradients of CE and of unscaled CD."""
-    task: Any = _of_kind(distiller, PeerTaskLoss)
+    term = _term(distiller, PeerTaskLoss)
     cd: Any = _cd(distiller)
-    if task is None:
+    if term is None:
         raise UserError(f"diversity_pull: the run {run.name} has no PeerTaskLoss to compare with.")
+    task: Any = term.loss
     parameters = list(distiller.student.parameters())
     own, other = [], []
     for data in run.loader("train"):
         data = distiller.data_preprocessor(data, False)
-        seen = distiller.source.run(data["inputs"])
-        seen |= distiller.source.functions(data["data_samples"])
+        batch = SampleBatch(data["inputs"], data["data_samples"], distiller.num_classes)
+        seen = {**distiller.source.run(batch.inputs), **distiller.source.functions(batch)}
 
         def pull(loss: DistillLoss, seen: dict[str, Any] = seen) -> list[Tensor | None]:
             value: Any = loss(**{name: seen[name] for name in loss.signals})
@@ -175,8 +179,7 @@ def _draw(canvas: Figure, table: pd.DataFrame) -> None:
     places = np.arange(len(table))
     for title, mark in (("deployed", "o"), ("branches", "|"), ("ensemble", "D")):
         axes.plot(table[title], places, mark, label=title, ms=9 if mark == "|" else 5)
-    axes.set_yticks(places, table["run"])
-    axes.set_ylim(len(table) - 0.5, -0.5)
+    style.rows(axes, list(table["run"]))
     axes.set_xlabel("top-1, %")
     axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    style.tidy(axes, "x")

@@ -12,8 +12,8 @@ from cls_kd.analyses.finished import Finished
 from cls_kd.engine.runs import RESULT
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
-from cls_kd.reporting import Section, collect, paired_gain
-from cls_kd.reporting.tables import FIGURE_NAMES, figure_of
+from cls_kd.reporting import Section, adjusted, collect, paired_gain, style
+from cls_kd.reporting.tables import figure_name, figure_of
 
 
 @ANALYSES.register_module()
@@ -25,8 +25,8 @@ def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> 
         pairs: ``[('nkd', 'kd'), ...]``: which run over which.
 
     Returns:
-        One row a pair: gain in percentage points, its 95 % t interval, the p-value of the paired
-        t-test, and a verdict in words.
+        One row a pair: gain, its 95 % t interval, the p-value of the paired t-test, the same
+        adjusted for the number of pairs, and a verdict in words.
 
     Raises:
         UserError: There is no run of that name.
@@ -36,12 +36,12 @@ def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> 
         if name not in names:
             raise UserError(f"comparisons: there is no run {name!r}.{did_you_mean(name, names)}")
     wanted = [run for run in runs if any(run.name in pair for pair in pairs)]
-    results = collect(".", [run.run.work_dir / RESULT for run in wanted]).runs
+    results, _, metric = collect(".", [run.run.work_dir / RESULT for run in wanted])
     figure = figure_of(results)
     by_run = {name: group.set_index("seed")[figure] for name, group in results.groupby("run")}
+    gains = adjusted([paired_gain(by_run[one], by_run[other]) for one, other in pairs])
     rows = []
-    for one, other in pairs:
-        gain = paired_gain(by_run[one], by_run[other])
+    for (one, other), gain in zip(pairs, gains, strict=True):
         rows.append(
             {
                 "run": one,
@@ -50,26 +50,30 @@ def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> 
                 "low": gain.low,
                 "high": gain.high,
                 "p": gain.p_value,
+                "p adjusted": gain.p_adjusted,
                 "pairs": gain.pairs,
-                "verdict": gain.verdict,
+                "verdict": metric.worded(gain.verdict),
             }
         )
     table = pd.DataFrame(rows)
     notes = [
-        f"Percentage points of {FIGURE_NAMES[figure]}, seed by seed, with the 95 % t interval of "
-        "the mean. p is of the paired two-sided t-test, not corrected for the number of pairs."
+        f"{metric.unit.capitalize()} of {figure_name(figure, metric)}, seed by seed, with the 95 % "
+        "t interval of the mean. p is of the paired two-sided t-test; p adjusted is p adjusted for "
+        "the number of comparisons (Holm), and the verdict follows it."
     ]
+    unit = metric.unit
     size = (9.0, 1.2 + 0.35 * len(table))
-    return Section("comparisons", "Run against run", table, notes, lambda c: _draw(c, table), size)
+    return Section(
+        "comparisons", "Run against run", table, notes, lambda c: _draw(c, table, unit), size
+    )
 
 
-def _draw(canvas: Figure, table: pd.DataFrame) -> None:
+def _draw(canvas: Figure, table: pd.DataFrame, unit: str) -> None:
     axes = canvas.subplots()
     places = np.arange(len(table))
     reach = np.stack([table["gain"] - table["low"], table["high"] - table["gain"]])
     axes.errorbar(table["gain"], places, xerr=np.nan_to_num(reach), fmt="D", capsize=3)
-    axes.axvline(0, color="#000000", lw=0.8)
-    axes.set_yticks(places, [f"{row['run']} over {row['over']}" for _, row in table.iterrows()])
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set_xlabel("percentage points")
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.axvline(0, color=style.BLACK, lw=0.8)
+    style.rows(axes, [f"{row['run']} over {row['over']}" for _, row in table.iterrows()])
+    axes.set_xlabel(unit)
+    style.tidy(axes, "x")

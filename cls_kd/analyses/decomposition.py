@@ -12,7 +12,7 @@ from cls_kd.analyses.finished import Finished, Split
 from cls_kd.errors import UserError
 from cls_kd.evaluation.decomposition import decompose
 from cls_kd.registry import ANALYSES
-from cls_kd.reporting import Section
+from cls_kd.reporting import Section, style
 
 _COLUMNS = {
     "total": "KD",
@@ -100,19 +100,18 @@ def _draw(canvas: Figure, table: pd.DataFrame) -> None:
     left, right = canvas.subplots(1, 2)
     places = np.arange(len(table))
     start = np.zeros(len(table))
-    for part, colour in (("target", "#0072B2"), ("mass", "#D55E00"), ("shape", "#E69F00")):
+    for part, colour in (("target", style.BLUE), ("mass", style.RED), ("shape", style.ORANGE)):
         left.barh(places, table[part], left=start, color=colour, label=part)
         start = start + table[part].to_numpy()
     left.set_xlabel("KD's cross-entropy")
     for shift, part, colour in (
-        (-0.2, "grad target", "#0072B2"),
-        (0.2, "grad others", "#D55E00"),
+        (-0.2, "grad target", style.BLUE),
+        (0.2, "grad others", style.RED),
     ):
         right.barh(places + shift, table[part], height=0.4, color=colour, label=part)
-    right.plot(table["grad KD"], places, "D", color="#000000", ms=4, label="grad KD")
+    right.plot(table["grad KD"], places, "D", color=style.BLACK, ms=4, label="grad KD")
     right.set_xlabel("norm of the gradient by the student's logits")
     for axes in (left, right):
-        axes.set_yticks(places, table["run"])
-        axes.set_ylim(len(table) - 0.4, -0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+        style.rows(axes, list(table["run"]))
+        style.tidy(axes)
         axes.legend(fontsize=8, loc="best")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader, SequentialSampler
 
+from cls_kd.adapters.samples import SampleBatch
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
@@ -25,7 +24,7 @@ from cls_kd.engine.train import build_distiller
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
 from cls_kd.reporting.sections import Section
-from cls_kd.signals import VOCABULARY, Batch, NetworkSource, check_names
+from cls_kd.signals import VOCABULARY, NetworkSource, check_names
 from cls_kd.signals.vocabulary import CALLABLES
 
 Split = Literal["train", "val", "test"]
@@ -126,11 +125,12 @@ class Finished:
         loader = self.loader(split)
         gathered: dict[str, list[Any]] = {name: [] for name in names}
         first = True
+        # An augmentation that follows the training time is that of the first epoch.
+        distiller.time.seed = self.seed
         for data in loader:
-            with _first_epoch(self.seed):
-                data = distiller.data_preprocessor(data, split == "train")
+            data = distiller.data_preprocessor(data, split == "train")
             inputs = data["inputs"]
-            batch = Batch(inputs, data["data_samples"], distiller.num_classes)
+            batch = SampleBatch(inputs, data["data_samples"], distiller.num_classes)
             if first:  # which places a later operation overwrites is found in a dry pass
                 student.measure(inputs[:1])
             seen = student.run(inputs)
@@ -138,8 +138,8 @@ class Finished:
                 one = lender.distiller.teachers[0]
                 if first:
                     listening = NetworkSource("teacher", one.network, names, one.taps)
-                    listening.measure(one.see(inputs[:1]))
-                seen.update(listening.run(one.see(inputs)))
+                    listening.measure(one.normalize_inputs(inputs[:1]))
+                seen.update(one.run(listening, inputs))
             for name in names:
                 known = VOCABULARY[name].provider not in ("student", "teacher")
                 gathered[name].append(getattr(batch, name) if known else seen[name])
@@ -194,20 +194,6 @@ def analyse(
     if analysis is None:
         raise UserError(f"There is no analysis {kind!r}.{did_you_mean(kind, ANALYSES.module_dict)}")
     return analysis(finished(runs, names, checkpoint), **options)
-
-
-@contextmanager
-def _first_epoch(seed: int) -> Iterator[None]:
-    """Augmentation that counts epochs: as in the first, whatever was trained before."""
-    known = MessageHub.get_current_instance().runtime_info
-    before = dict(known)
-    known.clear()
-    known.update(seed=seed, epoch=0)
-    try:
-        yield
-    finally:
-        known.clear()
-        known.update(before)
 
 
 def _normalisation(cfg: Config) -> list[Any]:

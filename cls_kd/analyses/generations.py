@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
@@ -21,9 +23,8 @@ from cls_kd.evaluation import calibration, class_structure, softness
 from cls_kd.evaluation.ensembles import accuracy, prefix_ensembles
 from cls_kd.evaluation.transfer import linear_transfer
 from cls_kd.registry import ANALYSES
-from cls_kd.reporting import Section, paired_gain
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#555555")
+from cls_kd.reporting import Section, paired_gain, style
+from cls_kd.reporting.statistics import adjusted_by_name
 
 
 @ANALYSES.register_module()
@@ -275,6 +276,8 @@ def _embedded(one: Finished, split: Split) -> tuple[Tensor, Tensor]:
 
 
 _ROW = ["chain", "generations"]
+# Of the measures that are drawn; of all others only the lower end is bounded, by 0.
+_RANGES = {"accuracy": (0.0, 100.0), "superclass mass": (0.0, 1.0)}
 
 
 def _means(found: pd.DataFrame) -> pd.DataFrame:
@@ -292,15 +295,15 @@ def _compared(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
         )
     # As a patriarch of several chains it is there several times.
     base = found[found["run"] == baseline].drop_duplicates("seed").set_index("seed")["accuracy"]
-    rows = {}
+    rows: dict[Any, dict[str, Any]] = {}
+    gains = {}
     for key, of in found.groupby(_ROW, sort=False):
         values = of.set_index("seed")["accuracy"]
-        row: dict[str, Any] = {"accuracy": values.mean(), "std": values.std(ddof=1)}
-        if of["run"].iloc[0] == baseline:
-            rows[key] = {**row, "verdict": "baseline"}
-            continue
-        gain = paired_gain(values, base)
-        rows[key] = {**row, "gain": gain.mean, "low": gain.low, "high": gain.high}
+        rows[key] = {"accuracy": values.mean(), "std": values.std(ddof=1), "verdict": "baseline"}
+        if of["run"].iloc[0] != baseline:
+            gains[key] = paired_gain(values, base)
+    for key, gain in adjusted_by_name(gains).items():
+        rows[key] |= {"gain": gain.mean, "low": gain.low, "high": gain.high}
         rows[key]["verdict"] = gain.verdict
     columns = ["accuracy", "std", "gain", "low", "high", "verdict"]
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis(_ROW)
@@ -334,7 +337,8 @@ def _seeds(found: pd.DataFrame) -> str:
 def _of_gain(baseline: str) -> str:
     return (
         f"gain: percentage points over {baseline}, seed by seed, with the 95 % t interval of its "
-        "mean; an interval that holds 0 is inside noise. Not corrected for the number of rows."
+        "mean. The verdict follows the p-value of the paired t-test, adjusted for the number of "
+        "gains (Holm); the intervals are not adjusted."
     )
 
 
@@ -373,17 +377,22 @@ def _draw_information(canvas: Figure, found: pd.DataFrame, groups: Tensor | None
 
 
 def _draw_lines(axes: Axes, found: pd.DataFrame, column: str, label: str) -> None:
-    """One line a chain, over its generations; bars are the standard deviation over seeds."""
+    """One line a chain, over its generations; bars are the standard deviation over seeds.
+
+    They end where the measure's range does.
+    """
     for place, (chain, of) in enumerate(found.groupby("chain", sort=False)):
         over = of.groupby(of["generations"].astype(int))[column].agg(["mean", "std"])
         at = over.index + 0.03 * place  # side by side, so that no bar hides another
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = style.color_of(place)
+        low, high = _RANGES.get(column, (0.0, math.inf))
+        room = np.maximum([over["mean"] - low, high - over["mean"]], 0.0)
+        reach = np.minimum(room, over["std"].to_numpy())
         axes.errorbar(
-            at, over["mean"], over["std"], fmt="o-", ms=4, capsize=2, color=colour, label=str(chain)
+            at, over["mean"], reach, fmt="o-", ms=4, capsize=2, color=colour, label=str(chain)
         )
     axes.set_xticks(sorted(found["generations"].astype(int).unique()))
     axes.set_xlabel("generation")
     axes.set_ylabel(label)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    style.tidy(axes, "both")
     axes.legend(fontsize=8, frameon=False)

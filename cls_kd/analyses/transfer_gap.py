@@ -26,9 +26,8 @@ from cls_kd.evaluation.transfer_gap import (
 )
 from cls_kd.modules import PropensityHead
 from cls_kd.registry import ANALYSES
-from cls_kd.reporting import Section, paired_gain
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A")
+from cls_kd.reporting import Gain, Section, paired_gain, style
+from cls_kd.reporting.statistics import adjusted_by_name
 
 
 @ANALYSES.register_module()
@@ -82,6 +81,7 @@ def transfer_gap(
         ]
     )
     weights = {run: _weights(run) for run in runs if _heads(run)}
+    gains = _gains(recalls, baseline)
     rows = [
         {
             "run": name,
@@ -89,7 +89,7 @@ def transfer_gap(
             "classes": " ".join(str(int(one)) for one in part),
             "mass": float(mass[part].mean() / mass.mean()),
             "labels": float(counts[part].mean() / counts.mean()),
-            **_compared(recalls[recalls["group"] == group], name, baseline),
+            **_compared(recalls, gains, name, group),
             "weight": _mean(weights, name, part, len(mass)),
         }
         for name in names
@@ -113,12 +113,27 @@ def _recall(run: Finished, split: Split, parts: Sequence[Tensor]) -> list[float]
     return group_means(recall, parts).tolist()
 
 
-def _compared(recalls: pd.DataFrame, name: str, baseline: str) -> dict[str, Any]:
-    by_run = {one: of.set_index("seed")["recall"] for one, of in recalls.groupby("run")}
-    found: dict[str, Any] = {"recall": float(by_run[name].mean())}
-    if name == baseline:
+def _gains(recalls: pd.DataFrame, baseline: str) -> dict[tuple[str, int], Gain]:
+    """Over the baseline, by run and group; p adjusted for the number of both."""
+    by_key = {
+        key: part.set_index("seed")["recall"] for key, part in recalls.groupby(["run", "group"])
+    }
+    gains = {
+        key: paired_gain(values, by_key[baseline, key[1]])
+        for key, values in by_key.items()
+        if key[0] != baseline
+    }
+    return adjusted_by_name(gains)
+
+
+def _compared(
+    recalls: pd.DataFrame, gains: dict[tuple[str, int], Gain], name: str, group: int
+) -> dict[str, Any]:
+    chosen = recalls[(recalls["run"] == name) & (recalls["group"] == group)]
+    found: dict[str, Any] = {"recall": float(chosen["recall"].mean())}
+    gain = gains.get((name, group))
+    if gain is None:
         return found
-    gain = paired_gain(by_run[name], by_run[baseline])
     return found | {
         "gain": gain.mean,
         "low": gain.low,
@@ -164,8 +179,9 @@ def _notes(
         "the same of the labels. Group 1 is the head. The images are as the student sees them; "
         f"the teacher is right about {right:.1f} % of them.",
         f"recall: macro-average in % on the {split} part, mean over seeds. gain: percentage points "
-        f"over {baseline}, seed by seed, with the 95 % t interval of its mean. An interval that "
-        "holds 0 is inside noise; with as many intervals as rows, some miss 0 by chance.",
+        f"over {baseline}, seed by seed, with the 95 % t interval of its mean. The verdict follows "
+        "the p-value of the paired t-test, adjusted for the number of gains (Holm); the intervals "
+        "are not adjusted.",
     ]
 
 
@@ -190,26 +206,26 @@ def _draw(
     baseline: str,
 ) -> None:
     compared = [name for name in dict.fromkeys(table["run"]) if name != baseline]
-    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(compared)}
+    colours = {name: style.color_of(place) for place, name in enumerate(compared)}
     panels = canvas.subplots(1, 3 if weights else 2)
     _draw_mass(panels[0], curve)
     _draw_gains(panels[1], table, colours, baseline)
     if weights:
         for name in dict.fromkeys(run.name for run in weights):
             every = torch.cat([values for run, (values, _) in weights.items() if run.name == name])
-            colour = colours.get(name, "#555555")
+            colour = colours.get(name, style.DARK_GRAY)
             panels[2].hist(
                 every.numpy(), bins=60, histtype="step", density=True, color=colour, label=name
             )
         panels[2].set(title="weights of training samples", xlabel="weight / mean weight")
         panels[2].legend(fontsize=8)
     for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
+        style.tidy(axes)
 
 
 def _draw_mass(axes: Axes, curve: Tensor) -> None:
-    axes.bar(range(1, len(curve) + 1), curve.numpy() - 1, bottom=1, color="#999999")
-    axes.axhline(1, color="#000000", lw=0.8)
+    axes.bar(range(1, len(curve) + 1), curve.numpy() - 1, bottom=1, color=style.GRAY)
+    axes.axhline(1, color=style.BLACK, lw=0.8)
     axes.set(title="what the teacher hands out", xlabel="class, ranked", ylabel="mass / mean mass")
 
 
@@ -228,7 +244,7 @@ def _draw_gains(axes: Axes, table: pd.DataFrame, colours: dict[str, str], baseli
             color=colour,
             label=name,
         )
-    axes.axhline(0, color="#000000", lw=0.8)
+    axes.axhline(0, color=style.BLACK, lw=0.8)
     axes.set_xticks(sorted(set(table["group"])))
     axes.set(title=f"recall over {baseline}", xlabel="group, head to tail", ylabel="points")
     axes.legend(fontsize=8)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -188,7 +189,7 @@ class CIFAR10(ImagesInMemory):
             # One process of each machine fetches; the others then find the file.
             if fetches() and not self._is_there():
                 _download(self.URL, archive, self.ARCHIVE_MD5)
-            wait_for(self._is_there, str(archive))
+            _wait_for(self._is_there, archive)
         if not self._is_there():
             raise UserError(
                 f"{type(self).__name__} is not in {root.absolute()}: neither the folder "
@@ -338,13 +339,23 @@ def _check_md5(raw: bytes, expected: str, name: str) -> None:
         )
 
 
+def _wait_for(is_there: Callable[[], bool], archive: Path) -> None:
+    try:
+        wait_for(is_there, str(archive))
+    except TimeoutError as error:
+        raise UserError(f"{error}: what that process says tells why.") from None
+
+
 def _download(url: str, archive: Path, md5: str) -> None:
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
         # Written under another name, and renamed when it is whole.
         torch.hub.download_url_to_file(url, str(archive), progress=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{url} cannot be downloaded to {archive}: {error}") from None
+    except (OSError, ValueError, HTTPException) as error:
+        raise UserError(
+            f"{url} could not be downloaded: {type(error).__name__}: {error}. Download it by hand "
+            f"and put it at {archive.absolute()}."
+        ) from None
     try:
         _check_md5(archive.read_bytes(), md5, str(archive))
     except UserError:

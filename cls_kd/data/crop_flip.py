@@ -6,12 +6,12 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import MessageHub
 from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.functional import hash_integers
 from cls_kd.registry import TRANSFORMS
+from cls_kd.signals.time import TrainingTime
 
 
 @TRANSFORMS.register_module()
@@ -26,17 +26,22 @@ class RandomCropFlip:
     Args:
         padding: Pixels on each side.
         flip: Also flip from left to right, every second image.
+
+    Attributes:
+        time: The training time; the distiller's, once it has one.
     """
 
     def __init__(self, padding: int = 4, *, flip: bool = True) -> None:
         if padding < 0:
             raise UserError(f"RandomCropFlip: padding={padding} must not be negative.")
         self.padding, self.flip = padding, flip
+        self.time = TrainingTime()
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """Images (N, C, H, W) and their places in the data set, (N,) int64."""
         offsets = 2 * self.padding + 1
-        drawn = draw(index.to(images.device, non_blocking=True), 2 * offsets**2)
+        index = index.to(images.device, non_blocking=True)
+        drawn = draw(index, 2 * offsets**2, self.time)
         flipped = (drawn >= offsets**2) & self.flip
         place = drawn % offsets**2
         return crop_flip(images, place // offsets, place % offsets, flipped, self.padding)
@@ -65,11 +70,9 @@ def crop_flip(images: Tensor, down: Tensor, right: Tensor, flip: Tensor, padding
     return F.pad(images, [padding] * 4).flatten(2).gather(2, places).view_as(images)
 
 
-def draw(index: Tensor, choices: int) -> Tensor:
-    """A number in 0 .. choices - 1 for each place in the data set, in this epoch of this run."""
-    known = MessageHub.get_current_instance().runtime_info
-    by_epoch = known.get("max_epochs", 0) != 1
-    key = _key(int(known.get("seed") or 0), int(known.get("epoch" if by_epoch else "iter", 0)))
+def draw(index: Tensor, choices: int, time: TrainingTime) -> Tensor:
+    """A number in 0 .. choices - 1 for each index in the data set, in this epoch of this run."""
+    key = _key(time.seed, time.step if time.max_epochs == 1 else time.epoch)
     return (hash_integers(index + key) & (2**63 - 1)) % choices
 
 

@@ -12,8 +12,8 @@ from mmengine.dataset import default_collate
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.transforms import PackInputs
 
+from cls_kd.adapters.samples import BatchSamples
 from cls_kd.errors import UserError, did_you_mean
-from cls_kd.signals.samples import BatchSamples
 
 
 class ImagesInMemory(BaseDataset):

@@ -11,9 +11,10 @@ from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from cls_kd.adapters.samples import BatchSamples, index_of
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS, TRANSFORMS
-from cls_kd.signals.samples import BatchSamples, index_of
+from cls_kd.signals.time import TrainingTime
 
 Augment = Callable[[Tensor, Tensor], Tensor]
 """Images (N, C, H, W) uint8 and their places in the data set (N,) to images."""
@@ -38,8 +39,18 @@ class BatchPreprocessor(ClsDataPreprocessor):
         self, *args: Any, augment: Augment | dict[str, Any] | None = None, **options: Any
     ) -> None:
         super().__init__(*args, **options)
+        if self.num_classes is None and (self.to_onehot or self.batch_augments is not None):
+            raise UserError(
+                "data_preprocessor: batch_augments and to_onehot make label distributions, which "
+                "need num_classes: data_preprocessor = dict(num_classes=10, ...)."
+            )
         self._non_blocking = True
         self.augment = TRANSFORMS.build(augment) if isinstance(augment, Mapping) else augment
+
+    def follow(self, time: TrainingTime) -> None:
+        """Let an augmentation that depends on the training time read it from ``time``."""
+        if hasattr(self.augment, "time"):
+            self.augment.time = time
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         ready = self._images_and_labels(data, training)

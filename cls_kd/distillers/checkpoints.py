@@ -16,7 +16,7 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from safetensors.torch import load_file
 
-from cls_kd.downloads import wait_for
+from cls_kd.distillers.remote import fetch
 from cls_kd.errors import UserError
 
 
@@ -62,12 +62,15 @@ def read_checkpoint(source: str | Path, map_location: Any = "cpu") -> dict[str, 
     """Read a ``.pth`` or ``.safetensors`` file, or a URL, and run nothing that is in it.
 
     Raises:
-        UserError: The file is missing, damaged, or holds objects other than weights.
+        UserError: The file is missing, damaged, cannot be downloaded, or holds objects other than
+            weights.
     """
     name = str(source)
     if urlparse(name).scheme in ("http", "https"):
-        return _guarded(name, lambda: _download(name, map_location))
-    path = Path(name).expanduser()
+        path = fetch(name)
+        name = f"{name} (downloaded to {path}; remove that file to download it again)"
+    else:
+        path = Path(name).expanduser()
     if not path.is_file():
         raise UserError(f"The checkpoint {name} does not exist{_neighbours(path)}")
     if path.suffix == ".safetensors":
@@ -99,14 +102,6 @@ def _load(path: Path, map_location: Any) -> Any:
         # What cannot be read is an error, with a message of its own.
         warnings.filterwarnings("ignore", message="Detected pickle protocol")
         return torch.load(path, map_location=map_location, weights_only=True)
-
-
-def _download(url: str, map_location: Any) -> Any:
-    # One process of each machine fetches; the others then find the file in the cache.
-    cached = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
-    wait_for(cached.is_file, url)
-    with allowed_types():
-        return torch.hub.load_state_dict_from_url(url, map_location=map_location, weights_only=True)
 
 
 def _guarded(name: str, read: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.layouts import LAYOUTS, Rules
 from cls_kd.distillers.weights import check_match, load_weights
 from cls_kd.errors import UserError
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 Part: TypeAlias = Literal["student", "teacher"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mmpretrain import get_model, list_models
@@ -10,10 +11,11 @@ from mmpretrain.apis import ModelHub
 from mmpretrain.models import TimmClassifier
 from torch import nn
 
+from cls_kd.distillers.remote import timm_failure
 from cls_kd.distillers.weights import load_weights, weights_config
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 NetworkConfig = Mapping[str, Any] | str
 """A config of a classifier; or a name: mmpretrain's (``'resnet18_8xb32_in1k'``) or timm's
@@ -35,7 +37,13 @@ def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
         return _marked(network)
     if isinstance(network, str):
         return _named(network, pretrained=False)
-    return _marked(MODELS.build(dict(network)))
+    if _is_timm(network):
+        _check_timm_name(network.get("model_name"))
+    try:
+        return _marked(MODELS.build(dict(network)))
+    except (AssertionError, TypeError) as error:
+        kind = str(network.get("type")).rsplit(".", 1)[-1]
+        raise UserError(f"The network {kind} cannot be built: {error}") from error
 
 
 def build_with_weights(
@@ -57,8 +65,7 @@ def build_with_weights(
     if options["source"] != PUBLISHED:
         return _filled(build_network(network), options)
     if isinstance(network, str) and not network.startswith(_TIMM):
-        url = _published_url(network)
-        return _filled(build_network(network), {**options, "source": url})
+        return _with_published_weights(network, options)
     if isinstance(network, str) or (isinstance(network, Mapping) and _is_timm(network)):
         if options.get("drop_classifier"):
             raise UserError(
@@ -80,22 +87,55 @@ def _filled(network: Any, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
     return network, note
 
 
+def _with_published_weights(name: str, options: dict[str, Any]) -> tuple[nn.Module, str]:
+    network: Any = build_network(name)
+    classes = network._dataset_meta  # of the data set that the model's config names
+    _, note = _filled(network, {**options, "source": _published_url(name)})
+    if not options.get("drop_classifier"):
+        network._dataset_meta = network._dataset_meta or classes
+    return network, note
+
+
 def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str]:
     if isinstance(network, str):
         return _named(network, pretrained=True), f"{network} with timm's published weights."
-    built = _marked(MODELS.build({**network, "pretrained": True}))
+    _check_timm_name(network.get("model_name"))
+    name = str(network.get("model_name"))
+    with _naming_failures(name):
+        built = _marked(MODELS.build({**network, "pretrained": True}))
     return built, f"{describe(built)} with timm's published weights."
 
 
 def _named(name: str, *, pretrained: bool) -> nn.Module:
     if name.startswith(_TIMM):
-        config = {"model_name": name.removeprefix(_TIMM), "pretrained": pretrained}
+        model_name = name.removeprefix(_TIMM)
+        _check_timm_name(model_name)
+        if pretrained:
+            with _naming_failures(model_name):
+                return _marked(TimmClassifier(model_name=model_name, pretrained=True))
         try:
-            return _marked(TimmClassifier(**config))
+            return _marked(TimmClassifier(model_name=model_name))
         except RuntimeError as error:
             raise UserError(f"timm cannot make {name!r}: {error}") from error
     _check_hub_name(name)
     return get_model(name, pretrained=False)
+
+
+@contextmanager
+def _naming_failures(name: str) -> Iterator[None]:
+    """Whatever fails inside, where timm builds a network and gets its weights, names the network.
+
+    Raises:
+        UserError: There is no such network, nothing is published for it, or the weights cannot be
+            downloaded or loaded.
+    """
+    try:
+        yield
+    except (UserError, TypeError):  # a TypeError is about the config's options
+        raise
+    except Exception as error:
+        # The network's, the hub's and the file system's errors have no base class in common.
+        raise timm_failure(name, error) from error
 
 
 def _published_url(name: str) -> str:
@@ -113,6 +153,19 @@ def _check_hub_name(name: str) -> None:
         raise UserError(
             f"mmpretrain has no model {name!r}.{hint} (A name of timm's is written 'timm:NAME'.)"
         )
+
+
+def _check_timm_name(name: Any) -> None:
+    """Refuse a name that timm does not know; its ``source:name`` forms are left to timm."""
+    if not isinstance(name, str):
+        raise UserError("TimmClassifier needs model_name='NAME', a name of timm's.")
+    import timm  # optional
+
+    if ":" in name or timm.is_model(name):
+        return
+    tagged = name.partition(".")[2]
+    hint = did_you_mean(name, timm.list_models(pretrained=bool(tagged)), every=False)
+    raise UserError(f"timm {timm.__version__} has no model {name!r}.{hint}")
 
 
 def _is_timm(network: Mapping[str, Any]) -> bool:

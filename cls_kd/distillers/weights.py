@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.errors import UserError
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 from cls_kd.signals.taps import classifier_path
 
 _STUDENT = "student."
@@ -33,15 +33,30 @@ def load_weights(network: nn.Module, source: str, *, drop_classifier: bool = Fal
     Raises:
         UserError: Missing, unexpected or differently shaped keys; the first are named.
     """
-    weights = of_student(weights_in(read_checkpoint(source), source))
+    checkpoint = read_checkpoint(source)
+    weights = of_student(weights_in(checkpoint, source))
     own = network.state_dict()
     dropped = _classifier_keys(network) if drop_classifier else set()
     weights = {key: value for key, value in weights.items() if key not in dropped}
     weights.update({key: own[key] for key in dropped})
     check_match(network, own, weights, source)
     network.load_state_dict(weights, strict=True)
+    classes = None if drop_classifier else _class_names(checkpoint)
+    # mmpretrain keeps there what it knows of a model's classes.
+    network._dataset_meta = {} if classes is None else {"classes": classes}  # type: ignore[assignment]
     line = f"{describe(network)} loaded from {source}, {len(own) - len(dropped)} tensors."
     return f"{line} Dropped, as initialised: {', '.join(sorted(dropped))}." if dropped else line
+
+
+def _class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Names of the classes that a checkpoint was trained on, where MMEngine wrote them into it."""
+    meta = checkpoint.get("meta")
+    if not isinstance(meta, Mapping):
+        return None
+    described = meta.get("dataset_meta")
+    # mmcls 0.x wrote CLASSES.
+    names = described.get("classes") if isinstance(described, Mapping) else meta.get("CLASSES")
+    return tuple(str(name) for name in names) if isinstance(names, list | tuple) else None
 
 
 def of_student(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import cls_kd.losses
 from cls_kd.engine.compose import known_methods, read_config
-from cls_kd.engine.runs import write_atomically
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.files import write_atomically
 from cls_kd.losses import DistillLoss
+from cls_kd.markdown import markdown_table
 from cls_kd.registry import MODELS
 from cls_kd.signals import VOCABULARY
 
@@ -92,20 +93,18 @@ def find(name: str, entries: Sequence[Entry]) -> list[Entry]:
 
 def to_markdown(entries: Sequence[Entry]) -> str:
     """The table of a README."""
-    lines = [
-        "| loss | what it does | asks for | paper | configs |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for entry in entries:
-        cells = (
+    rows = [
+        (
             f"`{entry.name}`",
             entry.summary,
             _code(entry.asked, VOCABULARY),
             _ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", entry.paper),
             _code(entry.used, entry.methods),
         )
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines)
+        for entry in entries
+    ]
+    titles = ("loss", "what it does", "asks for", "paper", "configs")
+    return markdown_table(titles, rows).rstrip("\n")
 
 
 def _code(words: Iterable[str], known: Container[str]) -> str:

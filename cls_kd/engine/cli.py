@@ -14,7 +14,8 @@ from mmengine.config import DictAction
 
 from cls_kd.errors import DivergedError, UserError
 
-_IMAGE = re.compile(r"failed to load image: (\S+)")
+_FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
+"""What PyTorch puts before the message of an error from a loader's worker: its traceback."""
 
 
 def run_tool(main: Callable[[], None]) -> None:
@@ -34,12 +35,9 @@ def run_tool(main: Callable[[], None]) -> None:
 def explain(error: BaseException) -> str | None:
     """The message for an error that a user can mend; None for a fault of the program."""
     if isinstance(error, UserError | DivergedError):
-        return str(error)
+        return _FROM_A_WORKER.sub("", str(error)).strip()
     if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
         return f"A file is missing or cannot be read. {_last_line(error)}"
-    image = _IMAGE.search(str(error))
-    if image is not None:
-        return f"The image {image[1]} cannot be read: it is damaged or cut short."
     if isinstance(error, KeyError | TypeError) and _raised_in(error) == "build_from_cfg":
         return f"The config cannot be built: {str(error.args[0]).split('. Please check')[0]}."
     return None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings
 
+from cls_kd.engine.check_config import check_config
+from cls_kd.engine.check_options import check_option_names, check_options_count
 from cls_kd.engine.compat import amp_wrapper
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
@@ -36,12 +41,14 @@ def load_config(
         deterministic: Ask PyTorch for deterministic algorithms.
 
     Raises:
-        UserError: The file does not exist or cannot be read, or there is no such method.
+        UserError: The file does not exist or cannot be read, there is no such method, or a key is
+            not known (see ``check_config`` and ``check_options``).
     """
     cfg = read_config(path)
     if method is not None:
         apply_method(cfg, method, Path(path))
     if options:
+        check_option_names(cfg, options)
         apply_options(cfg, options)
     if amp:
         cfg.optim_wrapper = amp_wrapper(dict(cfg.optim_wrapper))
@@ -54,6 +61,9 @@ def load_config(
     cfg.randomness = {"seed": 0, **randomness}
     if deterministic:
         cfg.randomness["deterministic"] = True
+    check_config(cfg)
+    for note in check_options_count(cfg, options or {}):
+        print(f"note: {note}", file=sys.stderr)
     return cfg
 
 
@@ -73,12 +83,28 @@ def read_config(path: str | Path) -> Config:
         cfg = PlainConfig(Config.fromfile(file).to_dict(), filename=str(file))
         if cfg.get("custom_imports"):
             import_modules_from_strings(**cfg.custom_imports)
+    except ConfigParsingError as error:
+        raise UserError(f"The config {path} cannot be read. {_advice(error, file)}") from error
     except Exception as error:
         # Reading a config runs it: anything can go wrong there, and all of it is the file's.
         raise UserError(
             f"The config {path} cannot be read. {type(error).__name__}: {error}"
         ) from error
     return cfg
+
+
+def _advice(error: ConfigParsingError, file: Path) -> str:
+    if "import *" not in str(error):
+        return f"{type(error).__name__}: {error}"
+    stars = [
+        f" (line {node.lineno}: from {'.' * node.level}{node.module or ''} import *)"
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    ]
+    return (
+        f"`from x import *` is for base configs, inside `with read_base():`{''.join(stars)}. From "
+        "any other module import names one by one: from cls_kd.losses import KDLoss, TaskLoss."
+    )
 
 
 def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:

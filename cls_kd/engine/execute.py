@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -17,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cls_kd.engine.extension import is_extended
+from cls_kd.engine.loops import intervals
 from cls_kd.engine.rehearse import rehearse
 from cls_kd.engine.runs import Run, check_unchanged
 from cls_kd.engine.train import train
@@ -34,7 +35,8 @@ def execute(
 
     Args:
         runs: In order; a run may build on earlier ones.
-        resume: Whether an interrupted run goes on from its last checkpoint.
+        resume: Whether an interrupted run goes on from its last checkpoint, and a finished one
+            whose config now says more epochs (or iterations) is extended.
         restart: Train also what is finished, or was made with another config.
         launcher: See ``train``.
 
@@ -43,7 +45,7 @@ def execute(
             checkpoint is to be resumed by several runs.
     """
     console = Console(stderr=True, quiet=not is_main_process())
-    open_runs = [run for run in runs if restart or not check_unchanged(run)]
+    open_runs = [run for run in runs if restart or _is_open(run, resume)]
     if isinstance(resume, str) and len(open_runs) > 1:
         raise UserError(
             f"--resume {resume}: {len(open_runs)} runs are not finished, and one checkpoint is of "
@@ -60,7 +62,7 @@ def execute(
         return
     rehearse(open_runs)
     with _progress(console) as progress:
-        total = sum(_epochs(run.cfg) for run in open_runs)
+        total = sum(intervals(run.cfg.train_cfg) for run in open_runs)
         task = progress.add_task("", total=total)
         for run in open_runs:
             progress.update(task, description=run.title)
@@ -70,6 +72,22 @@ def execute(
                 launcher=launcher,
                 after_epoch=lambda: progress.advance(task),
             )
+
+
+def _is_open(run: Run, resume: str | bool) -> bool:
+    """Whether a run is still to be trained, or trained for longer.
+
+    Raises:
+        UserError: See ``execute``.
+    """
+    if not is_extended(run):
+        return not check_unchanged(run)
+    if not resume:
+        raise UserError(
+            f"The run {run.title} in {run.work_dir} is finished, and its config is now of a longer "
+            "training. --resume extends it from its last checkpoint; --restart trains it anew."
+        )
+    return True
 
 
 def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Path:
@@ -83,10 +101,6 @@ def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Pat
     depth = above.index("configs") if "configs" in above else 0
     place = Path("work_dirs", *path.parts[-depth - 1 :] if depth > 1 else path.parts[-1:])
     return place.with_name(f"{place.name}_{method}") if method and "runs" not in cfg else place
-
-
-def _epochs(cfg: Any) -> int:
-    return int(cfg.train_cfg.get("max_epochs", 1))
 
 
 def _progress(console: Console) -> Progress:

@@ -15,13 +15,16 @@ from cls_kd.errors import UserError
 
 def check_resumable(
     model: nn.Module, optimizer: OptimWrapper | OptimWrapperDict, source: str
-) -> None:
+) -> dict[str, Any]:
     """Refuse a checkpoint that training cannot go on from.
 
     Args:
         model: The distiller.
         optimizer: Filled from the checkpoint, as a trial.
         source: The checkpoint.
+
+    Returns:
+        What is in the checkpoint.
 
     Raises:
         UserError: It is damaged, of another model or optimizer, or holds weights only.
@@ -41,6 +44,7 @@ def check_resumable(
         raise UserError(
             f"The checkpoint {source} was written with another optimizer: {error}"
         ) from error
+    return checkpoint
 
 
 def _has_state(checkpoint: Mapping[str, Any]) -> bool:

@@ -11,26 +11,21 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.data.in_memory import collate
+from cls_kd.data.reading import name_unreadable
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
-from cls_kd.engine.hooks import (
-    BundledRuntimeInfoHook,
-    EpochSeedHook,
-    HistoryHook,
-    MissedValidationHook,
-    SafeCheckpointHook,
-    SameBuffersHook,
-    TeacherHook,
-)
+from cls_kd.engine.hook_list import complete_hooks
+from cls_kd.engine.schedule import play, restart_schedule
+from cls_kd.engine.terminal import TerminalFilter
 from cls_kd.registry import RUNNERS
 
 
@@ -71,7 +66,8 @@ class DistillRunner(Runner):
         """As MMEngine's, with workers whose randomness follows the epoch, and images stacked.
 
         Normalising a stack takes a fraction of the time that it takes image by image. Images of
-        different sizes need ``collate_fn=dict(type='pseudo_collate')``.
+        different sizes need ``collate_fn=dict(type='pseudo_collate')``. An image that cannot
+        be read is an error that names its file.
         """
         if isinstance(dataloader, dict):
             own = {
@@ -80,7 +76,9 @@ class DistillRunner(Runner):
                 "pin_memory": torch.cuda.is_available(),
             }
             dataloader = {**own, **dataloader}
-        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        name_unreadable(loader.dataset)
+        return loader
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """As MMEngine's; on the CPU, memory of one step is kept for the next."""
@@ -89,17 +87,9 @@ class DistillRunner(Runner):
             keep_freed_memory()
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
-        """MMEngine's and this project's; a config may change or drop any."""
-        own = {
-            "runtime_info": {"type": BundledRuntimeInfoHook},
-            "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},
-            "epoch_seed": {"type": EpochSeedHook},
-            "teacher": {"type": TeacherHook},
-            "same_buffers": {"type": SameBuffersHook},
-            "history": {"type": HistoryHook},
-            "missed_validation": {"type": MissedValidationHook},
-        }
-        super().register_default_hooks({**own, **(hooks or {})})
+        """MMEngine's and this project's, as the config changes them (``complete_hooks``)."""
+        for hook in complete_hooks(hooks).values():
+            self.register_hook(hook)
 
     def close(self) -> None:
         """Close the log files; several runs may share one process."""
@@ -111,11 +101,17 @@ class DistillRunner(Runner):
         self.visualizer.close()
 
     def build_logger(self, log_level: int | str = "INFO", **options: Any) -> MMLogger:
-        """As MMEngine's; ``console_log_level`` of the config quietens the terminal only."""
+        """As MMEngine's; the terminal shows less of it.
+
+        ``console_log_level`` of the config quietens the terminal only. What comes before the first
+        epoch is summarized there, see ``RunSummaryHook``.
+        """
         logger = super().build_logger(log_level, **options)
         for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler and "console_log_level" in self.cfg:
-                handler.setLevel(self.cfg.console_log_level)
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(TerminalFilter())
+                if "console_log_level" in self.cfg:
+                    handler.setLevel(self.cfg.console_log_level)
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -143,6 +139,47 @@ class DistillRunner(Runner):
         self._has_loaded = True
         self.logger.info(f"Loaded {filename}")
         return checkpoint
+
+    def resume(self, *args: Any, **options: Any) -> None:
+        """As MMEngine's; where the length has changed, schedules follow the new one.
+
+        ``check_extension`` has shown that so far they are the same.
+        """
+        super().resume(*args, **options)
+        key = "max_iters" if isinstance(self.train_loop, IterBasedTrainLoop) else "max_epochs"
+        length, planned = getattr(self, key), self.message_hub.runtime_info.get(key)
+        if planned in (None, length) or not self.cfg.get("param_scheduler"):
+            return
+        epoch_length = len(self.train_dataloader)
+        self.logger.info(f"{key} was {planned} and is {length} now.")
+        schedulers = restart_schedule(
+            self.cfg, self.optim_wrapper, length=length, epoch_length=epoch_length
+        )
+        self.param_schedulers = schedulers
+        play(
+            schedulers,
+            self.optim_wrapper,
+            iterations=self.iter,
+            epoch_length=epoch_length,
+        )
+
+    def test_checkpoint(self) -> dict[str, Any] | None:
+        """Metrics on the test data of the weights in the last checkpoint; None without test data.
+
+        Hooks such as ``EMAHook`` change what a checkpoint holds: testing it, and not the model in
+        memory, makes the figure that of the network that everybody loads.
+        """
+        if self.test_loop is None:
+            return None
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        name = Path(self.message_hub.runtime_info.get("last_ckpt") or "").name
+        if name and is_main_process():
+            path = str(Path(self.work_dir, name))
+            model.load_state_dict(weights_in(read_checkpoint(path), path))
+        # Other machines need not see the file.
+        for weight in model.state_dict().values():
+            broadcast(weight)
+        return self.test()
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any) -> None:
         """Write under a temporary name, then rename: a reader sees all of it or none."""

@@ -24,7 +24,7 @@ import difflib
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,20 @@ from mmengine.runner import Runner
 from cls_kd.engine import train_data
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.files import write_atomically
 from cls_kd.registry import RUN_LISTS
 
 RESULT = "result.json"
 CONFIG = "config.py"
 # What MMEngine's runner reads of a config, and what the engine here does.
-_SECTIONS = (
+SECTIONS = (
     set(inspect.signature(Runner.__init__).parameters)
     | {"activation_checkpointing", "compile", "efficient_conv_bn_eval", "find_unused_parameters"}
     | {"model_wrapper_cfg", "sync_bn", "cpu_threads", "custom_imports"}
 ) - {"self", "cfg", "work_dir", "resume", "launcher"}
-_NOT_OF_A_RUN = ("runs", "report", "analyses", "method", "train_data")
+NOT_OF_A_RUN = ("runs", "report", "analyses", "method", "train_data")
+# What an entry of the list of runs has beside sections.
+OF_A_RUN = ("name", "seeds", "seed_shift", "train_data")
 REFERENCE = "run:"
 
 
@@ -78,7 +81,7 @@ class Run:
         A config's other names (``seeds``, parts that its runs share) would else make every
         finished run a changed one as soon as a seed is added.
         """
-        sections = {key: value for key, value in self.cfg.to_dict().items() if key in _SECTIONS}
+        sections = {key: value for key, value in self.cfg.to_dict().items() if key in SECTIONS}
         return PlainConfig(sections).pretty_text
 
     def digest(self) -> str:
@@ -140,23 +143,13 @@ def expand(cfg: Config, work_dir: Path) -> list[Run]:
     Raises:
         UserError: Two runs have one name.
     """
-    base = PlainConfig(
-        {key: value for key, value in cfg.to_dict().items() if key not in _NOT_OF_A_RUN}
-    )
     seed = int(cfg.randomness.seed)
-    if "runs" not in cfg:
-        train_data.bring(base, cfg.get("train_data") or {})
-        return [Run("", seed, base, work_dir)]
     runs: list[Run] = []
-    for spec in _specs(cfg):
-        name = str(spec["name"]).format(method=cfg.get("method", "student"))
+    for name, spec, merged in merged_runs(cfg):
+        if not name:
+            return [Run("", seed, merged, work_dir)]
         if any(run.name == name for run in runs):
             raise UserError(f"Two runs are named {name!r}.")
-        apart = ("name", "seeds", "seed_shift", "train_data")
-        overrides = {key: value for key, value in spec.items() if key not in apart}
-        merged = copy.deepcopy(base)
-        merged.merge_from_dict(overrides)
-        train_data.bring(merged, train_data.needs(merged, spec.get("train_data"), cfg))
         seeds = spec.get("seeds")
         for own in seeds if seeds is not None else [seed]:
             one = copy.deepcopy(merged)
@@ -167,7 +160,34 @@ def expand(cfg: Config, work_dir: Path) -> list[Run]:
     return runs
 
 
-def _specs(cfg: Config) -> list[Mapping[str, Any]]:
+def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
+    """Name, own keys and whole config of each run; one without a name where there is no list."""
+    base = PlainConfig(
+        {key: value for key, value in cfg.to_dict().items() if key not in NOT_OF_A_RUN}
+    )
+    if "runs" not in cfg:
+        train_data.bring(base, cfg.get("train_data") or {})
+        yield "", {}, base
+        return
+    for spec in run_specs(cfg):
+        name = str(spec["name"]).format(method=cfg.get("method", "student"))
+        merged = copy.deepcopy(base)
+        try:
+            merged.merge_from_dict({key: spec[key] for key in spec if key not in OF_A_RUN})
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise UserError(
+                f"The run {name!r} cannot be merged into the config: {error.args[0]}"
+            ) from error
+        for key, value in base.items():
+            if isinstance(value, Mapping) and not isinstance(merged[key], Mapping | None):
+                raise UserError(
+                    f"The run {name!r}: {key} is a section, with keys, not {merged[key]!r}."
+                )
+        train_data.bring(merged, train_data.needs(merged, spec.get("train_data"), cfg))
+        yield name, spec, merged
+
+
+def run_specs(cfg: Config) -> list[Mapping[str, Any]]:
     """The list of runs, an entry with a ``type`` replaced by the runs that it stands for."""
     specs: list[Mapping[str, Any]] = []
     for spec in cfg.runs:
@@ -235,9 +255,9 @@ def check_unchanged(run: Run) -> bool:
 def begin(run: Run, *, resume: bool) -> None:
     """Write the run's config; without ``resume``, forget what an earlier try left behind."""
     run.work_dir.mkdir(parents=True, exist_ok=True)
+    (run.work_dir / RESULT).unlink(missing_ok=True)
     if not resume:
-        for name in (RESULT, "last_checkpoint"):
-            (run.work_dir / name).unlink(missing_ok=True)
+        (run.work_dir / "last_checkpoint").unlink(missing_ok=True)
     write_atomically(run.work_dir / CONFIG, run.text())
 
 
@@ -245,13 +265,6 @@ def finish(run: Run, result: dict[str, Any]) -> None:
     """Write the run's result, the sign that it is finished."""
     facts = {"run": run.name, "seed": run.seed, "digest": run.digest(), **result}
     write_atomically(run.work_dir / RESULT, json.dumps(facts, indent=1))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _references(run: Run) -> set[str]:

@@ -20,10 +20,10 @@ from torch.utils.data import DataLoader
 from cls_kd.distillers import Distiller, Teacher
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine.compat import amp_dtype
-from cls_kd.engine.data import build_loader, check_labels, image_shape
+from cls_kd.engine.data import build_loader, check_labels, class_names, image_shape
 from cls_kd.engine.evaluate import Step, evaluate, teacher_step
 from cls_kd.errors import UserError
-from cls_kd.losses import TaskLoss
+from cls_kd.losses import DistillLoss, KDLoss, TaskLoss
 
 Split = Literal["val", "test"]
 
@@ -58,7 +58,7 @@ def evaluate_student(
         UserError: The config, the data and the weights do not fit together.
     """
     loader = _prepare(cfg, split)
-    distiller = _distiller(cfg, loader)
+    distiller = _distiller(cfg, loader, {"ce": TaskLoss()})
     note = load_weights(distiller.student, checkpoint)
     return _evaluate(cfg, distiller, distiller.val_step, loader, split, note, amp)
 
@@ -86,7 +86,9 @@ def evaluate_teachers(
             raise UserError(f"One checkpoint cannot be for {len(teachers)} teachers: leave it out.")
         teachers = [{**teachers[0], "weights": checkpoint}]
     loader = _prepare(cfg, split)
-    distiller = _distiller(cfg, loader, [Teacher(**_untyped(one)) for one in teachers])
+    # A loss that asks for logits, so that each teacher's are compared with the student's.
+    asking = {"ce": TaskLoss(), "kd": KDLoss()}
+    distiller = _distiller(cfg, loader, asking, [Teacher(**_untyped(one)) for one in teachers])
     return [
         _evaluate(cfg, distiller, teacher_step(distiller, place), loader, split, one.note, amp)
         for place, one in enumerate(distiller.teachers)
@@ -104,13 +106,19 @@ def _prepare(cfg: Config, split: Split) -> DataLoader:
     return build_loader(cfg, f"{split}_dataloader")
 
 
-def _distiller(cfg: Config, loader: DataLoader, teachers: list[Teacher] | None = None) -> Distiller:
+def _distiller(
+    cfg: Config,
+    loader: DataLoader,
+    losses: Mapping[str, DistillLoss],
+    teachers: list[Teacher] | None = None,
+) -> Distiller:
     model = cfg.model
     return Distiller(
         model.student,
-        {"ce": TaskLoss()},
+        losses,
         teachers,
         input_shape=image_shape(loader.dataset),
+        classes=model.get("classes", class_names(loader.dataset)),
         data_preprocessor=model.get("data_preprocessor", cfg.get("data_preprocessor")),
     )
 

@@ -14,8 +14,8 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import OPTIMIZERS, init_default_scope
-from mmengine.runner import set_random_seed
+from mmengine.registry import init_default_scope
+from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
@@ -24,27 +24,41 @@ from cls_kd.engine.data import (
     check_classes,
     check_labels,
     check_pairs,
+    class_names,
     image_shape,
     innermost,
 )
+from cls_kd.engine.extension import check_extension
+from cls_kd.engine.hook_list import check_hooks
 from cls_kd.engine.hooks.history import history
 from cls_kd.engine.hooks.teacher import unwrapped
+from cls_kd.engine.loops import check_loop, check_signals
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.runs import Run, begin, finish
+from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
-from cls_kd.registry import MODELS
+from cls_kd.registry import MODELS, OPTIMIZERS, known_names
 
 
-class EpochCallback(Hook):
-    """Calls a function after each epoch, for a progress bar."""
+class ProgressCallback(Hook):
+    """Calls a function after each epoch, or validation interval in iterations (a progress bar)."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self.call = call
 
+    def after_train_iter(self, runner: DistillRunner, *_: Any, **__: Any) -> None:
+        """Call, where iterations are counted."""
+        loop, done = runner.train_loop, runner.iter + 1
+        if isinstance(loop, IterBasedTrainLoop) and (
+            done % loop.val_interval == 0 or done == loop.max_iters
+        ):
+            self.call()
+
     def after_train_epoch(self, runner: DistillRunner) -> None:
-        """Call."""
-        self.call()
+        """Call, where epochs are counted."""
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            self.call()
 
 
 def train(
@@ -60,7 +74,7 @@ def train(
         run: What to train.
         resume: True for the run's last checkpoint, if there is one; or the path of a checkpoint.
         launcher: ``none``, ``pytorch`` or ``slurm``.
-        after_epoch: Called after each epoch.
+        after_epoch: Called after each epoch, or validation interval where iterations are counted.
 
     Returns:
         What stands in ``result.json``.
@@ -78,9 +92,9 @@ def train(
         before_writing=lambda: _begin_on_main(run, bool(resume)),
     )
     if after_epoch is not None:
-        runner.register_hook(EpochCallback(after_epoch))
+        runner.register_hook(ProgressCallback(after_epoch))
     runner.train()
-    test = runner.test() if runner.test_loop is not None else None
+    test = runner.test_checkpoint()
     result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
     if is_main_process():
         finish(run, result)
@@ -108,7 +122,9 @@ def build_runner(
     cfg = copy.deepcopy(cfg)
     model, loaders, optimizer = build_parts(cfg)
     if resume_from is not None:
-        check_resumable(model, optimizer, resume_from)
+        checkpoint = check_resumable(model, optimizer, resume_from)
+        epoch_length = len(loaders["train_dataloader"])
+        check_extension(cfg, optimizer, model.losses, checkpoint, epoch_length)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
     if resume_from is not None:
@@ -122,14 +138,18 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     Raises:
         UserError: Something does not fit.
     """
-    check_complete(cfg)
     init_default_scope(cfg.get("default_scope", "cls_kd"))
+    check_complete(cfg)
+    check_loop(cfg)
+    check_hooks(cfg)
+    check_backends(cfg)
     if "cpu_threads" in cfg:
         torch.set_num_threads(cfg.cpu_threads)
     set_random_seed(cfg.randomness.seed, cfg.randomness.get("deterministic", False))
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
     loaders = {key: build_loader(cfg, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
+    check_signals(cfg, model.losses)
     asked = {signal for loss in model.losses.values() for signal in loss.signals}
     check_pairs(loaders["train_dataloader"].dataset, asked)
     for key, loader in loaders.items():
@@ -148,6 +168,7 @@ def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
     model = dict(cfg.model)
     model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
     model.setdefault("num_samples", len(innermost(loader.dataset)))
+    model.setdefault("classes", class_names(loader.dataset))
     if "input_shape" not in model:
         model["input_shape"] = image_shape(loader.dataset)
     return MODELS.build(model)
@@ -161,12 +182,21 @@ def build_optimizer(model: Distiller, config: Mapping[str, Any]) -> Any:
     """
     kind = config.get("optimizer", {}).get("type")
     if isinstance(kind, str) and "." not in kind and OPTIMIZERS.get(kind) is None:
-        hint = did_you_mean(kind, OPTIMIZERS.module_dict, every=False)
+        hint = did_you_mean(kind, known_names(OPTIMIZERS), every=False)
         raise UserError(f"optim_wrapper: there is no optimizer {kind!r}.{hint}")
     try:
         return build_optim_wrapper(model, config)
+    except NotImplementedError as error:
+        raise UserError(
+            "optim_wrapper: layer-wise decay needs a student that knows the depth of its layers, "
+            "as mmpretrain's ViT, DeiT, BEiT, Swin, ConvNeXt, ResNet-50, HiViT and MixMIM do. "
+            + " ".join(map(str, error.args))
+        ) from error
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"optim_wrapper cannot be built: {error.args[0]}") from error
+        missing = (
+            "it lacks " if isinstance(error, KeyError) and " " not in str(error.args[0]) else ""
+        )
+        raise UserError(f"optim_wrapper cannot be built: {missing}{error.args[0]}") from error
 
 
 def check_complete(cfg: Config) -> None:
@@ -201,7 +231,7 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
     distiller = unwrapped(runner)
     record = history(runner)
     return {
-        "epochs": runner.max_epochs,
+        **_length(runner),
         "method": " + ".join(distiller.losses),
         "teacher": runner.message_hub.runtime_info.get("teacher_metrics", {}),
         "train": record["train"],
@@ -209,3 +239,11 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
         "checkpoint": Path(runner.message_hub.get_info("last_ckpt", "")).name,
         "parameters": sum(math.prod(one.shape) for one in distiller.student.parameters()),
     }
+
+
+def _length(runner: DistillRunner) -> dict[str, int]:
+    """What was trained, which early stopping may have cut short."""
+    if not isinstance(runner.train_loop, IterBasedTrainLoop):
+        return {"epochs": runner.epoch}
+    passes = -(-runner.iter // len(runner.train_dataloader))
+    return {"epochs": passes, "iterations": runner.iter}

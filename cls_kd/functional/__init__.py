@@ -2,6 +2,7 @@
 
 from cls_kd.functional.classes import split_target
 from cls_kd.functional.correlation import pearson
+from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, match_size
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
@@ -21,11 +22,13 @@ __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
+    "gather",
     "grid_side",
     "hash_integers",
     "least_margins",
     "match_size",
     "mean_logits",
+    "mean_over_processes",
     "pairwise_distances",
     "patch_tokens",
     "pearson",

@@ -1,77 +1,19 @@
-"""Losses: one file a method. Importing this package registers all of them."""
+"""Distillation losses, one module per method.
+
+Every subclass of `DistillLoss` in a module of this package whose name ends with ``Loss`` is
+exported: adding a file adds the loss. ``LOSSES`` maps the names to the classes.
+"""
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.feature import ATLoss, FitNetLoss, MGDLoss, SRRLLoss
-from cls_kd.losses.logit import (
-    CWTMLoss,
-    DISTLoss,
-    DKDLoss,
-    DKPPLoss,
-    IPWDLoss,
-    KDLoss,
-    NKDLoss,
-    StandardizedLogitsLoss,
-    TaskLoss,
-    WSLDLoss,
-)
-from cls_kd.losses.online import (
-    ClassifierDiversityLoss,
-    DMLLoss,
-    EnsembleDistillationLoss,
-    EnsembleTaskLoss,
-    KDCLLoss,
-    PeerTaskLoss,
-)
-from cls_kd.losses.relation import CRDLoss, RKDLoss
-from cls_kd.losses.self import (
-    ConfidencePenaltyLoss,
-    CSKDLoss,
-    DLBLoss,
-    IPWDSelfLoss,
-    LabelSmoothingLoss,
-    PSKDLoss,
-    TfKDRegularizationLoss,
-    TfNKDLoss,
-    TSDLoss,
-    USKDLoss,
-    USKDTokenLoss,
-)
-from cls_kd.losses.vit import ViTKDLoss
+from cls_kd.losses.discovery import known_losses as _known_losses
 
-__all__ = [
-    "ATLoss",
-    "CRDLoss",
-    "CSKDLoss",
-    "CWTMLoss",
-    "ClassifierDiversityLoss",
-    "ConfidencePenaltyLoss",
-    "DISTLoss",
-    "DKDLoss",
-    "DKPPLoss",
-    "DLBLoss",
-    "DMLLoss",
-    "DistillLoss",
-    "EnsembleDistillationLoss",
-    "EnsembleTaskLoss",
-    "FitNetLoss",
-    "IPWDLoss",
-    "IPWDSelfLoss",
-    "KDCLLoss",
-    "KDLoss",
-    "LabelSmoothingLoss",
-    "MGDLoss",
-    "NKDLoss",
-    "PSKDLoss",
-    "PeerTaskLoss",
-    "RKDLoss",
-    "SRRLLoss",
-    "StandardizedLogitsLoss",
-    "TSDLoss",
-    "TaskLoss",
-    "TfKDRegularizationLoss",
-    "TfNKDLoss",
-    "USKDLoss",
-    "USKDTokenLoss",
-    "ViTKDLoss",
-    "WSLDLoss",
-]
+LOSSES = _known_losses()
+
+globals().update(LOSSES)
+
+__all__ = ["LOSSES", "DistillLoss", *LOSSES]
+
+
+def __getattr__(name: str) -> type[DistillLoss]:
+    # Reached for unknown names only; tells type checkers the type of the exports above.
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The base of every distillation loss: it names signals and computes in float32."""
+"""The base class of the losses: signals by name, computation in float32."""
 
 from __future__ import annotations
 
@@ -11,34 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.modules.schedules import Schedule, as_schedule
 from cls_kd.signals.shapes import ShapeFacts
 
 _HALF = (torch.float16, torch.bfloat16)
 
 
 class DistillLoss(nn.Module):
-    """A loss asks for signals by naming them as parameters of its ``forward``.
+    """A loss that asks for signals by naming them as parameters of its ``forward``.
 
-    ``forward`` returns the method's own loss, without the outer weight: a scalar, or a dict whose
-    keys hold the word ``loss`` where a value counts and do not where it is only a figure to log.
-    Called with half precision or under autocast, it computes in float32.
+    ``forward`` returns the method's own loss, without the weight that the distiller applies: a
+    scalar, or a dict of scalars. In a dict, values whose keys contain ``loss`` are weighted and
+    summed; all others are only logged. A loss can be called alone, with signals by position or by
+    keyword::
 
-    Args:
-        weight: A number, or a schedule over ``progress``; applied by the distiller. Default 1.
-        teacher: Which teacher its ``teacher_`` signals come from, by place or by name, where the
-            distiller has several. Default: the only one (several: the mean of their logits).
+        KDLoss(temperature=4.0)(student_logits, teacher_logits)
+
+    With half-precision inputs or under autocast it computes in float32.
     """
-
-    def __init__(
-        self,
-        *,
-        weight: float | Schedule | Mapping[str, Any] = 1.0,
-        teacher: int | str | None = None,
-    ) -> None:
-        super().__init__()
-        self.schedule = as_schedule(weight)
-        self.teacher = teacher
 
     @cached_property
     def signals(self) -> tuple[str, ...]:
@@ -56,13 +45,31 @@ class DistillLoss(nn.Module):
                 )
         return tuple(parameter.name for parameter in parameters)
 
-    def build(self, shapes: ShapeFacts) -> None:
-        """Make connectors and banks from measured shapes. Default: nothing to make."""
+    @property
+    def stage_indices(self) -> Mapping[str, tuple[int, ...]]:
+        """For signals that are tuples: the indices that the loss reads. Default: all.
 
-    def __call__(self, **signals: Any) -> Tensor | dict[str, Tensor]:
+        The others are not recorded; their places in the tuple hold None.
+        """
+        return {}
+
+    def build(self, shapes: ShapeFacts) -> None:
+        """Create connectors and memory banks from measured shapes. Default: none."""
+
+    def __call__(self, *values: Any, **signals: Any) -> Any:
+        signals = {**self._by_name(values, signals), **signals}
         signals = {name: in_full_precision(value) for name, value in signals.items()}
         with torch.autocast(device_type=_device_type(signals), enabled=False):
             return super().__call__(**signals)
+
+    def _by_name(self, values: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+        named = dict(zip(self.signals, values, strict=False))
+        if len(values) > len(self.signals) or named.keys() & given.keys():
+            raise TypeError(
+                f"{type(self).__name__} takes ({', '.join(self.signals)}); it got {len(values)} "
+                f"by position and {', '.join(given) or 'none'} by keyword."
+            )
+        return named
 
 
 def in_full_precision(value: Any) -> Any:
@@ -76,7 +83,8 @@ def in_full_precision(value: Any) -> Any:
 
 def _device_type(signals: Mapping[str, Any]) -> str:
     for value in signals.values():
-        first = value[0] if isinstance(value, tuple) and value else value
-        if isinstance(first, Tensor):
-            return first.device.type
+        items = value if isinstance(value, tuple) else (value,)
+        tensors = [item for item in items if isinstance(item, Tensor)]
+        if tensors:
+            return tensors[0].device.type
     return "cpu"

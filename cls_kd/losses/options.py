@@ -1,4 +1,4 @@
-"""What the constructors of losses share: types of their options, and what cannot make sense."""
+"""Validation of the options of losses, and inner losses."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from cls_kd.building import build
 from cls_kd.errors import UserError
-from cls_kd.modules.schedules import Schedule
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.discovery import known_losses
 from cls_kd.signals.shapes import Shape
-
-WeightConfig = float | Schedule | Mapping[str, Any]
-"""A number, a schedule over ``progress``, or the config of one."""
-
-TeacherChoice = int | str | None
-"""Place or name of one of several teachers."""
 
 
 def check_positive(owner: object, **options: float) -> None:
@@ -60,3 +56,23 @@ def built(part: nn.Module | None, owner: object) -> Any:
         name = type(owner).__name__
         raise UserError(f"{name} has parts of its own: call {name}.build(shapes) before the loss.")
     return part
+
+
+def inner_loss(owner: object, loss: DistillLoss | Mapping[str, Any]) -> DistillLoss:
+    """The loss that another one wraps, from an instance or a config.
+
+    Raises:
+        UserError: It is no distillation loss, or has a weight or a teacher of its own.
+    """
+    name = type(owner).__name__
+    if isinstance(loss, Mapping):
+        for option in ("weight", "teacher"):
+            if option in loss:
+                raise UserError(
+                    f"{name}: {option!r} of the inner loss would have no effect; write it beside "
+                    "'loss', not in it."
+                )
+        loss = build(loss, known_losses(), f"The inner loss of {name}")
+    if not isinstance(loss, DistillLoss):
+        raise UserError(f"{name}: {type(loss).__name__} is not a distillation loss.")
+    return loss

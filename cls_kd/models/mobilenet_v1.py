@@ -37,10 +37,14 @@ def _unit(in_channels: int, channels: int, stride: int) -> nn.Sequential:
 class MobileNetV1(PlainBackbone):
     """MobileNetV1 (Howard et al. 2017, arXiv:1704.04861) at full width, total stride 32.
 
-    Named as in mdistiller [1], where weights start as torch has them; so they do here. ``stages``
-    are the last maps of 56, 28, 14 and 7 pixels of an image of 224.
+    Named as in mdistiller [1], where weights start as torch has them; so they do here by default.
+    In yzd-v/cls_KD convolutions start normal: ``init_cfg=dict(type='Kaiming', layer='Conv2d')``.
+    ``stages`` are the last maps of 56, 28, 14 and 7 pixels of an image of 224.
 
     [1] https://github.com/megvii-research/mdistiller
+
+    Args:
+        init_cfg: MMEngine's.
     """
 
     def __init__(self, *, init_cfg: InitCfg = None) -> None:

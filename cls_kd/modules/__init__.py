@@ -4,6 +4,7 @@ from cls_kd.modules.banks import ContrastiveBank, PastPredictions
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
+    ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
     align_width,
@@ -11,6 +12,7 @@ from cls_kd.modules.connectors import (
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.schedules import (
     Constant,
+    EpochWarmup,
     GaussianRampUp,
     LinearWarmup,
     Schedule,
@@ -23,11 +25,13 @@ __all__ = [
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
+    "EpochWarmup",
     "GaussianRampUp",
     "IPWDWeight",
     "LinearWarmup",
     "PastPredictions",
     "PropensityHead",
+    "ResizingConnector",
     "Schedule",
     "TokenGenerator",
     "UnitEmbedding",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_gather
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.functional import hash_integers
+from cls_kd.functional import gather, hash_integers
 
 _LARGEST = 2**63 - 1
+_HALF = _LARGEST >> 1
+
+Draws = Literal["independent", "distinct"]
+"""How a bank draws the negatives of one sample."""
 
 
 class ContrastiveBank(nn.Module):
@@ -28,6 +32,10 @@ class ContrastiveBank(nn.Module):
         num_samples: Length of the training set, at least 2.
         dim: Length of an embedding.
         momentum: Share of the old embedding that an update keeps.
+        draws: How negatives of one sample are drawn. ``'independent'``: each for itself, so that
+            some come twice. ``'distinct'``: without replacement, of the samples that are not known
+            to be of the same class; where these are fewer than asked for, the others follow, and
+            where the whole training set is too small, draws are independent.
     """
 
     student: Tensor
@@ -36,9 +44,12 @@ class ContrastiveBank(nn.Module):
     log_z: Tensor
     step: Tensor
 
-    def __init__(self, num_samples: int, dim: int, momentum: float) -> None:
+    def __init__(
+        self, num_samples: int, dim: int, momentum: float, draws: Draws = "independent"
+    ) -> None:
         super().__init__()
         self.momentum = momentum
+        self.draws = draws
         generator = torch.Generator().manual_seed(0)
         bound = math.sqrt(3 / dim)
         for role in ("student", "teacher"):
@@ -51,8 +62,8 @@ class ContrastiveBank(nn.Module):
     def draw(self, index: Tensor, labels: Tensor, count: int) -> Tensor:
         """The place of each sample and of its negatives: (N,) -> (N, 1 + count), own place first.
 
-        A negative is never the sample itself. One that is known to be of the sample's class is
-        replaced by a second draw, which stands.
+        A negative is never the sample itself. An independent one that is known to be of the
+        sample's class is replaced by a second draw, which stands.
 
         Raises:
             UserError: An index is outside the bank (seen on the CPU only; a device would have to
@@ -60,13 +71,11 @@ class ContrastiveBank(nn.Module):
         """
         _check_index(index, len(self.labels))
         if self.training:
-            seen, classes = _gather(torch.stack([index, labels], 1)).unbind(1)
+            seen, classes = gather(torch.stack([index, labels], 1)).unbind(1)
             self.labels.index_copy_(0, seen, classes[_last_of_each(seen)])
         keys = hash_integers(hash_integers(self.step) + index).unsqueeze(1)  # (N, 1)
-        words = hash_integers(keys + torch.arange(count, device=index.device))  # (N, count)
-        first, second = self._other(index, words), self._other(index, hash_integers(words))
-        negatives = torch.where(self.labels[first] == labels.unsqueeze(1), second, first)
-        return torch.cat([index.unsqueeze(1), negatives], 1)
+        rule = {"independent": self._independent, "distinct": self._distinct}[self.draws]
+        return torch.cat([index.unsqueeze(1), rule(keys, index, labels, count)], 1)
 
     @staticmethod
     def compare(embedding: Tensor, bank: Tensor, places: Tensor) -> Tensor:
@@ -84,7 +93,7 @@ class ContrastiveBank(nn.Module):
         ``Z = num_samples * mean(exp(score))``, one for each kind of scores.
         """
         rows = torch.stack([student.logsumexp(1), teacher.logsumexp(1)], 1).detach()
-        rows = _gather(rows)  # in every step: whether it is the first one only the device knows
+        rows = gather(rows)  # in every step: whether it is the first one only the device knows
         count = len(rows) * student.shape[1]
         first = rows.logsumexp(0) + math.log(len(self.labels) / count)
         log_z = torch.where(self.step == 0, first, self.log_z)
@@ -95,12 +104,28 @@ class ContrastiveBank(nn.Module):
     @torch.no_grad()
     def update(self, index: Tensor, student: Tensor, teacher: Tensor) -> None:
         """Move the rows of ``index`` towards the new embeddings (N, dim) of all ranks."""
-        index, new = _gather(index), _gather(torch.cat([student, teacher], 1))
+        index, new = gather(index), gather(torch.cat([student, teacher], 1))
         new = new[_last_of_each(index)]
         for bank, row in zip((self.student, self.teacher), new.chunk(2, dim=1), strict=True):
             moved = self.momentum * bank[index] + (1 - self.momentum) * row
             bank.index_copy_(0, index, F.normalize(moved, dim=1))
         self.step += 1
+
+    def _independent(self, keys: Tensor, index: Tensor, labels: Tensor, count: int) -> Tensor:
+        words = hash_integers(keys + torch.arange(count, device=index.device))  # (N, count)
+        first, second = self._other(index, words), self._other(index, hash_integers(words))
+        return torch.where(self.labels[first] == labels.unsqueeze(1), second, first)
+
+    def _distinct(self, keys: Tensor, index: Tensor, labels: Tensor, count: int) -> Tensor:
+        size = len(self.labels)
+        if count >= size:
+            return self._independent(keys, index, labels, count)
+        places = torch.arange(size, device=index.device)
+        # A random order of the whole training set, in which the class and the sample come last.
+        order = hash_integers(keys + places) & _HALF  # (N, num_samples)
+        order += (self.labels == labels.unsqueeze(1)) * _HALF
+        order = torch.where(places == index.unsqueeze(1), _LARGEST, order)
+        return order.topk(count, dim=1, largest=False, sorted=False).indices
 
     def _other(self, index: Tensor, words: Tensor) -> Tensor:
         """Random words as places of other samples: 1 to num_samples - 1 places further on."""
@@ -144,7 +169,7 @@ class PastPredictions(nn.Module):
     @torch.no_grad()
     def remember(self, index: Tensor, logits: Tensor) -> None:
         """Keep the logits (N, K) of the samples at ``index``, of all ranks."""
-        index, logits = _gather(index), _gather(logits.detach())
+        index, logits = gather(index), gather(logits.detach())
         self.logits.index_copy_(0, index, logits[_last_of_each(index)].to(self.logits.dtype))
         self.known.index_fill_(0, index, True)
 
@@ -155,10 +180,6 @@ def _check_index(index: Tensor, size: int) -> None:
             f"The index of a sample is {int(index.min())} to {int(index.max())} in this batch, "
             f"but the bank was built for a training set of {size} samples."
         )
-
-
-def _gather(values: Tensor) -> Tensor:
-    return torch.cat(all_gather(values.contiguous()))
 
 
 def _last_of_each(index: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,49 @@ class ConvConnector(nn.Sequential):
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )
+
+
+class ResizingConnector(nn.Sequential):
+    """A convolution from a student's map to a teacher's size, batch normalization, ReLU.
+
+    (N, C_in, h_in, w_in) -> (N, C_out, h_out, w_out). The convolution follows from the sizes, as in
+    HobbitLong/RepDistiller@b84f547:models/util.py:
+
+    ===================  =============================================================
+    map of the student   convolution
+    ===================  =============================================================
+    as large             1x1
+    twice as large       3x3, stride 2, padding 1
+    half as large        transposed, 4x4, stride 2, padding 1
+    larger otherwise     of the size that leaves the teacher's map, without padding
+    smaller otherwise    1x1; the size stays (ours: there, it is an error)
+    ===================  =============================================================
+
+    Convolutions have no bias, which batch normalization would take out again.
+
+    Args:
+        student: Shape of the student's map, (C_in, h_in, w_in).
+        teacher: Shape of the teacher's map, (C_out, h_out, w_out).
+    """
+
+    def __init__(self, student: Sequence[int], teacher: Sequence[int]) -> None:
+        super().__init__(
+            _resizing_convolution(student, teacher),
+            nn.BatchNorm2d(teacher[0]),
+            nn.ReLU(inplace=True),
+        )
+
+
+def _resizing_convolution(student: Sequence[int], teacher: Sequence[int]) -> nn.Module:
+    channels, sizes = (student[0], teacher[0]), list(zip(student[1:], teacher[1:], strict=True))
+    if all(ours == 2 * theirs for ours, theirs in sizes):
+        return nn.Conv2d(*channels, 3, stride=2, padding=1, bias=False)
+    if all(2 * ours == theirs for ours, theirs in sizes):
+        return nn.ConvTranspose2d(*channels, 4, stride=2, padding=1, bias=False)
+    if all(ours >= theirs for ours, theirs in sizes):
+        height, width = (1 + ours - theirs for ours, theirs in sizes)
+        return nn.Conv2d(*channels, (height, width), bias=False)
+    return nn.Conv2d(*channels, 1, bias=False)
 
 
 class ConvGenerator(nn.Sequential):
@@ -42,7 +86,8 @@ class TokenGenerator(nn.Module):
     def __init__(self, in_features: int, out_features: int, mask_ratio: float) -> None:
         super().__init__()
         self.align = align_width(in_features, out_features)
-        self.mask_token = nn.Parameter(torch.zeros(out_features))
+        # Three axes, as its source has it: an optimizer that spares vectors decays this one.
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, out_features))
         self.generator = ConvGenerator(out_features)
         self.mask_ratio = mask_ratio
 

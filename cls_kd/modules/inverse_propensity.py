@@ -7,12 +7,10 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.functional import standardize
-from cls_kd.registry import MODELS
+from cls_kd.functional import mean_over_processes, standardize
 
 Direction = Literal["printed", "inverse"]
 Clip = Sequence[float] | None
@@ -20,7 +18,6 @@ Clip = Sequence[float] | None
 _EPS = 1e-6
 
 
-@MODELS.register_module()
 class IPWDWeight(nn.Module):
     r"""Weigh each sample by the inverse of its propensity to belong to the machine's domain.
 
@@ -66,9 +63,8 @@ class IPWDWeight(nn.Module):
         if self.clip is not None:
             weights = weights.clamp(*self.clip)
         if self.normalize:
-            mean = weights.mean()
-            all_reduce(mean, "mean")  # batches of one length, as MMEngine's sampler makes them
-            weights = weights / mean
+            # All processes have batches of the same length.
+            weights = weights / mean_over_processes(weights.mean())
         return weights
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
-from cls_kd.errors import UserError
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.reporting.metrics import DEFAULT, Metric, metric_of
 
-METRIC = "accuracy/top1"
-"""The figure that every table and plot is about."""
+PATTERNS = ("result.json", "*/result.json", "*/seed_*/result.json")
+"""Where runs of a folder leave their results."""
 
+_T = TypeVar("_T")
 _REQUIRED = ("run", "seed", "epochs", "val")
 
 
@@ -23,55 +26,76 @@ class Collected(NamedTuple):
     Attributes:
         runs: One row a run and seed, in order of run and seed: ``run``, ``seed``, ``method``,
             ``epochs``, ``last`` (validation at the last epoch), ``best`` and ``best_epoch``,
-            ``test`` (NaN where not tested), ``teacher`` (its accuracy; NaN without one),
+            ``test`` (NaN where not tested), ``teacher`` (its figure on the validation data; NaN
+            without one), ``taught`` (whether there was one that was measured),
             ``seconds``, ``parameters``, ``checkpoint``, ``path``.
         curves: One row a run, seed and validated epoch: ``run``, ``seed``, ``epoch``, ``val``.
+        metric: What ``last``, ``best``, ``test``, ``teacher`` and ``val`` are.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
+    metric: Metric
 
 
 def collect(
-    root: str | Path, files: Sequence[Path] | None = None, metric: str = METRIC
+    root: str | Path, files: Sequence[Path] | None = None, metric: str | None = None
 ) -> Collected:
-    """Gather ``<root>/<run>/result.json`` and ``<root>/<run>/seed_<k>/result.json``.
+    """Gather the results of a run, or of the runs of an experiment.
+
+    A run that has no name, because its config is one run, is named after its folder.
 
     Args:
-        root: Folder of an experiment.
+        root: Folder of one run, or of an experiment: ``result.json``, ``<run>/result.json`` and
+            ``<run>/seed_<k>/result.json`` are found.
         files: Only these results; a folder may hold runs of an earlier plan. Default: all.
-        metric: Which figure to take from ``val``, ``test`` and ``teacher``.
+        metric: Which metric to take from ``val``, ``test`` and ``teacher``. Default:
+            ``accuracy/top1`` where a run has it, else the first metric there is.
 
     Raises:
-        UserError: There is no finished run, a file is damaged, or a run and seed come twice.
+        UserError: There is no finished run, a file is damaged, a run and seed come twice, or no
+            run has the metric.
     """
     root = Path(root)
-    if files is None:
-        files = sorted([*root.glob("*/result.json"), *root.glob("*/seed_*/result.json")])
+    files = results_under(root) if files is None else files
     if not files:
         raise UserError(
-            f"No finished run under {root}: expected <run>/result.json or "
+            f"No finished run under {root}: expected result.json, <run>/result.json or "
             "<run>/seed_<k>/result.json."
         )
+    results = {file: _guarded(file, partial(_read, file)) for file in files}
+    metric = _choose(metric, results)
     rows, curves = [], []
-    for file in files:
-        row, curve = _read(file, metric)
-        rows.append(row)
-        curves.append(curve)
+    for file, result in results.items():
+        rows.append(_guarded(file, partial(_row, file, result, metric)))
+        curves.append(_guarded(file, partial(_curve, result, metric)))
     runs = pd.DataFrame(rows).sort_values(["run", "seed"], ignore_index=True)
     twice = runs[runs.duplicated(["run", "seed"], keep=False)]
     if len(twice):
         raise UserError(f"The same run and seed come twice: {', '.join(twice['path'])}.")
-    return Collected(runs, pd.concat(curves, ignore_index=True))
+    return Collected(runs, pd.concat(curves, ignore_index=True), metric_of(metric))
 
 
-def _read(file: Path, metric: str) -> tuple[dict[str, Any], pd.DataFrame]:
+def results_under(root: Path) -> list[Path]:
+    """The ``result.json`` files of the runs of a folder, in order."""
+    return sorted(file for pattern in PATTERNS for file in root.glob(pattern))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The result, with a name and the keys of the metrics that it has."""
+    result = json.loads(file.read_text(encoding="utf-8"))
+    missing = [key for key in _REQUIRED if key not in result]
+    if missing:
+        raise UserError(f"{file} is damaged: it lacks {', '.join(missing)}. Run it again.")
+    figures = (*result["val"], result.get("test") or {})
+    metrics = dict.fromkeys(key for each in figures for key, _ in each.items() if key != "epoch")
+    return {**result, "run": str(result["run"]) or file.parent.name, "metrics": list(metrics)}
+
+
+def _guarded(file: Path, read: Callable[[], _T]) -> _T:
+    """What ``read`` returns; what it raises names the file."""
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
-        missing = [key for key in _REQUIRED if key not in result]
-        if missing:
-            raise UserError(f"{file} is damaged: it lacks {', '.join(missing)}. Run it again.")
-        return _row(file, result, metric), _curve(result, metric)
+        return read()
     except UserError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -80,11 +104,22 @@ def _read(file: Path, metric: str) -> tuple[dict[str, Any], pd.DataFrame]:
         ) from error
 
 
+def _choose(metric: str | None, results: Mapping[Path, dict[str, Any]]) -> str:
+    known = [key for result in results.values() for key in result["metrics"]]
+    if metric is None:
+        return DEFAULT if DEFAULT in known or not known else known[0]
+    if metric not in known:
+        raise UserError(f"No run has the metric {metric!r}.{did_you_mean(metric, set(known))}")
+    return metric
+
+
 def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
-    val = {int(entry["epoch"]): float(entry[metric]) for entry in result["val"]}
+    val = {_moment(entry): float(entry[metric]) for entry in _validated(result, metric)}
     best_epoch = max(val, key=lambda epoch: val[epoch]) if val else None
-    teachers = [figures[metric] for figures in (result.get("teacher") or {}).values()]
-    test = result.get("test")
+    teachers = [
+        figures[metric] for figures in (result.get("teacher") or {}).values() if metric in figures
+    ]
+    test = result.get("test") or {}
     return {
         "run": str(result["run"]),
         "seed": int(result["seed"]),
@@ -93,7 +128,8 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
         "last": val[max(val)] if val else float("nan"),
         "best": val[best_epoch] if best_epoch is not None else float("nan"),
         "best_epoch": float("nan") if best_epoch is None else best_epoch,
-        "test": float(test[metric]) if test else float("nan"),
+        "test": float(test[metric]) if metric in test else float("nan"),
+        "taught": bool(result.get("teacher")),
         "teacher": float(max(teachers)) if teachers else float("nan"),
         "seconds": float(result.get("wall_seconds") or "nan"),
         "parameters": result.get("parameters"),
@@ -102,15 +138,25 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
     }
 
 
+def _validated(result: dict[str, Any], metric: str) -> list[dict[str, Any]]:
+    """The validations; none where no one of them has the metric."""
+    return result["val"] if any(metric in entry for entry in result["val"]) else []
+
+
+def _moment(entry: dict[str, Any]) -> int:
+    """The epoch of an entry of the history, or the iteration where these were counted."""
+    return int(entry["epoch"] if "epoch" in entry else entry["iter"])
+
+
 def _curve(result: dict[str, Any], metric: str) -> pd.DataFrame:
     entries = [
         {
             "run": str(result["run"]),
             "seed": int(result["seed"]),
-            "epoch": int(entry["epoch"]),
+            "epoch": _moment(entry),
             "val": float(entry[metric]),
         }
-        for entry in result["val"]
+        for entry in _validated(result, metric)
     ]
     curve = pd.DataFrame(entries, columns=["run", "seed", "epoch", "val"])
     return curve.astype({"seed": int, "epoch": int, "val": float})  # also where it is empty

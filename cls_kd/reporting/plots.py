@@ -1,129 +1,140 @@
-"""The figure of a report: accuracy of each run with its seeds, and the way there."""
+"""The figure of a report: each run with its seeds, and the way there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 
+from cls_kd.reporting import style
 from cls_kd.reporting.collect import Collected
+from cls_kd.reporting.metrics import Metric
 from cls_kd.reporting.statistics import interval
-from cls_kd.reporting.tables import FIGURE_NAMES, Figure
+from cls_kd.reporting.tables import figure_name
 
-_COLOURS = ("#555555", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A")
-_STYLES = ("-", "--", ":", "-.")
+_WIDTH = 11.0  # of the figure, in inches
+_MAX_BANDS = 8  # with more runs, bands would hide the lines
+Styles = Mapping[str, Mapping[str, Any]]
 
 
-def draw(
-    collected: Collected,
-    summary: pd.DataFrame,
-    path: str | Path,
-    title: str = "",
-) -> None:
+def draw(collected: Collected, summary: pd.DataFrame, path: str | Path, title: str = "") -> None:
     """Write one PNG: left every seed, mean and interval of each run; right the training curves.
+
+    The left panel shows what is compared, the test part where there is one; the right one always
+    shows the validation part. Their titles say so.
 
     Args:
         collected: From `collect`.
-        summary: From `summarise`; gives the order of the runs.
+        summary: From `summarize`; gives the order of the runs.
         path: Where to write.
         title: Above both.
     """
     names = list(summary["run"])
     references = set(summary.loc[summary["verdict"] == "reference", "run"])
     compared = [name for name in names if name not in references]
-    styles: dict[str, dict[str, Any]] = {
-        name: {
-            "color": _COLOURS[place % len(_COLOURS)],
-            "linestyle": _STYLES[place // len(_COLOURS) % len(_STYLES)],
-        }
-        for place, name in enumerate(compared)
-    }
-    # No pyplot: it would keep the figure, and choose a window, for the whole process.
-    canvas = Canvas(figsize=(11, max(4.2, 1.8 + 0.42 * len(names))), layout="constrained")
-    FigureCanvasAgg(canvas)
-    left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
-    _dots(left, collected.runs, names, styles, summary["figure"].iloc[0])
-    _curves(right, collected, compared, styles)
-    handles, labels = right.get_legend_handles_labels()
-    if handles:
-        # Outside: no number of runs can then cover a curve.
-        canvas.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=9)
-    if title:
-        canvas.suptitle(title)
-    canvas.savefig(path, format="png", dpi=150)
+    styles = {name: style.line_of(place) for place, name in enumerate(compared)}
+    columns = _legend_columns(compared)
+    height = max(4.2, 1.8 + 0.42 * len(names)) + 0.2 * -(-len(compared) // columns)
+
+    def draw_both(canvas: Figure) -> None:
+        left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
+        _draw_seeds(left, collected, summary, styles)
+        _draw_curves(right, collected, compared, styles)
+        handles, labels = right.get_legend_handles_labels()
+        if handles:
+            # Outside: no number of runs can then cover a curve.
+            canvas.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9)
+        if title:
+            canvas.suptitle(title)
+
+    style.write_figure(Path(path), (_WIDTH, height), draw_both)
 
 
-def _dots(
-    axes: Axes,
-    runs: pd.DataFrame,
-    names: Sequence[str],
-    styles: dict[str, dict[str, Any]],
-    figure: Figure,
-) -> None:
+def _draw_seeds(axes: Axes, collected: Collected, summary: pd.DataFrame, styles: Styles) -> None:
+    figure, metric = summary["figure"].iloc[0], collected.metric
+    names = list(summary["run"])
     for row, name in enumerate(names):
+        runs = collected.runs
         values = runs.loc[runs["run"] == name, figure].dropna().to_numpy(dtype=float)
-        colour = styles.get(name, {}).get("color", "#999999")
-        if not len(values):
-            continue
-        # Seeds below the mean's line, so that neither hides the other.
-        below = np.full(len(values), row + 0.22)
-        axes.plot(values, below, "o", ms=4, alpha=0.5, mew=0, color=colour)
-        low, high = interval(values)
-        axes.plot([low, high], [row - 0.05] * 2, "-", lw=2.5, color=colour, solid_capstyle="butt")
-        axes.plot(values.mean(), row - 0.05, "D", ms=6, color=colour)
-        axes.annotate(
-            f"{values.mean():.2f}",
-            (values.mean(), row - 0.05),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-        )
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
+        if len(values):
+            _draw_run(axes, row, values, metric, styles.get(name, {}).get("color", style.GRAY))
+    style.rows(axes, names)
     axes.margins(x=0.08)
-    axes.set_xlabel(f"{FIGURE_NAMES[figure]} (%)")
-    axes.set_title("each seed (dots), mean and its 95 % interval", fontsize=10)
-    _tidy(axes, "x")
+    low, high = axes.get_xlim()
+    axes.set_xlim(*_within(metric, low, high))
+    axes.set_xlabel(figure_name(figure, metric))
+    part = "Test part" if figure == "test" else "Validation part, last epoch"
+    axes.set_title(f"{part}: seeds, mean, its 95 % interval", fontsize=10)
+    style.tidy(axes, "x")
 
 
-def _curves(
-    axes: Axes, collected: Collected, names: Sequence[str], styles: dict[str, dict[str, Any]]
-) -> None:
-    floor = []
+def _draw_run(axes: Axes, row: int, values: np.ndarray, metric: Metric, color: str) -> None:
+    # Seeds below the mean's line, so that neither hides the other.
+    below = np.full(len(values), row + 0.22)
+    axes.plot(values, below, "o", ms=4, alpha=0.5, mew=0, color=color, clip_on=False)
+    # A t interval knows nothing of the metric's range.
+    ends = [metric.clipped(end) for end in interval(values.tolist())]
+    line = [row - 0.05] * 2
+    axes.plot(ends, line, "-", lw=2.5, color=color, solid_capstyle="butt", clip_on=False)
+    mean = (values.mean(), row - 0.05)
+    axes.plot(*mean, "D", ms=6, color=color, clip_on=False)
+    axes.annotate(
+        f"{values.mean():.2f}",
+        mean,
+        xytext=(0, 7),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+    )
+
+
+def _draw_curves(axes: Axes, collected: Collected, names: Sequence[str], styles: Styles) -> None:
+    bands = len(names) <= _MAX_BANDS
+    ends = []
     for name in names:
         curves = collected.curves[collected.curves["run"] == name]
         if curves.empty:
             continue
         over = curves.groupby("epoch")["val"].agg(["mean", "min", "max"])
-        axes.fill_between(
-            over.index, over["min"], over["max"], color=styles[name]["color"], alpha=0.13, lw=0
-        )
-        axes.plot(over.index, over["mean"], lw=1.8, label=name, **styles[name])
-        floor.append(float(over["min"].iloc[len(over) // 5 :].min()))
+        color = styles[name]["color"]
+        if bands:
+            axes.fill_between(over.index, over["min"], over["max"], color=color, alpha=0.13, lw=0)
+        mark = "o" if len(over) == 1 else None
+        axes.plot(over.index, over["mean"], lw=1.8, label=name, marker=mark, **styles[name])
+        # The first epochs start near chance and would press everything else into a line.
+        late = over.iloc[len(over) // 5 :]
+        ends += [float(late["min"].min()), float(over["max"].max())]
     teachers = collected.runs["teacher"].dropna()
     if len(teachers):
         best = float(teachers.max())
-        axes.axhline(best, color="black", lw=1, ls=(0, (6, 3)), label=f"teacher ({best:.2f})")
-        floor.append(best)
-    if floor:
-        # The first epochs start near chance and would press everything else into a line.
-        top = max(*axes.dataLim.intervaly, *floor)
-        span = max(top - min(floor), 1.0)
-        axes.set_ylim(min(floor) - 0.06 * span, top + 0.06 * span)
+        label = f"teacher ({best:.2f})"
+        axes.axhline(best, color=style.BLACK, lw=1, ls=(0, (6, 3)), label=label)
+        ends.append(best)
+    if ends:
+        margin = 0.06 * max(max(ends) - min(ends), 1.0 if collected.metric.percent else 0.0)
+        limits = _within(collected.metric, min(ends) - margin, max(ends) + margin)
+        if limits[0] < limits[1]:
+            axes.set_ylim(*limits)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("validation accuracy (%)")
-    axes.set_title("mean over seeds (line), lowest to highest seed (band)", fontsize=10)
-    _tidy(axes, "both")
+    style.whole_numbers(axes)
+    axes.set_ylabel(f"validation {collected.metric.label}")
+    spread = ", lowest to highest (band)" if bands else ""
+    axes.set_title(f"Validation part: mean over seeds{spread}", fontsize=10)
+    style.tidy(axes, "both")
 
 
-def _tidy(axes: Axes, grid: Literal["x", "both"]) -> None:
-    axes.grid(axis=grid, alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many as fit: a character takes 0.08 inches, a line with its gaps 0.6."""
+    longest = max((len(name) for name in names), default=1)
+    return max(1, min(5, int((_WIDTH - 0.5) / (0.6 + 0.08 * longest))))
+
+
+def _within(metric: Metric, low: float, high: float) -> tuple[float, float]:
+    """Limits of an axis within the metric's range, with room for half a mark at its end."""
+    room = 0.015 * (high - low)
+    return max(low, metric.clipped(low) - room), min(high, metric.clipped(high) + room)

@@ -3,116 +3,160 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from rich.console import Console
 
+from cls_kd.files import replace_atomically, write_atomically
+from cls_kd.reporting.baseline import Comparison, comparison
 from cls_kd.reporting.collect import Collected, collect
-from cls_kd.reporting.files import replace
 from cls_kd.reporting.plots import draw
 from cls_kd.reporting.sections import Section
-from cls_kd.reporting.tables import FIGURE_NAMES, summarise, to_markdown, to_terminal
+from cls_kd.reporting.statistics import MIN_PAIRS
+from cls_kd.reporting.tables import figure_name, summarize, to_markdown, to_terminal
 
 
 class ReportPaths(NamedTuple):
-    """What `write_report` wrote."""
+    """What was written."""
 
     page: Path
     table: Path
     figure: Path
 
+    @classmethod
+    def under(cls, root: Path) -> ReportPaths:
+        """Where a report of that folder is."""
+        return cls(root / "report.md", root / "report.csv", root / "report.png")
 
-def write_report(
+
+@dataclass(frozen=True)
+class Report:
+    """Finished runs, compared.
+
+    Attributes:
+        title: Heading of the page and of the figure.
+        collected: The results.
+        comparison: What is compared with what.
+        summary: One row a run, see `summarize`.
+    """
+
+    title: str
+    collected: Collected
+    comparison: Comparison
+    summary: pd.DataFrame
+
+    def write(
+        self, root: str | Path, sections: Sequence[Section] = (), appendix: str = ""
+    ) -> ReportPaths:
+        """Write ``report.md``, ``report.csv`` (full precision) and ``report.png``.
+
+        Args:
+            root: Folder to write to.
+            sections: What analyses found: each adds its part to the page, and its own table and
+                figure beside it.
+            appendix: Text at the end of the page.
+        """
+        root = Path(root)
+        root.mkdir(parents=True, exist_ok=True)
+        paths = ReportPaths.under(root)
+        for section in sections:
+            section.write(root)
+        write_atomically(paths.page, self.page(sections) + appendix)
+        replace_atomically(paths.table, lambda path: self.summary.to_csv(path, index=False))
+        draw(self.collected, self.summary, paths.figure, self.title)
+        return paths
+
+    def page(self, sections: Sequence[Section] = ()) -> str:
+        """The page, with a part for each section."""
+        warnings = "".join(f"> **Warning:** {line}\n\n" for line in self.warnings())
+        notes = "".join(f"- {line}\n" for line in self.notes())
+        parts = "".join(f"\n{section.markdown()}" for section in sections)
+        return (
+            f"# {self.title}\n\n{warnings}{to_markdown(self.summary)}\n"
+            f"![Figures and training curves](report.png)\n\n{notes}{parts}"
+        )
+
+    def show(self, console: Console) -> None:
+        """Print the table, its warnings and its notes."""
+        console.print(to_terminal(self.summary, self.title))
+        for line in self.warnings():
+            console.print(f"Warning: {line}", style="yellow", markup=False, highlight=False)
+        for line in self.notes():
+            console.print(f"- {line}", markup=False, highlight=False)
+
+    def warnings(self) -> list[str]:
+        """What forbids a verdict."""
+        few = self.summary.query(f"0 < pairs < {MIN_PAIRS}")
+        if few.empty:
+            return []
+        runs = ", ".join(f"{row['run']} ({row['pairs']})" for _, row in few.iterrows())
+        return [
+            f"too few seeds for a verdict, of which {self.comparison.baseline} and the run must "
+            f"share at least {MIN_PAIRS}: {runs}. The difference may be noise."
+        ]
+
+    def notes(self) -> list[str]:
+        """How to read the table, no longer than it needs."""
+        summary, metric = self.summary, self.collected.metric
+        lines = [self.comparison.reason] if self.comparison.reason else []
+        figure = figure_name(summary["figure"].iloc[0], metric)
+        lines += [
+            f"mean, std (sample standard deviation), min and max: {figure}, over seeds.",
+            "validation best is the highest of all epochs, chosen with hindsight; validation last "
+            "is not.",
+        ]
+        if (summary["pairs"] > 0).any():
+            lines += _notes_on_gains(self.comparison.baseline, metric.unit)
+        compared = summary[summary["verdict"] != "reference"]
+        if compared["parameters"].nunique() > 1 or compared["epochs"].nunique() > 1:
+            lines.append("The compared runs differ in parameters or epochs: mind that in the gain.")
+        if len(compared) < len(summary):
+            lines.append("A reference has another network or other data, so it gets no gain.")
+        teachers = self.collected.runs["teacher"].dropna().unique()
+        if len(teachers):
+            values = ", ".join(f"{value:.2f}" for value in sorted(teachers))
+            lines.append(f"Teacher, measured on the validation part: {values}.")
+        return lines
+
+
+def make_report(
     root: str | Path,
-    baseline: str,
-    title: str,
+    *,
+    baseline: str | None = None,
+    title: str | None = None,
     references: Sequence[str] = (),
+    metric: str | None = None,
     files: Sequence[Path] | None = None,
-    sections: Sequence[Section] = (),
-) -> ReportPaths:
-    """Write ``report.md``, ``report.csv`` (full precision) and ``report.png`` under ``root``.
-
-    Each section adds its part to the page, and its own table and figure beside it.
-
+) -> Report:
+    """Compare finished runs.
 
     Args:
-        root: Folder of an experiment, see `collect`.
-        baseline: The run that the others are compared with.
-        title: Heading of the page and of the figure.
+        root: Folder of a run or of an experiment, see `collect`.
+        baseline: The run that the others are compared with. Default: the one that is certain, see
+            `comparison`.
+        title: Heading of the page and of the figure. Default: the folder's name.
         references: Runs with another network or other data (the teacher): listed, not compared.
+        metric: A key of the results' metrics. Default: see `collect`.
         files: Only these results, see `collect`.
-        sections: What analyses found.
+
+    Raises:
+        UserError: See `collect` and `comparison`.
     """
-    root = Path(root)
-    collected = collect(root, files)
-    summary = summarise(collected.runs, baseline, references)
-    paths = ReportPaths(root / "report.md", root / "report.csv", root / "report.png")
-    page = _page(collected, summary, baseline, title, sections)
-    for section in sections:
-        section.write(root)
-    replace(paths.page, lambda path: path.write_text(page, encoding="utf-8"))
-    replace(paths.table, lambda path: summary.to_csv(path, index=False))
-    replace(paths.figure, lambda path: draw(collected, summary, path, title))
-    return paths
+    collected = collect(root, files, metric)
+    chosen = comparison(collected.runs, baseline, references)
+    summary = summarize(collected.runs, chosen.baseline, chosen.references, collected.metric)
+    return Report(title or Path(root).resolve().name, collected, chosen, summary)
 
 
-def print_report(
-    root: str | Path,
-    baseline: str,
-    title: str,
-    references: Sequence[str] = (),
-    files: Sequence[Path] | None = None,
-    console: Console | None = None,
-) -> None:
-    """The same table on the terminal."""
-    collected = collect(root, files)
-    summary = summarise(collected.runs, baseline, references)
-    console = console or Console()
-    console.print(to_terminal(summary, title))
-    for line in _notes(collected.runs, summary, baseline):
-        console.print(f"- {line}", markup=False, highlight=False)
-
-
-def _page(
-    collected: Collected,
-    summary: pd.DataFrame,
-    baseline: str,
-    title: str,
-    sections: Sequence[Section],
-) -> str:
-    notes = "".join(f"- {line}\n" for line in _notes(collected.runs, summary, baseline))
-    return (
-        f"# {title}\n\n{to_markdown(summary)}\n![Accuracy and training curves](report.png)\n\n"
-        f"{notes}" + "".join(f"\n{section.markdown()}" for section in sections)
-    )
-
-
-def _notes(runs: pd.DataFrame, summary: pd.DataFrame, baseline: str) -> list[str]:
-    """How to read the table, no longer than it needs."""
-    figure = FIGURE_NAMES[summary["figure"].iloc[0]]
-    lines = [
-        f"mean, std (sample standard deviation), min and max: {figure}, top-1 in %, over seeds.",
-        "val best is the highest of all epochs, chosen with hindsight; val last is not.",
+def _notes_on_gains(baseline: str | None, unit: str) -> list[str]:
+    return [
+        f"gain: {unit} over {baseline}, seed by seed, with the 95 % t interval of its mean. p is "
+        "of the paired two-sided t-test; p adjusted is p adjusted for the number of compared runs "
+        "(Holm). The verdict follows p adjusted: from 0.05 on, the gain is inside noise. The "
+        "intervals are not adjusted.",
+        "The interval speaks of seeds (initial weights, order of images), not of other images "
+        "and not of another teacher.",
     ]
-    if (summary["pairs"] > 0).any():
-        lines += [
-            f"gain: percentage points over {baseline}, seed by seed, with the 95 % t interval of "
-            "its mean and the paired two-sided t-test. An interval that holds 0 is inside noise. "
-            "p is not corrected for the number of runs.",
-            "The interval speaks of seeds (initial weights, order of images), not of other images "
-            "and not of another teacher.",
-        ]
-    compared = summary[summary["verdict"] != "reference"]
-    if compared["parameters"].nunique() > 1 or compared["epochs"].nunique() > 1:
-        lines.append("The compared runs differ in parameters or epochs: mind that in the gain.")
-    if len(compared) < len(summary):
-        lines.append("A reference has another network or other data, so it gets no gain.")
-    teachers = runs["teacher"].dropna().unique()
-    if len(teachers):
-        lines.append(
-            "Teacher, measured on the validation part: "
-            f"{', '.join(f'{value:.2f}' for value in sorted(teachers))}."
-        )
-    return lines

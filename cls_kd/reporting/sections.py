@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from cls_kd.reporting.files import replace
+from cls_kd.files import replace_atomically
+from cls_kd.markdown import markdown_table
+from cls_kd.reporting import style
 
 
 @dataclass(frozen=True)
@@ -57,29 +58,20 @@ class Section:
         root = Path(root)
         root.mkdir(parents=True, exist_ok=True)
         table, figure = root / f"{self.name}.csv", root / f"{self.name}.png"
-        replace(table, lambda path: self.table.to_csv(path, index=False))
+        replace_atomically(table, lambda path: self.table.to_csv(path, index=False))
         if self.draw is None:
             return [table]
-        # No pyplot: it would keep the figure, and choose a window, for the whole process.
-        canvas = Figure(figsize=self.size, layout="constrained")
-        FigureCanvasAgg(canvas)
-        self.draw(canvas)
-        replace(figure, lambda path: canvas.savefig(path, format="png", dpi=150))
+        style.write_figure(figure, self.size, self.draw)
         return [table, figure]
 
 
 def table_to_markdown(table: pd.DataFrame, digits: int = 2) -> str:
     """A table as a page shows it; numbers to the right, a missing one is a dash."""
-    numbers = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
-    rows = [
-        [str(column) for column in table.columns],
-        ["---:" if number else "---" for number in numbers],
-        *(
-            [cell(value, digits).replace("|", "\\|") for value in row]
-            for _, row in table.iterrows()
-        ),
+    numbers = [
+        str(column) for column in table.columns if pd.api.types.is_numeric_dtype(table[column])
     ]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    rows = ([cell(value, digits) for value in row] for _, row in table.iterrows())
+    return markdown_table([str(column) for column in table.columns], rows, numbers)
 
 
 def cell(value: object, digits: int) -> str:

@@ -8,60 +8,69 @@ from typing import Literal
 import pandas as pd
 from rich.table import Table
 
-from cls_kd.errors import UserError, did_you_mean
-from cls_kd.reporting.statistics import Gain, paired_gain
+from cls_kd.markdown import markdown_table
+from cls_kd.reporting.metrics import DEFAULT, Metric, metric_of
+from cls_kd.reporting.statistics import Gain, adjusted_by_name, paired_gain
 
 Figure = Literal["test", "last"]
 
-FIGURE_NAMES: dict[Figure, str] = {
-    "test": "test accuracy",
-    "last": "validation accuracy at the last epoch",
-}
+SPLITS: dict[Figure, str] = {"test": "test", "last": "validation"}
+
+_NO_GAIN = Gain(0, *[float("nan")] * 5)
+
+
+def figure_name(figure: Figure, metric: Metric) -> str:
+    """For axes and notes: ``test top-1 accuracy (%)``."""
+    late = " at the last epoch" if figure == "last" else ""
+    return f"{SPLITS[figure]} {metric.label}{late}"
 
 
 def figure_of(runs: pd.DataFrame, references: Sequence[str] = ()) -> Figure:
-    """Test where every compared run and seed has one, else validation: never a mixture."""
-    compared = runs[~runs["run"].isin(references)]
+    """Test where every compared run and seed has one, else validation: never a mixture.
+
+    Runs that do not have the metric at all do not count.
+    """
+    measured = runs["test"].notna() | runs["last"].notna()
+    compared = runs[~runs["run"].isin(references) & measured]
     return "test" if len(compared) and compared["test"].notna().all() else "last"
 
 
-def summarise(
+def summarize(
     runs: pd.DataFrame,
-    baseline: str,
+    baseline: str | None,
     references: Sequence[str] = (),
-    figure: Figure | None = None,
+    metric: Metric | None = None,
 ) -> pd.DataFrame:
     """The table: baseline first, then the other runs by name, references last.
 
     Args:
         runs: From `collect`.
-        baseline: The run that the others are compared with.
+        baseline: The run that the others are compared with; None for no gains.
         references: Runs with another network or other data (the teacher): listed, not compared.
-        figure: Which column of ``runs`` to compare. Default: see `figure_of`.
+        metric: What the figures are. Default: top-1 accuracy.
 
-    Raises:
-        UserError: ``baseline`` or a reference is not among the runs, or they are the same.
+    Returns:
+        One row a run; ``p_adjusted`` is adjusted for the number of runs with a p-value.
     """
-    names = set(runs["run"])
-    for name in (baseline, *references):
-        if name not in names:
-            raise UserError(f"No finished run {name!r} to report on.{did_you_mean(name, names)}")
-    if baseline in references:
-        raise UserError(f"{baseline!r} is the baseline, and cannot be a reference as well.")
-    figure = figure or figure_of(runs, references)
-    others = sorted(names - {baseline, *references})
+    metric = metric or metric_of(DEFAULT)
+    figure = figure_of(runs, references)
+    first = [] if baseline is None else [baseline]
+    others = sorted(set(runs["run"]) - {*first, *references})
     by_run = {name: group.set_index("seed") for name, group in runs.groupby("run")}
+    gains = {}
+    if baseline is not None:
+        base = by_run[baseline][figure]
+        gains = {name: paired_gain(by_run[name][figure], base) for name in others}
+        gains = adjusted_by_name(gains)
     rows = []
-    for name in (baseline, *others, *references):
-        row = _spread(name, by_run[name], figure)
-        gain = Gain(0, *[float("nan")] * 4)
-        if name in others:
-            gain = paired_gain(by_run[name][figure], by_run[baseline][figure])
-            row["verdict"] = gain.verdict
-        else:
-            row["verdict"] = "baseline" if name == baseline else "reference"
+    for name in (*first, *others, *references):
+        gain = gains.get(name, _NO_GAIN)
+        verdict = metric.worded(gain.verdict) if name in gains else "-"
+        if name == baseline or name in references:
+            verdict = "baseline" if name == baseline else "reference"
+        row = {**_spread(name, by_run[name], figure), "metric": metric.key, "verdict": verdict}
         row |= {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
-        row |= {"p_value": gain.p_value, "pairs": gain.pairs}
+        row |= {"p_value": gain.p_value, "p_adjusted": gain.p_adjusted, "pairs": gain.pairs}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -102,52 +111,55 @@ def _gain(row: pd.Series) -> str:
     return f"{row['gain']:+.2f} [{row['gain_low']:+.2f}, {row['gain_high']:+.2f}]"
 
 
-def _p_value(row: pd.Series) -> str:
-    value = row["p_value"]
+def _p_value(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else _number(value, ".4f")
 
 
-# Title of a column and how a row fills it: one list for the page and for the terminal.
+# Title of a column and how a row fills it: one list for the page and for the terminal. {split} is
+# that of the figures which are compared.
 _COLUMNS: tuple[tuple[str, Callable[[pd.Series], str]], ...] = (
     ("run", lambda row: str(row["run"])),
     ("seeds", lambda row: str(row["seeds"])),
-    ("mean", lambda row: _number(row["mean"])),
+    ("{split} mean", lambda row: _number(row["mean"])),
     ("std", lambda row: _number(row["std"])),
     ("min - max", lambda row: f"{_number(row['min'])} - {_number(row['max'])}"),
-    ("val last", lambda row: _number(row["last"])),
-    ("val best (epoch)", _best),
     ("gain [95 % CI]", _gain),
-    ("p", _p_value),
     ("pairs", lambda row: str(row["pairs"]) if row["pairs"] else "-"),
+    ("p", lambda row: _p_value(row["p_value"])),
+    ("p adjusted", lambda row: _p_value(row["p_adjusted"])),
     ("verdict", lambda row: str(row["verdict"])),
+    ("validation last", lambda row: _number(row["last"])),
+    ("validation best (epoch)", _best),
     ("parameters", lambda row: _number(row["parameters"], ",.0f")),
     ("seconds", lambda row: _number(row["seconds"], ".1f")),
 )
 
-_ON_TERMINAL = ("run", "seeds", "mean", "std", "gain [95 % CI]", "verdict")
+_WORDS = ("run", "verdict")
+_ON_TERMINAL = ("run", "seeds", "{split} mean", "std", "gain [95 % CI]", "verdict")
 
 
 def to_markdown(summary: pd.DataFrame) -> str:
     """The table as a page shows it."""
-    titles = [title for title, _ in _COLUMNS]
-    rules = ["---" if title in ("run", "verdict") else "---:" for title in titles]
-    body = [
-        [cell(row).replace("|", "\\|") for _, cell in _COLUMNS] for _, row in summary.iterrows()
-    ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rules, *body)) + "\n"
+    split = SPLITS[summary["figure"].iloc[0]]
+    titles = [title.format(split=split) for title, _ in _COLUMNS]
+    body = ([cell(row) for _, cell in _COLUMNS] for _, row in summary.iterrows())
+    return markdown_table(titles, body, [title for title in titles if title not in _WORDS])
 
 
 def to_terminal(summary: pd.DataFrame, title: str) -> Table:
     """What of the table a terminal of usual width has room for."""
+    split = SPLITS[summary["figure"].iloc[0]]
     shown = [column for column in _COLUMNS if column[0] in _ON_TERMINAL]
     table = Table(title=title)
     for name, cell in shown:
-        if name in ("run", "verdict"):
+        if name in _WORDS:
             table.add_column(name, overflow="fold")
         else:  # A number is never cut.
-            width = max(len(name), *(len(cell(row)) for _, row in summary.iterrows()))
-            table.add_column(name, justify="right", min_width=width)
-    colours = {"better": "green", "worse": "red"}
+            width = max(len(cell(row)) for _, row in summary.iterrows())
+            heading = name.format(split=split)
+            words = max(len(word) for word in heading.split())
+            table.add_column(heading, justify="right", min_width=max(width, words))
+    colors = {"better": "green", "worse": "red"}
     for _, row in summary.iterrows():
-        table.add_row(*(cell(row) for _, cell in shown), style=colours.get(row["verdict"]))
+        table.add_row(*(cell(row) for _, cell in shown), style=colors.get(row["verdict"]))
     return table

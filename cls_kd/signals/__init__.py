@@ -1,9 +1,12 @@
-"""Signals: the vocabulary, where networks keep them, and who provides each."""
+"""Signals: the vocabulary, where networks provide them, and the batch."""
 
+from cls_kd.signals.batch import Batch
+from cls_kd.signals.network import NetworkSource
 from cls_kd.signals.recorder import Recorder
 from cls_kd.signals.shapes import ShapeFacts
-from cls_kd.signals.sources import Batch, NetworkSource, training_progress
-from cls_kd.signals.taps import Tap, backbone_taps, find_taps
+from cls_kd.signals.tap import Tap
+from cls_kd.signals.taps import backbone_taps, find_taps, network_taps
+from cls_kd.signals.time import TrainingTime
 from cls_kd.signals.vocabulary import VOCABULARY, Signal, check_names
 
 __all__ = [
@@ -14,8 +17,9 @@ __all__ = [
     "ShapeFacts",
     "Signal",
     "Tap",
+    "TrainingTime",
     "backbone_taps",
     "check_names",
     "find_taps",
-    "training_progress",
+    "network_taps",
 ]

@@ -1,8 +1,8 @@
-"""The recorder: all forward hooks of the project live here, and read only what was asked for."""
+"""The recorder: all forward hooks that stay on networks; they record only what was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.signals.taps import Tap, Taps
+from cls_kd.signals.tap import Tap
 
-Captured = Tensor | tuple[Tensor, ...]
+Captured = Tensor | tuple[Tensor | None, ...]
+"""A recorded signal; in a tuple, None for items that nobody asked for."""
+Places = Tap | tuple[Tap | None, ...]
 _Key = tuple[str, int]
 
 
@@ -20,23 +22,24 @@ class Recorder:
     """Hooks on one network, dormant outside ``recording()``.
 
     Args:
-        network: The network to listen to.
-        taps: Signal name to its place, or to a tuple of places.
+        network: The network to record.
+        taps: Signal name to its place, or to a tuple of places; None for items not to record.
     """
 
-    def __init__(self, network: nn.Module, taps: Taps) -> None:
+    def __init__(self, network: nn.Module, taps: Mapping[str, Places]) -> None:
         self.taps = taps
         self._active = False
         self._overwritten: frozenset[_Key] = frozenset()
         self._seen: dict[_Key, Tensor] = {}
         self._version: dict[_Key, int] | None = None
         for name, tap in taps.items():
-            for place, one in enumerate(tap if isinstance(tap, tuple) else (tap,)):
-                self._attach(network, one, (name, place))
+            for index, item in enumerate(tap if isinstance(tap, tuple) else (tap,)):
+                if item is not None:
+                    self._attach(network, item, (name, index))
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Listen to the passes inside; what they left is forgotten on leaving."""
+        """Record the forward passes inside; the records are dropped on leaving."""
         self._active = True
         try:
             yield
@@ -45,15 +48,15 @@ class Recorder:
             self._seen.clear()
 
     def take(self) -> dict[str, Captured]:
-        """What the last pass showed, by signal name.
+        """The records of the last forward pass, by signal name.
 
         Raises:
             UserError: A tapped module did not run in this pass.
         """
-        return {name: self._one(name, tap) for name, tap in self.taps.items()}
+        return {name: self._captured(name, tap) for name, tap in self.taps.items()}
 
     @contextmanager
-    def rehearsing(self) -> Iterator[None]:
+    def finding_overwritten(self) -> Iterator[None]:
         """One pass that also notes which tensors a later in-place operation overwrites.
 
         From then on these, and only these, are cloned when they are seen (an in-place ReLU would
@@ -67,10 +70,13 @@ class Recorder:
             }
         self._version = None
 
-    def _one(self, name: str, tap: Tap | tuple[Tap, ...]) -> Captured:
+    def _captured(self, name: str, tap: Places) -> Captured:
         if isinstance(tap, Tap):
             return self._get((name, 0), tap)
-        return tuple(self._get((name, place), one) for place, one in enumerate(tap))
+        return tuple(
+            None if item is None else self._get((name, index), item)
+            for index, item in enumerate(tap)
+        )
 
     def _get(self, key: _Key, tap: Tap) -> Tensor:
         if key not in self._seen:
@@ -81,14 +87,14 @@ class Recorder:
         return self._seen[key]
 
     def _attach(self, network: nn.Module, tap: Tap, key: _Key) -> None:
-        module, listener = network.get_submodule(tap.module), _Listener(self, tap, key)
+        module, hook = network.get_submodule(tap.module), _Hook(self, tap, key)
         if tap.side == "input":
-            module.register_forward_pre_hook(listener)
+            module.register_forward_pre_hook(hook)
         else:
-            module.register_forward_hook(listener)
+            module.register_forward_hook(hook)
 
-    def see(self, key: _Key, tap: Tap, value: Any) -> None:
-        """Keep what a tapped module shows, if anybody listens."""
+    def capture(self, key: _Key, tap: Tap, value: Any) -> None:
+        """Keep the output or input of a tapped module, while recording."""
         if not self._active:
             return
         if isinstance(value, tuple | list) and tap.item is not None:
@@ -106,8 +112,8 @@ class Recorder:
 
 
 @dataclass(frozen=True, eq=False)
-class _Listener:
-    """One hook; an object and no closure, so that a copied network writes to a copied recorder."""
+class _Hook:
+    """A forward hook; an object and no closure, so that a copied network has a copied recorder."""
 
     recorder: Recorder
     tap: Tap
@@ -115,4 +121,4 @@ class _Listener:
 
     def __call__(self, _: nn.Module, args: tuple[Any, ...], *output: Any) -> None:
         shown = output if self.tap.side == "output" else args
-        self.recorder.see(self.key, self.tap, shown[0] if shown else None)
+        self.recorder.capture(self.key, self.tap, shown[0] if shown else None)

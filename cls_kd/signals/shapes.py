@@ -15,7 +15,8 @@ class ShapeFacts:
     """Measured sizes that a loss may need to build its connectors.
 
     Attributes:
-        shapes: Signal name to its shape without the batch axis (tuple signal: tuple of shapes).
+        shapes: Signal name to its shape without the batch axis (tuple signal: tuple of shapes, with
+            None for items that no loss reads).
         num_classes: K.
         num_samples: Length of the training set, or None where nobody said it.
     """
@@ -27,14 +28,14 @@ class ShapeFacts:
     def one(self, signal: str) -> Shape:
         """Shape of a signal that is one tensor, for example ``(C, h, w)``."""
         shape = self._get(signal)
-        if shape and isinstance(shape[0], tuple):
+        if not all(isinstance(size, int) for size in shape):
             raise UserError(f"The signal {signal!r} is a tuple of tensors, not one tensor.")
         return shape  # type: ignore[return-value]
 
     def many(self, signal: str) -> tuple[Shape, ...]:
         """Shapes of a signal that is a tuple of tensors, first stage first."""
         shape = self._get(signal)
-        if not shape or not isinstance(shape[0], tuple):
+        if all(isinstance(size, int) for size in shape):
             raise UserError(f"The signal {signal!r} is one tensor, not a tuple of tensors.")
         return shape  # type: ignore[return-value]
 

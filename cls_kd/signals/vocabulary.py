@@ -4,8 +4,8 @@ Letters of shapes: N batch, K classes, D embedding, C channels, h w map, L token
 
 A teacher's signals are detached. With several teachers, a loss that names one (``teacher='name'``
 or ``teacher=0``) gets that one's signals; a loss that names none gets ``teacher_logits`` as the
-mean of all teachers' logits, and may ask for no other teacher signal (features of different
-networks have no common mean).
+mean of all teachers' logits and ``all_teacher_logits`` as their stack, and may ask for no other
+teacher signal (features of different networks have no common mean).
 """
 
 from __future__ import annotations
@@ -95,8 +95,11 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
     )
 
 
+_TEACHERS = (Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),)
+
 VOCABULARY: dict[str, Signal] = {
-    signal.name: signal for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"))
+    signal.name: signal
+    for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"), *_TEACHERS)
 }
 
 CALLABLES = frozenset(

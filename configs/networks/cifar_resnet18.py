@@ -11,5 +11,5 @@ cifar_resnet18 = dict(
     type=ImageClassifier,
     backbone=dict(type=ResNet_CIFAR, depth=18),
     neck=dict(type=GlobalAveragePooling),
-    head=dict(type=LinearClsHead, num_classes=100, in_channels=512, init_cfg=None),
+    head=dict(type=LinearClsHead, num_classes=100, in_channels=512),
 )

@@ -9,7 +9,7 @@ from mmpretrain.models import (
 
 cifar_resnet50 = dict(
     type=ImageClassifier,
-    backbone=dict(type=ResNet_CIFAR, depth=50),
+    backbone=dict(type=ResNet_CIFAR, depth=50, zero_init_residual=False),
     neck=dict(type=GlobalAveragePooling),
     head=dict(type=LinearClsHead, num_classes=100, in_channels=2048, init_cfg=None),
 )

@@ -8,5 +8,6 @@ cifar_wrn40_1 = dict(
     type=ImageClassifier,
     backbone=dict(type=CIFARWideResNet, depth=40, widen=1),
     neck=dict(type=GlobalAveragePooling),
-    head=dict(type=LinearClsHead, num_classes=100, in_channels=64, init_cfg=None),
+    head=dict(type=LinearClsHead, num_classes=100, in_channels=64),
 )
+cifar_wrn40_1["head"]["init_cfg"] = dict(type="Uniform", layer="Linear", a=-(64**-0.5), b=64**-0.5)

@@ -37,6 +37,11 @@ def test_the_gain_is_paired_by_seed(runs: list[Finished]) -> None:
     assert comparisons(runs, pairs=[("kd", "nkd")]).table["gain"].item() == pytest.approx(-2.0)
 
 
+def test_p_is_adjusted_for_the_number_of_pairs(runs: list[Finished]) -> None:
+    table = comparisons(runs, pairs=[("nkd", "kd"), ("kd", "nkd")]).table
+    assert table["p adjusted"].tolist() == pytest.approx((2 * table["p"]).tolist())
+
+
 def test_it_is_written_as_page_table_and_figure(runs: list[Finished], tmp_path: Path) -> None:
     section = comparisons(runs, pairs=[("nkd", "kd")])
     table, figure = section.write(tmp_path)

@@ -88,7 +88,6 @@ def test_the_training_part_is_augmented_by_the_preprocessor_too(
     monkeypatch.setitem(runtime, "epoch", 7)
     monkeypatch.setitem(runtime, "seed", 7)
     assert torch.equal(one.signals("train", ["inputs"])["inputs"], cropped)
-    assert (runtime["epoch"], runtime["seed"]) == (7, 7)
     seen = one.signals("val", ["inputs"])["inputs"]
     assert torch.equal(seen, Finished(trained).signals("val", ["inputs"])["inputs"])
 

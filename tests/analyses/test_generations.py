@@ -125,7 +125,7 @@ def test_accuracy_alone_and_together(runs: list[Finished], tmp_path: Path) -> No
     gain = found["strict 1"]
     assert gain["gain"] == 37.5
     assert gain["high"] - gain["gain"] == pytest.approx(12.706 * 12.5, rel=1e-4)
-    assert gain["verdict"] == "inside noise"
+    assert gain["verdict"] == "too few seeds (2)"
     assert found["again 1"]["accuracy"] == 0
     # Probabilities are averaged: a sure right answer outweighs one that is wrong and less sure.
     assert found["again 0-1"]["accuracy"] == found["again 0"]["accuracy"]

@@ -88,7 +88,7 @@ def test_it_is_written_with_a_figure_and_what_to_know(runs: list[Run], tmp_path:
     assert figure.read_bytes().startswith(b"\x89PNG")
     text = section.markdown()
     assert "effective sample size" in text
-    assert "inside noise" in text
+    assert "too few seeds (2)" in text
     assert "at temperature 1" in text
     seen = Finished(runs[2]).signals("train", ["teacher_logits", "labels"])
     right = (seen["teacher_logits"].argmax(1) == seen["labels"]).double().mean()

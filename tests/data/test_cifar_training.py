@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from cls_kd.data.crop_flip import draw
 from cls_kd.engine import load_config, train
 from cls_kd.engine.data import build_loader
 from cls_kd.registry import MODELS
+from cls_kd.signals import TrainingTime
 from tests.engine import tiny_runs
 from tests.engine.test_resume import in_step, train_and_die
 
@@ -105,18 +105,17 @@ def test_seed_and_epoch_of_the_run_reach_the_crops(
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def noted(index: Tensor, choices: int) -> Tensor:
-        drawn = draw(index, choices)
+    def noted(index: Tensor, choices: int, time: TrainingTime) -> Tensor:
+        drawn = draw(index, choices, time)
         seen.append((index, drawn))
         return drawn
 
     monkeypatch.setattr("cls_kd.data.crop_flip.draw", noted)
     train(tiny_runs.single(config(cifar100_root, tmp_path, **{"randomness.seed": 5}), tmp_path))
     assert len(seen) == 3 * 3  # and none in validation
-    hub = MessageHub.get_instance("by hand")
     for step, (index, drawn) in enumerate(seen):
-        hub.runtime_info.update(seed=5, epoch=step // 3, max_epochs=3)
-        assert torch.equal(draw(index, 162), drawn)
+        time = TrainingTime(seed=5, epoch=step // 3, max_epochs=3)
+        assert torch.equal(draw(index, 162, time), drawn)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "cifar100_nkd", "cinic10"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import MessageHub
 from scipy.stats import chi2
 from torch import Tensor
 
@@ -13,10 +12,11 @@ from cls_kd.data import RandomCropFlip
 from cls_kd.data.crop_flip import crop_flip, draw
 from cls_kd.errors import UserError
 from cls_kd.registry import TRANSFORMS
+from cls_kd.signals import TrainingTime
 
 
-def at(**info: int) -> None:
-    MessageHub.get_current_instance().runtime_info.update({"max_epochs": 9, **info})
+def at(**time: int) -> TrainingTime:
+    return TrainingTime(**{"max_epochs": 9, **time})
 
 
 def by_hand(image: Tensor, down: int, right: int, flip: bool, padding: int) -> np.ndarray:
@@ -50,7 +50,6 @@ def test_each_choice_is_the_crop_made_by_hand(padding: int, size: tuple[int, int
 
 def test_all_162_are_equally_likely() -> None:
     """Which one was taken is found by looking at the image that comes out."""
-    at(seed=5)
     padding, size = 4, 32
     torch.manual_seed(1)
     one = torch.randint(1, 256, (3, size, size), dtype=torch.uint8)
@@ -63,6 +62,7 @@ def test_all_162_are_equally_likely() -> None:
     assert len(known) == 162
     counts = dict.fromkeys(known.values(), 0)
     augment = RandomCropFlip(padding)
+    augment.time = at(seed=5)
     total = 162 * 60
     for index in torch.arange(total).split(540):
         for image in augment(one.expand(len(index), -1, -1, -1), index):
@@ -82,8 +82,7 @@ def test_epochs_seeds_and_neighbours_are_independent() -> None:
     drawn = {}
     for seed in range(3):
         for epoch in range(3):
-            at(seed=seed, epoch=epoch)
-            drawn[seed, epoch] = draw(index, 162)
+            drawn[seed, epoch] = draw(index, 162, at(seed=seed, epoch=epoch))
     series = list(drawn.values())
     pairs = [(a, b) for n, a in enumerate(series) for b in series[:n]]
     pairs += [(one[1:], one[:-1]) for one in series]
@@ -93,10 +92,10 @@ def test_epochs_seeds_and_neighbours_are_independent() -> None:
 
 
 def test_batch_size_and_order_change_nothing() -> None:
-    at(seed=1, epoch=2)
     torch.manual_seed(0)
     images = torch.randint(256, (60, 3, 32, 32), dtype=torch.uint8)
     augment = RandomCropFlip()
+    augment.time = at(seed=1, epoch=2)
     whole = augment(images, torch.arange(60))
     order = torch.randperm(60)
     for size in (1, 7, 60):
@@ -108,21 +107,19 @@ def test_batch_size_and_order_change_nothing() -> None:
 
 def test_the_draws_never_change() -> None:
     """A run that is resumed with a later version goes on with the same crops."""
-    at(seed=7, epoch=11)
     places = [0, 1, 49999]
     key = splitmix(splitmix(7) + 11)
     expected = [(splitmix(key + place) % 2**63) % 162 for place in places]
-    assert draw(torch.tensor(places), 162).tolist() == expected == [131, 66, 148]
+    assert (
+        draw(torch.tensor(places), 162, at(seed=7, epoch=11)).tolist() == expected == [131, 66, 148]
+    )
 
 
 def test_one_epoch_or_steps_alone_count_the_steps() -> None:
     index = torch.arange(50)
-    at(seed=0, max_epochs=1, epoch=0, iter=3)
-    first = draw(index, 162)
-    at(seed=0, max_epochs=1, epoch=0, iter=4)
-    assert not torch.equal(draw(index, 162), first)
-    at(seed=0, max_epochs=2, epoch=3, iter=9)
-    assert torch.equal(draw(index, 162), first)
+    first = draw(index, 162, at(max_epochs=1, epoch=0, step=3))
+    assert not torch.equal(draw(index, 162, at(max_epochs=1, epoch=0, step=4)), first)
+    assert torch.equal(draw(index, 162, at(max_epochs=2, epoch=3, step=9)), first)
 
 
 def test_it_runs_without_looking_at_values() -> None:

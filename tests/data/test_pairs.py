@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import RepeatDataset, default_collate
-from mmengine.logging import MessageHub
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.transforms import PackInputs
 from mmpretrain.models import ClsDataPreprocessor
@@ -165,7 +164,7 @@ def test_the_students_logits_of_the_pairs() -> None:
     alone.load_state_dict(model.state_dict())
     inputs, samples = tiny.batch(4)
     others = tiny.images(4, seed=1)
-    MessageHub.get_current_instance().update_info("max_epochs", 7)
+    model.time.max_epochs = 7
     model(inputs, samples, mode="loss", pair_inputs=others)
     logits, pair_logits, pair_inputs, max_epochs = model.losses["keeps"].seen
     assert torch.equal(alone.student(inputs), logits)

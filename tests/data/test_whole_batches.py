@@ -13,22 +13,21 @@ import pytest
 import torch
 from mmengine.dataset import DefaultSampler, RepeatDataset, default_collate, pseudo_collate, sampler
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets.transforms import PackInputs, RandomFlip
-from mmpretrain.models import ClsDataPreprocessor, TimmClassifier
+from mmpretrain.models import ClsDataPreprocessor, ClsHead, TimmClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from cls_kd.adapters.samples import BatchSamples, SampleBatch
 from cls_kd.data import CIFAR100, BatchPreprocessor, RandomCropFlip
 from cls_kd.data.in_memory import collate
 from cls_kd.engine import DistillRunner
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
-from cls_kd.signals import Batch
-from cls_kd.signals.samples import BatchSamples
-from cls_kd.signals.sources import criterion_of
+from cls_kd.signals import TrainingTime
+from cls_kd.signals.heads import criterion_of
 
 COLOURS = dict(mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4], num_classes=100)
 
@@ -97,7 +96,7 @@ def test_inside_wrappers(wrap: Callable[[Any], Any], cifar: CIFAR100) -> None:
     count = 0
     for batch in loader(wrapped):
         count += len(preprocessor(batch, True)["inputs"])
-        index = Batch(batch["inputs"], batch["data_samples"], 100).index
+        index = SampleBatch(batch["inputs"], batch["data_samples"], 100).index
         assert torch.equal(batch["inputs"], cifar.images[index])
     assert count == len(wrapped)
 
@@ -186,13 +185,14 @@ def test_augmentation_says_what_it_needs(cifar: CIFAR100) -> None:
         BatchPreprocessor(to_onehot=True)(cifar.__getitems__([0]))
 
 
-def epoch_of(dataset: Any, batch_size: int) -> dict[int, Tensor]:
+def epoch_of(dataset: Any, batch_size: int, time: TrainingTime) -> dict[int, Tensor]:
     """Every image of one epoch as a network would see it, by its place."""
     preprocessor = BatchPreprocessor(**COLOURS, augment=RandomCropFlip())
+    preprocessor.follow(time)
     seen = {}
     for batch in loader(dataset, batch_size=batch_size):
         images = preprocessor(batch, True)["inputs"]
-        index = Batch(images, batch["data_samples"], 100).index
+        index = SampleBatch(images, batch["data_samples"], 100).index
         seen.update(zip(index.tolist(), images, strict=True))
     return seen
 
@@ -200,16 +200,15 @@ def epoch_of(dataset: Any, batch_size: int) -> dict[int, Tensor]:
 def test_neither_batch_size_nor_processes_change_an_image(
     cifar: CIFAR100, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    info = {"seed": 4, "epoch": 6, "max_epochs": 9}
-    MessageHub.get_current_instance().runtime_info.update(info)
-    whole = epoch_of(cifar, 64)
-    others = [epoch_of(cifar, 7)]
+    time = TrainingTime(seed=4, epoch=6, max_epochs=9)
+    whole = epoch_of(cifar, 64, time)
+    others = [epoch_of(cifar, 7, time)]
     for world in (2, 3):
         shares: dict[int, Tensor] = {}
         for rank in range(world):
             place = (rank, world)
             monkeypatch.setattr(sampler, "get_dist_info", lambda place=place: place)
-            shares.update(epoch_of(cifar, 16))
+            shares.update(epoch_of(cifar, 16, time))
         others.append(shares)
     for other in others:
         assert other.keys() == whole.keys() == set(range(300))
@@ -220,23 +219,23 @@ def test_signals(cifar: CIFAR100) -> None:
     places = [4, 4, 9, 200]
     data = cifar.__getitems__(places)
     one, other = (
-        Batch(torch.zeros(4, 3, 2, 2), samples, 100)
+        SampleBatch(torch.zeros(4, 3, 2, 2), samples, 100)
         for samples in (data["data_samples"], one_by_one(cifar, places)["data_samples"])
     )
     for name in ("labels", "targets", "index"):
         assert torch.equal(getattr(one, name), getattr(other, name)), name
         assert getattr(one, name).dtype == getattr(other, name).dtype
     scores = torch.rand(4, 100)
-    mixed = Batch(one.inputs, BatchSamples(one.labels, one.index, scores), 100)
+    mixed = SampleBatch(one.inputs, BatchSamples(one.labels, one.index, scores), 100)
     assert torch.equal(mixed.targets, scores)
     assert torch.equal(mixed.labels, scores.argmax(1))
     with pytest.raises(UserError, match="over 100 classes, the student has 7"):
-        _ = Batch(one.inputs, mixed.data_samples, 7).targets
+        _ = SampleBatch(one.inputs, mixed.data_samples, 7).targets
     with pytest.raises(UserError, match="Labels out of range"):
-        _ = Batch(one.inputs, BatchSamples(torch.tensor([7]), torch.tensor([0])), 7).labels
+        _ = SampleBatch(one.inputs, BatchSamples(torch.tensor([7]), torch.tensor([0])), 7).labels
 
 
-class PerSample(torch.nn.Module):
+class PerSample(ClsHead):
     """A criterion that looks at each sample."""
 
     def _get_loss(self, logits: Tensor, samples: Sequence[DataSample]) -> dict[str, Tensor]:
@@ -266,15 +265,15 @@ def test_criteria_read_both(name: str, mixed: bool, cifar: CIFAR100) -> None:
     if mixed:
         scores = torch.rand(5, 100).softmax(1)
         samples = BatchSamples(samples.labels, samples.index, scores)
-    given = criterion_of(head, samples)(logits)
+    given = criterion_of(head, SampleBatch(torch.zeros(5, 3, 2, 2), samples, 100))(logits)
     assert torch.equal(given, head._get_loss(logits, list(samples))["loss"])
 
 
 def test_hard_labels_of_a_training_step_make_no_object_a_sample(cifar: CIFAR100) -> None:
     batch = BatchPreprocessor(**COLOURS)(cifar.__getitems__(range(5)), True)
     samples = batch["data_samples"]
-    criterion_of(heads()["linear"], samples)(torch.randn(5, 100))
-    signals = Batch(batch["inputs"], samples, 100)
+    signals = SampleBatch(batch["inputs"], samples, 100)
+    criterion_of(heads()["linear"], signals)(torch.randn(5, 100))
     assert [len(signals.labels), len(signals.index), len(signals.targets)] == [5, 5, 5]
     assert "samples" not in vars(samples)
 

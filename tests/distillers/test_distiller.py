@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 from torch import Tensor, nn
 
+from cls_kd.core import Term
 from cls_kd.distillers import Distiller, Teacher
 from cls_kd.engine.compat import CPUAmpOptimWrapper
 from cls_kd.errors import UserError
@@ -53,7 +53,9 @@ class Counting(nn.Module):
 
 
 def test_losses_are_weighted_and_summed() -> None:
-    model = tiny.distiller({"ce": CE, "fig": Figures(weight=0.5), "kd": KD}, teacher=tiny.teacher())
+    model = tiny.distiller(
+        {"ce": CE, "fig": Term(Figures(), weight=0.5), "kd": KD}, teacher=tiny.teacher()
+    )
     inputs, samples = tiny.batch()
     terms = model(inputs, samples, mode="loss")
     assert set(terms) == {"ce.loss", "fig.loss_a", "fig.loss_b", "fig.norm", "kd.loss"}
@@ -68,15 +70,28 @@ def test_losses_are_weighted_and_summed() -> None:
 
 
 @pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (5, 1.0), (10, 2.0), (19, 2.0)])
-def test_weights_follow_the_progress_of_the_runner(step: int, weight: float) -> None:
+def test_weights_follow_the_training_time(step: int, weight: float) -> None:
     schedule = dict(type="LinearWarmup", until=0.5, value=2.0)
-    model = tiny.distiller({"ce": CE, "fig": Figures(weight=schedule)})
-    MessageHub.get_current_instance().update_info_dict({"iter": step, "max_iters": 20})
+    model = tiny.distiller({"ce": CE, "fig": Term(Figures(), weight=schedule)})
+    model.time.step, model.time.max_steps = step, 20
     inputs, samples = tiny.batch()
     terms = model(inputs, samples, mode="loss")
     square = model.student(inputs).square().mean()
     assert torch.isclose(terms["fig.loss_a"], weight * square)
     assert torch.isclose(terms["fig.norm"], 100 * square)
+
+
+def test_a_warmup_by_epochs_counts_those_of_the_runner() -> None:
+    """In the second of 40 epochs, 20 of them warm: 2/20, whatever the step."""
+    weight = dict(type="EpochWarmup", until=0.5, value=4.0)
+    model = tiny.distiller({"ce": CE, "fig": Term(Figures(), weight)})
+    inputs, samples = tiny.batch()
+    for step in (10, 19):
+        model.time.step, model.time.max_steps = step, 400
+        model.time.epoch, model.time.max_epochs = 1, 40
+        terms = model(inputs, samples, mode="loss")
+        square = model.student(inputs).square().mean()
+        assert torch.isclose(terms["fig.loss_b"], 0.4 * 2 * square)
 
 
 def test_a_weight_of_zero_still_gives_every_parameter_a_gradient() -> None:
@@ -236,17 +251,17 @@ def test_the_logits_of_two_teachers_are_averaged() -> None:
     model = two_teachers(probe=Probe())
     tiny.step(model, tiny.data())
     inputs = model.data_preprocessor(tiny.data())["inputs"]
-    first, second = (one.network(one.see(inputs)) for one in model.teachers)
+    first, second = (one.network(one.normalize_inputs(inputs)) for one in model.teachers)
     assert torch.allclose(model.losses["probe"].seen, (first + second) / 2)
 
 
 def test_a_loss_listens_to_the_teacher_that_it_names() -> None:
     model = two_teachers(
-        zero=Probe(teacher=0),
-        one=Probe(teacher=1),
-        big=Probe(teacher="big"),
-        small=Probe(teacher="small"),
-        fit=FitNetLoss(teacher="small"),
+        zero=Term(Probe(), teacher=0),
+        one=Term(Probe(), teacher=1),
+        big=Term(Probe(), teacher="big"),
+        small=Term(Probe(), teacher="small"),
+        fit=Term(FitNetLoss(), teacher="small"),
     )
     tiny.step(model, tiny.data())
     raw = torch.stack(tiny.data()["inputs"]).float()
@@ -266,7 +281,7 @@ def test_a_loss_listens_to_the_teacher_that_it_names() -> None:
 
 def test_one_teacher_of_two_may_have_other_classes_if_nobody_asks_it() -> None:
     teachers = [tiny.teacher(), tiny.teacher(network=tiny.digits_cnn(classes=3))]
-    model = tiny.distiller({"kd": KDLoss(teacher=0)}, teacher=teachers)
+    model = tiny.distiller({"kd": Term(KDLoss(), teacher=0)}, teacher=teachers)
     assert torch.isfinite(tiny.step(model, tiny.data())["loss"])
 
 
@@ -346,7 +361,11 @@ def test_compiled_networks_give_the_same_losses() -> None:
         ({"x": {"type": "nowhere.at.all"}}, {}, "unknown type"),
         ({"x": {"temperature": 2}}, {}, "'x' says no type"),
         ({"x": {"type": KDLoss, "tau": 4}}, {}, "'x' cannot be built.*tau"),
-        ({"x": {"type": nn.CrossEntropyLoss}}, {}, "'x' is a CrossEntropyLoss, no DistillLoss"),
+        (
+            {"x": {"type": nn.CrossEntropyLoss}},
+            {},
+            "'x' is a CrossEntropyLoss, which is no DistillLoss",
+        ),
         ({"ce": CE}, {"input_shape": None}, r"input_shape=\(3, H, W\)"),
         ({"kd_loss": CE}, {}, "'kd_loss'.*without the word 'loss'"),
         ({"a.b": CE}, {}, "'a.b'.*dot"),
@@ -357,12 +376,16 @@ def test_compiled_networks_give_the_same_losses() -> None:
             r"'fit' asks for 'teacher_stages' of 2 teachers.*teacher=0",
         ),
         (
-            {"kd": KDLoss(teacher="big")},
+            {"kd": Term(KDLoss(), teacher="big")},
             {"teacher": [tiny.teacher(name="huge"), tiny.teacher(name="small")]},
             "wants teacher 'big'; there are 2: huge, small",
         ),
-        ({"kd": KDLoss(teacher=2)}, {"teacher": tiny.teacher()}, "wants teacher 2; there are 1"),
-        ({"kd": KDLoss(teacher=-1)}, {"teacher": tiny.teacher()}, "wants teacher -1"),
+        (
+            {"kd": Term(KDLoss(), teacher=2)},
+            {"teacher": tiny.teacher()},
+            "wants teacher 2; there are 1",
+        ),
+        ({"kd": Term(KDLoss(), teacher=-1)}, {"teacher": tiny.teacher()}, "wants teacher -1"),
         ({"ce": CE}, {"student": "resnet18_8xb32_in1"}, "no model.*'resnet18_8xb32_in1k'"),
         ({"ce": CE}, {"student": "timm:resnet18x"}, "timm cannot make 'timm:resnet18x'"),
         (

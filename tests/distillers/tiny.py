@@ -19,6 +19,7 @@ from mmpretrain.models.backbones import ResNet_CIFAR
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.distillers import Distiller
 from cls_kd.models import DigitsCNN, MultiBranchClassifier
 from cls_kd.registry import MODELS
@@ -75,10 +76,15 @@ def vit(width: int = 12, blocks: int = 2, classes: int = CLASSES) -> dict[str, A
     )
 
 
+def signals_of(losses: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Every signal that these losses ask for."""
+    terms = build_terms(losses, build_loss).values()
+    return {signal for term in terms for signal in term.loss.signals}
+
+
 def wants_tokens(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses ask for what only a vision transformer has."""
-    signals = {signal for loss in losses.values() for signal in MODELS.build(dict(loss)).signals}
-    return any(signal.endswith(("_tokens", "_blocks")) for signal in signals)
+    return any(signal.endswith(("_tokens", "_blocks")) for signal in signals_of(losses))
 
 
 def branches(network: Mapping[str, Any], **options: Any) -> dict[str, Any]:
@@ -90,8 +96,7 @@ def branches(network: Mapping[str, Any], **options: Any) -> dict[str, Any]:
 
 def wants_branches(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses ask for what only a student of several branches has."""
-    signals = {signal for loss in losses.values() for signal in MODELS.build(dict(loss)).signals}
-    return any(signal.startswith(("peer_", "ensemble_")) for signal in signals)
+    return any(signal.startswith(("peer_", "ensemble_")) for signal in signals_of(losses))
 
 
 def build(network: Mapping[str, Any]) -> ImageClassifier:

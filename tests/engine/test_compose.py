@@ -50,11 +50,11 @@ def test_a_config_without_losses_takes_no_method(tmp_path: Path) -> None:
 
 
 def test_options_change_any_key() -> None:
-    options = {"train_cfg.max_epochs": 3, "model.losses.dkd.beta": 2.0, "new.key": [1, 2]}
+    options = {"train_cfg.max_epochs": 3, "model.losses.dkd.beta": 2.0, "cpu_threads": 2}
     cfg = load_config(PAIR, method="dkd", options=options)
     assert cfg.train_cfg.max_epochs == 3
     assert cfg.model.losses.dkd.beta == 2.0
-    assert cfg.new.key == [1, 2]
+    assert cfg.cpu_threads == 2
 
 
 @pytest.mark.parametrize(

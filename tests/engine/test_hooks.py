@@ -99,7 +99,7 @@ def test_values_are_fetched_once_for_many_steps(
 ) -> None:
     """On an accelerator each fetch makes the host wait. Labels are looked at on the CPU only."""
     monkeypatch.setattr(
-        "cls_kd.signals.sources.check_label_range", lambda labels, num_classes, where: None
+        "cls_kd.signals.batch.check_label_range", lambda labels, num_classes, where: None
     )
     counter = CountSynchronisations(monkeypatch)
     cfg = tiny_runs.config(digits_teacher, method="srrl", epochs=1)

@@ -13,7 +13,6 @@ from mmengine.config import Config
 
 from cls_kd.engine import load_config, train
 from cls_kd.engine.compose import known_methods
-from cls_kd.registry import MODELS
 from tests.distillers import tiny
 from tests.distributed.test_two_processes import ends, in_two, train_and_keep
 from tests.engine import tiny_runs
@@ -30,9 +29,8 @@ every_method = pytest.mark.parametrize("method", METHODS)
 def config(method: str, teacher: Path, **options: Any) -> Config:
     """The method on a pair, on branches, or on vision transformers, as its signals want."""
     losses = load_config(known_methods()[method]).to_dict()["losses"]
-    signals = {name for loss in losses.values() for name in MODELS.build(dict(loss)).signals}
     options = {"model__student__backbone__dropout": 0.2, **options}
-    if any(name.startswith(("peer_", "ensemble_")) for name in signals):
+    if tiny.wants_branches(losses):
         return tiny_runs.config(None, path=BRANCHES, method=method, epochs=EPOCHS, **options)
     if tiny.wants_tokens(losses):
         options["model__student"] = {"_delete_": True, **_vit(12, 2, drop_rate=0.2)}

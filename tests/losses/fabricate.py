@@ -43,6 +43,7 @@ class Sizes:
             "peer_targets": (self.peers, self.classes),
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
+            "all_teacher_logits": (self.peers, self.classes),
         }
         if signal in of_branches:
             return of_branches[signal]
@@ -84,7 +85,10 @@ def fabricate(
 def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
     """The tensors among the signals of ``role`` ('student' or 'teacher'), tuples flattened."""
     found: dict[str, Tensor] = {}
-    prefixes = {"student": ("student_", "peer_", "ensemble_"), "teacher": ("teacher_",)}[role]
+    prefixes = {
+        "student": ("student_", "peer_", "ensemble_"),
+        "teacher": ("teacher_", "all_teacher_"),
+    }[role]
     for name, value in signals.items():
         if name.startswith(prefixes) and name not in CALLABLES:
             items = value if isinstance(value, tuple) else (value,)

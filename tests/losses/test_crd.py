@@ -171,6 +171,42 @@ def test_negatives_cover_all_other_samples_and_change_with_the_step() -> None:
     assert (again[:, 1:] == places[:, 1:]).double().mean() < 0.2
 
 
+def test_distinct_negatives_are_drawn_without_replacement_from_other_classes() -> None:
+    """As HobbitLong/RepDistiller's dataset/cifar100.py: choice(others, m, replace=False)."""
+    bank = ContrastiveBank(60, DIM, MOMENTUM, "distinct").eval()
+    bank.labels.copy_(torch.arange(60) % 3)
+    index = torch.tensor([4, 13])
+    counts = torch.zeros(2, 60)
+    for step in range(300):
+        bank.step.fill_(step)
+        places = bank.draw(index, index % 3, 20)
+        assert torch.equal(places[:, 0], index)
+        assert all(len(set(row.tolist())) == 21 for row in places)
+        counts.scatter_add_(1, places[:, 1:], torch.ones(2, 20))
+    others = bank.labels != (index % 3).unsqueeze(1)
+    assert counts[~others].max() == 0
+    assert counts[others].mean().item() == 150  # 300 times 20 of 40
+    assert (counts[others] - 150).abs().max() < 5 * (300 * 0.5 * 0.5) ** 0.5
+    every = bank.draw(index, index % 3, 59)
+    assert all(sorted(row.tolist()) == list(range(60)) for row in every)
+
+
+def test_distinct_negatives_need_no_wait_for_the_device() -> None:
+    """On the meta device, where a number cannot be read, drawing works."""
+    bank = ContrastiveBank(60, DIM, MOMENTUM, "distinct").to("meta").eval()
+    index = torch.zeros(2, dtype=torch.int64, device="meta")
+    assert bank.draw(index, index, 20).shape == (2, 21)
+
+
+def test_distinct_negatives_of_too_small_a_set_are_independent() -> None:
+    banks = [ContrastiveBank(10, DIM, MOMENTUM, draws) for draws in ("independent", "distinct")]
+    index = torch.tensor([2, 9])
+    first, second = (bank.draw(index, index % 3, 10) for bank in banks)
+    assert torch.equal(first, second)
+    with pytest.raises(UserError, match="draws is 'independent' or 'distinct', not 'other'"):
+        CRDLoss(draws="other")
+
+
 def test_known_classes_are_hardly_ever_negatives() -> None:
     bank = ContrastiveBank(1000, DIM, MOMENTUM).eval()
     bank.labels.copy_(torch.arange(1000) % 10)

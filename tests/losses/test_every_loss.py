@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from cls_kd import losses
+from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.errors import UserError
-from cls_kd.losses import DistillLoss
+from cls_kd.losses import LOSSES, DistillLoss
 from cls_kd.registry import MODELS
-from cls_kd.signals.vocabulary import VOCABULARY
+from cls_kd.signals import VOCABULARY, TrainingTime
 
 from .fabricate import SIZES, fabricate, leaves
 
@@ -185,7 +187,7 @@ every_loss = pytest.mark.parametrize("name", list(ROWS))
 
 def make(name: str, **overrides: Any) -> DistillLoss:
     torch.manual_seed(0)
-    loss = MODELS.build(dict(type=name, **(ROWS[name].args | overrides)))
+    loss = LOSSES[name](**(ROWS[name].args | overrides))
     loss.build(SIZES.facts())
     loss.train()
     if ROWS[name].remembers:
@@ -206,18 +208,10 @@ def as_leaf(value: Any) -> Any:
     return value.detach().clone().requires_grad_()
 
 
-def test_every_registered_loss_has_a_row() -> None:
-    import cls_kd.losses as losses
-
-    registered = {
-        name
-        for name, cls in MODELS.module_dict.items()
-        if isinstance(cls, type)
-        and issubclass(cls, DistillLoss)
-        and cls.__module__.startswith("cls_kd.")  # other tests register losses of their own
-    }
-    assert registered == set(ROWS)
-    assert registered <= set(losses.__all__), "cls_kd/losses/__init__.py exports every loss"
+def test_every_loss_has_a_row() -> None:
+    assert set(LOSSES) == set(ROWS)
+    assert set(losses.__all__) == {*LOSSES, "LOSSES", "DistillLoss"}
+    assert all(MODELS.get(name) is loss for name, loss in LOSSES.items()), "registered in MMEngine"
 
 
 @every_loss
@@ -383,12 +377,25 @@ def test_unknown_words_are_refused(name: str) -> None:
 
 
 @every_loss
-def test_weight_and_teacher_belong_to_every_loss(name: str) -> None:
-    loss = make(name, weight=dict(type="LinearWarmup", until=0.5, value=3.0), teacher="big")
-    assert loss.schedule(0.25) == pytest.approx(1.5)
-    assert loss.teacher == "big"
+def test_weight_and_teacher_are_taken_out_of_the_config(name: str) -> None:
+    weight = dict(type="LinearWarmup", until=0.5, value=3.0)
+    config = dict(type=name, **ROWS[name].args, weight=weight, teacher="big")
+    (term,) = build_terms({"x": config}, build_loss).values()
+    assert term.weight(TrainingTime(step=1, max_steps=4)) == pytest.approx(1.5)
+    assert term.teacher == "big"
+    assert type(term.loss).__name__ == name
+
+
+@every_loss
+def test_signals_by_position(name: str) -> None:
+    loss, same = make(name), make(name)
     signals = fabricate(loss.signals)
-    assert total(loss(**signals)).item() == total(make(name)(**signals)).item()
+    torch.manual_seed(1)  # masks are drawn
+    by_position = total(loss(*(signals[name] for name in loss.signals))).item()
+    torch.manual_seed(1)
+    assert by_position == total(same(**signals)).item()
+    with pytest.raises(TypeError, match="by position and"):
+        loss(*signals.values(), None, **signals)
 
 
 @pytest.mark.parametrize(

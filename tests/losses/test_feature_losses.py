@@ -14,9 +14,8 @@ from cls_kd.signals.shapes import ShapeFacts
 from .fabricate import SIZES, Sizes, fabricate
 
 
-def connect(feature: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """1x1 convolution, batch normalisation with batch statistics, ReLU; by hand."""
-    mixed = torch.einsum("nchw,dc->ndhw", feature, state["connector.0.weight"][:, :, 0, 0])
+def normalize(mixed: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Batch normalization with batch statistics, ReLU; by hand."""
     mean = mixed.mean((0, 2, 3), keepdim=True)
     variance = mixed.var((0, 2, 3), unbiased=False, keepdim=True)
     scale = state["connector.1.weight"].view(1, -1, 1, 1)
@@ -24,31 +23,67 @@ def connect(feature: Tensor, state: dict[str, Tensor]) -> Tensor:
     return ((mixed - mean) / (variance + 1e-5).sqrt() * scale + shift).clamp_min(0)
 
 
-@pytest.mark.parametrize("stage", [0, 1, 2, -1, -3])
-def test_fitnet_by_hand(stage: int) -> None:
+def mix(feature: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """1x1 convolution, by hand."""
+    return torch.einsum("nchw,dc->ndhw", feature, state["connector.0.weight"][:, :, 0, 0])
+
+
+def connect(feature: Tensor, state: dict[str, Tensor]) -> Tensor:
+    return normalize(mix(feature, state), state)
+
+
+def enlarge(feature: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Transposed convolution 4x4, stride 2, padding 1: each pixel paints 4x4 pixels."""
+    weight = state["connector.0.weight"]
+    height, width = feature.shape[-2:]
+    canvas = torch.zeros(len(feature), weight.shape[1], 2 * height + 2, 2 * width + 2)
+    for y in range(height):
+        for x in range(width):
+            patch = torch.einsum("nc,cdij->ndij", feature[:, :, y, x], weight)
+            canvas[:, :, 2 * y : 2 * y + 4, 2 * x : 2 * x + 4] += patch
+    return canvas[:, :, 1:-1, 1:-1]
+
+
+def fitnet(stage: int, sizes: Sizes = SIZES) -> tuple[FitNetLoss, dict[str, Tensor]]:
     loss = FitNetLoss(stage=stage)
-    loss.build(SIZES.facts())
+    loss.build(sizes.facts())
     with torch.no_grad():
         loss.connector[1].weight.uniform_(0.5, 2)
         loss.connector[1].bias.uniform_(-1, 1)
-    signals = fabricate(loss.signals)
+    return loss, fabricate(loss.signals, sizes)
+
+
+@pytest.mark.parametrize("stage", [0, 2, -1, -3])
+def test_fitnet_by_hand(stage: int) -> None:
+    loss, signals = fitnet(stage)
     student, teacher = signals["student_stages"][stage], signals["teacher_stages"][stage]
-    regressed = connect(student, loss.state_dict())
-    if teacher.shape[-1] > regressed.shape[-1]:
-        teacher = F.avg_pool2d(teacher, teacher.shape[-1] // regressed.shape[-1])
-    expected = ((regressed - teacher) ** 2).mean()
+    expected = ((connect(student, loss.state_dict()) - teacher) ** 2).mean()
     torch.testing.assert_close(loss(**signals), expected)
 
 
-def test_fitnet_pools_a_larger_student() -> None:
-    stages = {"student": ((3, 8, 8),), "teacher": ((5, 4, 2),)}
-    sizes = Sizes(stages=stages)
-    loss = FitNetLoss(stage=0)
-    loss.build(sizes.facts())
-    signals = fabricate(loss.signals, sizes)
-    pooled = F.avg_pool2d(connect(signals["student_stages"][0], loss.state_dict()), (2, 4))
-    expected = ((pooled - signals["teacher_stages"][0]) ** 2).mean()
+def test_fitnet_enlarges_a_smaller_student_to_the_whole_map_of_the_teacher() -> None:
+    loss, signals = fitnet(1)
+    student, teacher = signals["student_stages"][1], signals["teacher_stages"][1]
+    state = loss.state_dict()
+    expected = ((normalize(enlarge(student, state), state) - teacher) ** 2).mean()
+    assert teacher.shape[-1] == 2 * student.shape[-1]
     torch.testing.assert_close(loss(**signals), expected)
+
+
+def test_fitnet_shrinks_a_larger_student_by_a_strided_convolution() -> None:
+    loss, signals = fitnet(0, Sizes(stages={"student": ((3, 8, 8),), "teacher": ((5, 4, 4),)}))
+    state = loss.state_dict()
+    windows = F.unfold(signals["student_stages"][0], 3, padding=1, stride=2)
+    mixed = (state["connector.0.weight"].flatten(1) @ windows).unflatten(-1, (4, 4))
+    expected = ((normalize(mixed, state) - signals["teacher_stages"][0]) ** 2).mean()
+    torch.testing.assert_close(loss(**signals), expected)
+
+
+def test_fitnet_pools_a_teacher_that_is_four_times_as_large() -> None:
+    loss, signals = fitnet(0, Sizes(stages={"student": ((3, 2, 2),), "teacher": ((5, 8, 8),)}))
+    pooled = F.avg_pool2d(signals["teacher_stages"][0], 4)
+    regressed = connect(signals["student_stages"][0], loss.state_dict())
+    torch.testing.assert_close(loss(**signals), ((regressed - pooled) ** 2).mean())
 
 
 @pytest.mark.parametrize("stage", [3, -4, 17])
@@ -83,6 +118,17 @@ def test_srrl_by_hand() -> None:
     torch.testing.assert_close(terms["loss_logits"], expected)
 
 
+def test_srrl_s_connector_starts_as_its_authors() -> None:
+    """jingyang2017/KD_SRRL@d2e802f: normal, deviation sqrt(2 / (k * k * width of the teacher))."""
+    torch.manual_seed(0)
+    loss = SRRLLoss()
+    loss.build(Sizes(stages={"student": ((512, 2, 2),), "teacher": ((2048, 2, 2),)}).facts())
+    weight = loss.connector[0].weight
+    assert weight.std().item() == pytest.approx((2 / 2048) ** 0.5, rel=0.01)
+    share = (weight.abs() > 2 * weight.std()).float().mean().item()
+    assert share == pytest.approx(0.0455, abs=0.002), "of a normal distribution"
+
+
 def test_srrl_accepts_maps_of_different_size() -> None:
     sizes = Sizes(stages={"student": ((3, 8, 8),), "teacher": ((5, 2, 2),)})
     loss = SRRLLoss()
@@ -108,6 +154,23 @@ def test_at_refuses_unequal_numbers_of_stages() -> None:
     loss = ATLoss(stages=(-2, -1))
     loss.build(sizes.facts())
     assert loss(**fabricate(loss.signals, sizes)).isfinite()
+
+
+def test_at_pairs_stages_as_it_is_told() -> None:
+    sizes = Sizes(stages={"student": ((3, 8, 8), (3, 4, 4)), "teacher": ((3, 8, 8),) * 3})
+    loss = ATLoss(stages=[(1, 0), (0, -1)])
+    loss.build(sizes.facts())
+    signals = fabricate(loss.signals, sizes)
+    student, teacher = signals["student_stages"], signals["teacher_stages"]
+    expected = sum(
+        ATLoss()(student_stages=(student[ours],), teacher_stages=(teacher[theirs],))
+        for ours, theirs in ((1, 0), (0, 2))
+    )
+    torch.testing.assert_close(loss(**signals), expected)
+    with pytest.raises(UserError, match="teacher has 3 stages: 0 to 2"):
+        ATLoss(stages=[(1, 3)]).build(sizes.facts())
+    with pytest.raises(UserError, match=r"a place or a pair \(student, teacher\), not \(0, 1, 2\)"):
+        ATLoss(stages=[(0, 1, 2)]).build(sizes.facts())
 
 
 def test_at_of_an_odd_power_keeps_signs() -> None:

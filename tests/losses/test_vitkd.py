@@ -59,7 +59,8 @@ def test_vitkd_by_hand(
         order = sorted(range(16), key=lambda token: drawn[n, token].item())
         masked = order[kept:]
         tokens = [
-            loss.generator.mask_token if one in masked else aligned[n, one] for one in range(16)
+            loss.generator.mask_token[0, 0] if one in masked else aligned[n, one]
+            for one in range(16)
         ]
         grid = torch.stack(tokens).reshape(4, 4, -1).permute(2, 0, 1)[None]
         first, _, second = loss.generator.generator

@@ -27,7 +27,7 @@ from cls_kd.models.cut import find_cut
 from cls_kd.models.plain_backbone import shuffle
 from cls_kd.registry import MODELS
 from cls_kd.signals import NetworkSource, find_taps
-from cls_kd.signals.sources import classify_with
+from cls_kd.signals.heads import classify_with
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "networks"
 PUBLISHED = json.loads(Path(__file__).with_name("published_networks.json").read_text())
@@ -190,6 +190,7 @@ def test_weights_start_as_in_the_public_code(name: str) -> None:
             if module.bias is not None:
                 assert (module.bias == 0).all()
     linear = network.head.fc
+    assert (linear.bias == 0).all() == ("wrn" in name or linear.weight.std().item() < 0.0105)
     if name in ("cifar_vgg8", "cifar_mobilenet_v2", "MobileNetV1"):
         assert linear.weight.std().item() == pytest.approx(0.01, rel=0.05)
         assert (linear.bias == 0).all()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cls_kd.errors import UserError
-from cls_kd.reporting import Section, write_joined, write_report
+from cls_kd.reporting import Section, make_report, write_joined
 from tests.reporting.test_reporting import CE, KD, write_run
 
 
@@ -23,7 +25,8 @@ def experiments(tmp_path: Path) -> list[Path]:
             write_run(folder, "kd", seed, kd)
         table = pd.DataFrame({"group": ["head", "tail"], "recall": [90.123, float("nan")]})
         section = Section("groups", "By group", table, ["A note."], lambda c: c.subplots())
-        write_report(folder, "ce", f"Title of {name}", sections=[section])
+        made = make_report(folder, baseline="ce", title=f"Title of {name}")
+        made.write(folder, [section])
         folders.append(folder)
     return folders
 
@@ -73,3 +76,29 @@ def test_a_small_figure_is_not_shown_as_zero() -> None:
         "0.02",
         "-1.50",
     ]
+
+
+def test_panels_share_their_scale(
+    experiments: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(experiments[1], "far", 0, 10.0)
+    for seed, ce in enumerate(CE[1:], 1):
+        write_run(experiments[1], "far", seed, ce - 70 + seed)
+    make_report(experiments[1], baseline="ce").write(experiments[1])
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def note(canvas: Figure, path: Path, **options: Any) -> None:
+        figures.append(canvas)
+        save(canvas, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", note)
+    monkeypatch.setattr(
+        "cls_kd.reporting.style.replace_atomically", lambda path, write: write(path)
+    )
+    write_joined(tmp_path / "all", experiments, "All")
+
+    first, second = figures[0].axes
+    assert first.get_xlim() == second.get_xlim()
+    assert first.get_xlim()[0] < -60
+    assert "test top-1 accuracy, percentage points over ce" in first.get_title(loc="left")

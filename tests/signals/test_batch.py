@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.logging import MessageHub
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from cls_kd.adapters.samples import SampleBatch
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss
-from cls_kd.signals import Batch, NetworkSource, training_progress
-from cls_kd.signals.sources import classify_with, criterion_of
+from cls_kd.signals import Batch, NetworkSource, TrainingTime
+from cls_kd.signals.heads import classify_with, criterion_of
 from tests.distillers import tiny
 
 
@@ -24,11 +24,11 @@ def preprocessed(count: int = 8, **options: object) -> Batch:
         mean=[128.0], std=[60.0], num_classes=tiny.CLASSES, **options
     )
     data = preprocessor(tiny.data(count), training=True)
-    return Batch(data["inputs"], data["data_samples"], tiny.CLASSES)
+    return SampleBatch(data["inputs"], data["data_samples"], tiny.CLASSES)
 
 
 def test_hard_labels() -> None:
-    batch = Batch(tiny.images(3), tiny.samples([4, 0, 9], first=5), tiny.CLASSES)
+    batch = SampleBatch(tiny.images(3), tiny.samples([4, 0, 9], first=5), tiny.CLASSES)
     assert batch.labels.tolist() == [4, 0, 9]
     assert batch.labels.dtype == torch.int64
     assert torch.equal(batch.targets, F.one_hot(torch.tensor([4, 0, 9]), 10).float())
@@ -98,33 +98,33 @@ def test_every_loss_sees_the_mixed_labels() -> None:
 
 @pytest.mark.parametrize("wrong", [[0, 10], [0, 57]])
 def test_labels_out_of_range_are_refused(wrong: list[int]) -> None:
-    batch = Batch(tiny.images(2), tiny.samples(wrong), tiny.CLASSES)
+    batch = SampleBatch(tiny.images(2), tiny.samples(wrong), tiny.CLASSES)
     with pytest.raises(UserError, match=f"labels from 0 to {wrong[1]}, the student has 10"):
         _ = batch.labels
 
 
 def test_distributions_over_other_classes_are_refused() -> None:
-    batch = Batch(tiny.images(2), tiny.soft(torch.eye(7)[:2]), tiny.CLASSES)
+    batch = SampleBatch(tiny.images(2), tiny.soft(torch.eye(7)[:2]), tiny.CLASSES)
     with pytest.raises(UserError, match="over 7 classes, the student has 10"):
         _ = batch.targets
 
 
 def test_a_missing_index_is_explained() -> None:
-    batch = Batch(tiny.images(1), [DataSample().set_gt_label(1)], tiny.CLASSES)
+    batch = SampleBatch(tiny.images(1), [DataSample().set_gt_label(1)], tiny.CLASSES)
     with pytest.raises(UserError, match="sample_idx"):
         _ = batch.index
 
 
-def test_time_is_zero_without_a_runner() -> None:
-    batch = Batch(tiny.images(1), tiny.samples([0]), tiny.CLASSES)
+def test_time_is_zero_without_a_training() -> None:
+    batch = SampleBatch(tiny.images(1), tiny.samples([0]), tiny.CLASSES)
     assert (batch.epoch, batch.progress) == (0, 0.0)
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.0), (5, 0.25), (20, 1.0), (25, 1.0)])
-def test_progress_follows_the_runner(step: int, expected: float) -> None:
-    MessageHub.get_current_instance().update_info_dict({"iter": step, "max_iters": 20, "epoch": 2})
-    assert training_progress() == expected
-    assert Batch(tiny.images(1), [], 10).epoch == 2
+def test_progress_follows_the_training_time(step: int, expected: float) -> None:
+    time = TrainingTime(epoch=2, max_epochs=4, step=step, max_steps=20)
+    batch = Batch(tiny.images(1), torch.tensor([0]), 10, time=time)
+    assert (batch.progress, batch.epoch, batch.max_epochs) == (expected, 2, 4)
 
 
 def test_classify_is_the_networks_own() -> None:
@@ -132,7 +132,10 @@ def test_classify_is_the_networks_own() -> None:
     names = ["student_feature", "student_classify", "student_forward"]
     source = NetworkSource("student", network, names)
     images, samples = tiny.batch()
-    seen, functions = source.run(images), source.functions(samples)
+    seen, functions = (
+        source.run(images),
+        source.functions(SampleBatch(images, samples, tiny.CLASSES)),
+    )
     assert torch.equal(functions["student_classify"](seen["student_feature"]), network(images))
     assert torch.equal(functions["student_forward"](images), network(images))
 
@@ -143,13 +146,24 @@ def test_the_criterion_is_the_networks_own(mixed: bool) -> None:
     images, samples = tiny.batch()
     if mixed:
         samples = tiny.soft(tiny.distribution(4))
-    criterion = criterion_of(network, samples)
+    criterion = criterion_of(network, SampleBatch(images, samples, tiny.CLASSES))
     assert torch.equal(criterion(network(images)), network.loss(images, samples)["loss"])
 
 
-def test_a_network_without_a_criterion_is_named() -> None:
-    with pytest.raises(UserError, match="Linear has no criterion"):
-        criterion_of(torch.nn.Linear(2, 2), [])
+@pytest.mark.parametrize("labels", [torch.tensor([1, 0]), torch.tensor([[0.2, 0.8], [1.0, 0.0]])])
+def test_a_network_without_a_criterion_gets_cross_entropy(labels: Tensor) -> None:
+    logits = torch.randn(2, 2)
+    batch = Batch(torch.zeros(2, 3, 4, 4), labels, num_classes=2)
+    criterion = criterion_of(torch.nn.Linear(2, 2), batch)
+    assert torch.equal(criterion(logits), F.cross_entropy(logits, labels))
+
+
+def test_labels_and_indices_that_are_missing_are_explained() -> None:
+    batch = Batch(torch.zeros(2, 3, 4, 4), None, num_classes=2)
+    with pytest.raises(UserError, match="asks for the labels, and the batch has none"):
+        _ = batch.labels
+    with pytest.raises(UserError, match="a tensor of shape"):
+        _ = batch.index
 
 
 def test_a_network_that_cannot_classify_maps_is_named() -> None:

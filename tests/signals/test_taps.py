@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cls_kd.errors import UserError
 from cls_kd.signals import NetworkSource, Tap, find_taps
-from cls_kd.signals.sources import classify_with
+from cls_kd.signals.heads import classify_with
 from tests.distillers import tiny
 
 VIT = dict(embed_dims=12, num_layers=3, num_heads=2, feedforward_channels=24)

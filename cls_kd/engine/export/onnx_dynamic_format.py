@@ -10,7 +10,7 @@ from cls_kd.engine.export.student import Student
 from cls_kd.engine.export.task import ExportTask
 from cls_kd.engine.export.verification import TOLERANCE, Predictor, largest_difference
 from cls_kd.errors import UserError
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 FILE = "student_dynamic.onnx"
 

@@ -15,7 +15,7 @@ from cls_kd.engine.export.student import Student
 from cls_kd.engine.export.task import ExportTask
 from cls_kd.engine.export.verification import Predictor
 from cls_kd.errors import UserError
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 FILE = "student.onnx"
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")

@@ -23,7 +23,7 @@ from cls_kd.engine.export.clean_config import (
 from cls_kd.engine.export.facts import channel_order, class_names, measured_shape, test_data
 from cls_kd.errors import UserError
 from cls_kd.models.multi_branch import MultiBranchClassifier, check_deploy
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 
 @dataclass

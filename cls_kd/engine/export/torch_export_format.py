@@ -9,7 +9,7 @@ import torch
 from cls_kd.engine.export.task import ExportTask
 from cls_kd.engine.export.verification import Predictor
 from cls_kd.errors import UserError
-from cls_kd.signals.sources import describe
+from cls_kd.signals.heads import describe
 
 FILE, METADATA = "student.pt2", "student.json"
 

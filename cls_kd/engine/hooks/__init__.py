@@ -4,15 +4,19 @@ from cls_kd.engine.hooks.buffers import SameBuffersHook
 from cls_kd.engine.hooks.checkpoint import SafeCheckpointHook
 from cls_kd.engine.hooks.epoch_seed import EpochSeedHook
 from cls_kd.engine.hooks.history import HistoryHook, MissedValidationHook
+from cls_kd.engine.hooks.run_summary import RunSummaryHook
 from cls_kd.engine.hooks.runtime_info import BundledRuntimeInfoHook
 from cls_kd.engine.hooks.teacher import TeacherHook
+from cls_kd.engine.hooks.training_time import TrainingTimeHook
 
 __all__ = [
     "BundledRuntimeInfoHook",
     "EpochSeedHook",
     "HistoryHook",
     "MissedValidationHook",
+    "RunSummaryHook",
     "SafeCheckpointHook",
     "SameBuffersHook",
     "TeacherHook",
+    "TrainingTimeHook",
 ]

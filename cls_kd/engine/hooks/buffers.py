@@ -1,10 +1,13 @@
-"""All processes validate the network that is saved."""
+"""All processes evaluate the network that is saved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mmengine.dist import broadcast, is_distributed
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
 from cls_kd.registry import HOOKS
 
@@ -15,6 +18,7 @@ class SameBuffersHook(Hook):
 
     Each process gathers statistics of its own share of the data, and the checkpoint holds those of
     the first: without this the metrics would be of several networks, and others after a resume.
+    Averaged models (``EMAHook``) have buffers of their own, which are treated likewise.
     """
 
     priority = "VERY_HIGH"
@@ -22,5 +26,12 @@ class SameBuffersHook(Hook):
     def before_val_epoch(self, runner: Runner) -> None:
         """Copy."""
         if is_distributed():
-            for buffer in runner.model.buffers():
+            for buffer in _buffers(runner):
                 broadcast(buffer)
+
+
+def _buffers(runner: Runner) -> Iterator[Tensor]:
+    yield from runner.model.buffers()
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            yield from hook.ema_model.buffers()

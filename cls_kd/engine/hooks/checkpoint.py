@@ -11,6 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from cls_kd.errors import DivergedError
+from cls_kd.files import write_atomically
 from cls_kd.registry import HOOKS
 
 
@@ -19,10 +20,21 @@ class SafeCheckpointHook(CheckpointHook):
     """Write the new checkpoint, point to it, and only then remove the one that is too many.
 
     MMEngine's removes first: a kill in between leaves no checkpoint, or a pointer to a lost one.
+    The weights that training ends with are always saved.
 
     Raises:
         DivergedError: A weight is NaN or infinite, so that nobody could go on from there.
     """
+
+    def after_train(self, runner: Runner) -> None:
+        """Save where training stopped between two checkpoints, as early stopping does."""
+        done = runner.epoch if self.by_epoch else runner.iter
+        last = Path(runner.message_hub.runtime_info.get("last_ckpt") or "").name
+        if done > 0 and last != self.filename_tmpl.format(done):
+            runner.logger.info("Saving a checkpoint of the weights that training ended with.")
+            meta = {"epoch": runner.epoch, "iter": runner.iter}
+            self._save_checkpoint_with_step(runner, done, meta)
+        super().after_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         check_finite(runner)
@@ -56,9 +68,7 @@ class SafeCheckpointHook(CheckpointHook):
 
 def point_to(work_dir: str | Path, checkpoint: str) -> None:
     """Write ``last_checkpoint``, the file that ``--resume`` reads, in one piece."""
-    temporary = Path(work_dir, ".last_checkpoint.tmp")
-    temporary.write_text(checkpoint)
-    temporary.replace(Path(work_dir, "last_checkpoint"))
+    write_atomically(Path(work_dir, "last_checkpoint"), checkpoint)
 
 
 def check_finite(runner: Runner) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from cls_kd.engine.compat import keep_gradient_norm
 from cls_kd.errors import DivergedError
@@ -36,7 +36,10 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """Learn from the other hooks in which steps the values are read; limit the histories."""
         super().before_train(runner)
-        self.kept = max(len(runner.train_dataloader), _KEPT)
+        loop = runner.train_loop
+        counts_iterations = isinstance(loop, IterBasedTrainLoop)
+        validated = [loop.val_interval] if counts_iterations else []  # the history reads there
+        self.kept = max(len(runner.train_dataloader), _KEPT, *validated)
         for name in ("train/time", "train/data_time"):  # what IterTimerHook appends to
             runner.message_hub.log_scalars.setdefault(name, HistoryBuffer()).max_length = self.kept
         readers = [
@@ -45,7 +48,9 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
             if isinstance(hook, LoggerHook)
             or (isinstance(hook, CheckpointHook) and not hook.by_epoch)
         ]
-        self.intervals = {hook.interval for hook in readers if hook.interval > 0} or {1}
+        logged = {hook.interval for hook in readers if hook.interval > 0} or {1}
+        self.intervals = {*logged, *validated}
+        self.last = loop.max_iters
         self.pending: list[tuple[int, dict[str, Any]]] = []
         self.gradient_norm = keep_gradient_norm(runner.optim_wrapper)
 
@@ -66,7 +71,8 @@ class BundledRuntimeInfoHook(RuntimeInfoHook):
         self.pending.append((runner.iter, {**self.rates, **values, **self.gradient_norm()}))
         done = (batch_idx + 1, runner.iter + 1)
         due = any(count % interval == 0 for count in done for interval in self.intervals)
-        if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
+        ends = self.end_of_epoch(runner.train_dataloader, batch_idx) or done[1] == self.last
+        if due or ends:
             self.flush(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:

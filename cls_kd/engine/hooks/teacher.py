@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine.evaluate import evaluate_teacher
+from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
 
@@ -40,17 +41,25 @@ class TeacherHook(Hook):
         for place, digest in enumerate(self.digests):
             runner.logger.info(f"Teacher {place}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
-                say = partial(runner.logger.info, "Teacher %d on the validation data: %s", place)
+                say = partial(_say, runner, place)
                 metrics[str(place)] = evaluate_teacher(runner.val_loop, distiller, place, say)
-                runner.logger.info(f"Teacher {place} on the validation data: {metrics[str(place)]}")
+                figures = metrics[str(place)].items()
+                say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
 
     def after_train(self, runner: Runner) -> None:
         """Compare the digests."""
         for place, one in enumerate(unwrapped(runner).teachers):
+            if one.train_mode:
+                runner.logger.info(f"Teacher {place} ran in training mode; it is not compared.")
+                continue
             if one.digest() != self.digests[place]:
                 raise RuntimeError(f"Teacher {place} has changed during training.")
             runner.logger.info(f"Teacher {place} is bit for bit as before training.")
+
+
+def _say(runner: Runner, place: int, text: str) -> None:
+    announce(runner.logger, f"Teacher {place} on the validation data: {text}")
 
 
 def unwrapped(runner: Runner) -> Distiller:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.errors import UserError
 from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive, stage_shape
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive, stage_shape
+from cls_kd.losses.stages import StagePairs, pair_stages
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class ATLoss(DistillLoss):
     r"""Look where the teacher looks, at every stage.
 
@@ -31,52 +27,44 @@ class ATLoss(DistillLoss):
         of Convolutional Neural Networks via Attention Transfer", ICLR 2017, arXiv:1612.03928.
     [1] megvii-research/mdistiller@a08d46f:mdistiller/distillers/AT.py. Differences: stages can be
         chosen, and networks with unequal numbers of stages are refused where [1] drops the last.
+        [1] leaves out the first of the maps that a network lists, which is the stem. Its
+        MobileNetV1 lists no stem, so that the student's stages 1, 2, 3 (from 0) meet the teacher's
+        0, 1, 2: ``stages=[(1, 0), (2, 1), (3, 2)]`` reproduces that.
 
     Shapes:
         student_stages, teacher_stages: tuples of (N, C, h, w).
 
     Args:
         p: p, the power; an odd one keeps signs. Default: all of the paper's data sets.
-        stages: Places in both tuples, counted from 0; negative from the last. Default: all.
-        weight: See the base class; 1000 is usual on CIFAR-100.
-        teacher: See the base class.
+        stages: Indices in both tuples, counted from 0; negative from the last; or pairs of indices,
+            the student's first. Default: all.
+
+    Weight:
+        1000 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        p: int = 2,
-        stages: Sequence[int] | None = None,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, p: int = 2, stages: StagePairs = None) -> None:
+        super().__init__()
         check_positive(self, p=p)
         self.p = p
         self.stages = stages
 
     def build(self, shapes: ShapeFacts) -> None:
         student, teacher = shapes.many("student_stages"), shapes.many("teacher_stages")
-        for stage in self.stages or ():
-            stage_shape(self, "student", student, stage)
-            stage_shape(self, "teacher", teacher, stage)
-        self._check_counts(len(student), len(teacher))
+        for ours, theirs in pair_stages(self, self.stages, len(student), len(teacher)):
+            stage_shape(self, "student", student, ours)
+            stage_shape(self, "teacher", teacher, theirs)
 
     def forward(
         self, student_stages: tuple[Tensor, ...], teacher_stages: tuple[Tensor, ...]
     ) -> Tensor:
-        self._check_counts(len(student_stages), len(teacher_stages))
-        stages = range(len(student_stages)) if self.stages is None else self.stages
-        losses = [self._one(student_stages[j], teacher_stages[j].detach()) for j in stages]
+        pairs = pair_stages(self, self.stages, len(student_stages), len(teacher_stages))
+        losses = [
+            self._stage_loss(student_stages[ours], teacher_stages[theirs].detach())
+            for ours, theirs in pairs
+        ]
         return torch.stack(losses).sum()
 
-    def _one(self, student: Tensor, teacher: Tensor) -> Tensor:
+    def _stage_loss(self, student: Tensor, teacher: Tensor) -> Tensor:
         student, teacher = match_size(student, teacher)
         return F.mse_loss(attention_map(student, self.p), attention_map(teacher, self.p))
-
-    def _check_counts(self, student: int, teacher: int) -> None:
-        if self.stages is None and student != teacher:
-            raise UserError(
-                f"ATLoss: the student has {student} stages and the teacher {teacher}. Say which "
-                f"to compare, for example stages=(-2, -1)."
-            )

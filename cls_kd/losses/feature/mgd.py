@@ -8,13 +8,11 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built
+from cls_kd.losses.options import built
 from cls_kd.modules.connectors import ConvGenerator
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class MGDLoss(DistillLoss):
     r"""Generate the teacher's last map from the student's, of which random channels are missing.
 
@@ -36,19 +34,13 @@ class MGDLoss(DistillLoss):
 
     Args:
         mask_ratio: lambda. Default: ImageNet and CIFAR-100.
-        weight: See the base class; 7e-5 on ImageNet, 1.2e-3 on CIFAR-100. It is small because the
-            loss is a sum over the whole map.
-        teacher: See the base class.
+
+    Weight:
+        7e-5 on ImageNet, 1.2e-3 on CIFAR-100; small because the loss is a sum over the whole map.
     """
 
-    def __init__(
-        self,
-        *,
-        mask_ratio: float = 0.15,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, mask_ratio: float = 0.15) -> None:
+        super().__init__()
         if not 0 <= mask_ratio < 1:
             raise UserError(f"MGDLoss: mask_ratio must be in [0, 1), not {mask_ratio!r}.")
         self.mask_ratio = mask_ratio

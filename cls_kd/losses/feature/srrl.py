@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_not_negative
+from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import ConvConnector
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class SRRLLoss(DistillLoss):
     r"""Match the teacher's pooled feature, and its logits through its own frozen classifier.
 
@@ -24,11 +22,13 @@ class SRRLLoss(DistillLoss):
                 + \beta \, \mathrm{mean}\,(W^t(r(f^s)) - z^t)^2
 
     with r a 1x1 convolution, batch normalisation and ReLU to the teacher's width, g global average
-    pooling and W^t the teacher's pooling and classifier; means over all elements.
+    pooling and W^t the teacher's pooling and classifier; means over all elements. The convolution
+    starts normal with deviation sqrt(2 / width of the teacher).
 
     [0] J. Yang, B. Martinez, A. Bulat, G. Tzimiropoulos, "Knowledge Distillation via Softmax
         Regression Representation Learning", ICLR 2021.
-    [1] jingyang2017/KD_SRRL, its formula and settings; no value was compared. No known difference.
+    [1] jingyang2017/KD_SRRL@d2e802f:distiller_zoo/AIN.py, its formula, settings and
+        initialization; no value was compared. No known difference.
 
     Shapes:
         student_feature, teacher_feature: (N, C, h, w).
@@ -37,19 +37,10 @@ class SRRLLoss(DistillLoss):
     Args:
         alpha: Weight of the feature term. Default: ImageNet; on CIFAR-100 from a small grid.
         beta: Weight of the logit term. Default: ImageNet; 5 is one usual choice on CIFAR-100.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 1.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, alpha: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         self.alpha = alpha
         self.beta = beta
@@ -58,6 +49,8 @@ class SRRLLoss(DistillLoss):
     def build(self, shapes: ShapeFacts) -> None:
         student, teacher = shapes.one("student_feature"), shapes.one("teacher_feature")
         self.connector = ConvConnector(student[0], teacher[0])
+        for weight in self.connector[0].parameters():
+            nn.init.kaiming_normal_(weight, mode="fan_out")
 
     def forward(
         self,

@@ -6,10 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class CWTMLoss(DistillLoss):
     r"""Learn the labels, and more of them where the teacher is more certain of its own answer.
 

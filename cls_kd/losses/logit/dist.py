@@ -7,11 +7,9 @@ from torch import Tensor
 
 from cls_kd.functional import pearson
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_not_negative, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_not_negative, check_positive
 
 
-@MODELS.register_module()
 class DISTLoss(DistillLoss):
     r"""Correlate with the teacher's predictions, over classes and over the samples of a batch.
 
@@ -35,20 +33,13 @@ class DISTLoss(DistillLoss):
         beta: beta, weight of the relation between classes. Default: ImageNet and CIFAR-100.
         gamma: gamma, weight of the relation between samples. Default: ImageNet and CIFAR-100.
         temperature: T. Default: ImageNet; on CIFAR-100 4.
-        weight: See the base class; the authors' recipes use 2.
-        teacher: See the base class.
+
+    Weight:
+        2 in the authors' recipes.
     """
 
-    def __init__(
-        self,
-        *,
-        beta: float = 1.0,
-        gamma: float = 1.0,
-        temperature: float = 1.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
+        super().__init__()
         check_not_negative(self, beta=beta, gamma=gamma)
         check_positive(self, temperature=temperature)
         self.beta = beta

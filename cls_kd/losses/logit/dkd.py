@@ -8,11 +8,9 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl, split_target
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_not_negative, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_not_negative, check_positive
 
 
-@MODELS.register_module()
 class DKDLoss(DistillLoss):
     r"""Weigh what the teacher says of the label and of the other classes independently.
 
@@ -37,20 +35,10 @@ class DKDLoss(DistillLoss):
         alpha: alpha, weight of the target term. Default: CIFAR-100 and ImageNet.
         beta: beta, weight of the non-target term. Default: ResNet32x4 to ResNet8x4 on CIFAR-100.
         temperature: T. Default: CIFAR-100; on ImageNet 1.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 8.0,
-        temperature: float = 4.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0) -> None:
+        super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         check_positive(self, temperature=temperature)
         self.alpha = alpha

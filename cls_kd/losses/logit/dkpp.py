@@ -8,10 +8,8 @@ from torch import Tensor
 
 from cls_kd.functional import split_target
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class DKPPLoss(DistillLoss):
     r"""Match the teacher's first class and its probability; all others are shuffled among classes.
 

@@ -6,20 +6,11 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import (
-    TeacherChoice,
-    WeightConfig,
-    built,
-    check_not_negative,
-    check_positive,
-    check_share,
-)
+from cls_kd.losses.options import built, check_not_negative, check_positive, check_share
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class IPWDLoss(DistillLoss):
     r"""Distil each sample the more, the less the teacher's own distribution of samples covers it.
 
@@ -54,8 +45,6 @@ class IPWDLoss(DistillLoss):
         clip: Smallest and largest w.
         normalize: Divide w by its mean over the global batch.
         start: Share of training before which every w is 1: plain KD.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
     def __init__(
@@ -68,10 +57,8 @@ class IPWDLoss(DistillLoss):
         clip: Clip = None,
         normalize: bool = False,
         start: float = 0.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
     ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+        super().__init__()
         check_positive(self, beta=beta, temperature=temperature)
         check_not_negative(self, alpha=alpha)
         check_share(self, start=start)

@@ -6,11 +6,9 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 
-@MODELS.register_module()
 class KDLoss(DistillLoss):
     r"""Match the teacher's class distribution, both softened by a temperature.
 
@@ -29,18 +27,10 @@ class KDLoss(DistillLoss):
 
     Args:
         temperature: T. Default: the usual 4 of CIFAR-100; on ImageNet 1 is usual.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 4.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 4.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature
 

@@ -7,11 +7,9 @@ from torch import Tensor
 
 from cls_kd.functional import softened_cross_entropy, split_target
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_not_negative, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_not_negative, check_positive
 
 
-@MODELS.register_module()
 class NKDLoss(DistillLoss):
     r"""Trust the label as much as the teacher does, and match the other classes among themselves.
 
@@ -35,19 +33,10 @@ class NKDLoss(DistillLoss):
     Args:
         temperature: lambda. Default: ImageNet; 3 for ResNet34 to ResNet18 on CIFAR-100.
         gamma: gamma. Default: ImageNet, convolutional networks; 3.5 for that CIFAR-100 pair.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 1.0,
-        gamma: float = 1.5,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 1.0, gamma: float = 1.5) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         check_not_negative(self, gamma=gamma)
         self.temperature = temperature

@@ -1,4 +1,4 @@
-"""Standardised logits: a pre-processing that any logit loss can wear."""
+"""Standardized logits: a preprocessing for any logit loss."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.functional import standardize
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import inner_loss
 from cls_kd.signals.shapes import ShapeFacts
 
 _STANDARDIZED = ("student_logits", "teacher_logits")
 
 
-@MODELS.register_module()
 class StandardizedLogitsLoss(DistillLoss):
-    r"""Give another loss logits of mean 0 and deviation 1, so that only their relations count.
+    r"""Standardize the logits of each sample before another loss, so that only relations count.
 
     Paper: Sun et al. 2024, arXiv:2403.01427
 
@@ -40,32 +38,16 @@ class StandardizedLogitsLoss(DistillLoss):
         Others: what the inner loss asks for.
 
     Args:
-        loss: Config of the inner loss, without ``weight`` and ``teacher``, which belong here.
-            The paper uses KD at temperature 2 with weight 9 on CIFAR-100.
-        weight: See the base class.
-        teacher: See the base class.
+        loss: The inner loss or its config. The paper uses KD at temperature 2 with weight 9 on
+            CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        loss: Mapping[str, Any],
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
-        for option in ("weight", "teacher"):
-            if option in loss:
-                raise UserError(
-                    f"StandardizedLogitsLoss: {option!r} of the inner loss would have no effect; "
-                    f"write it beside 'loss', not in it."
-                )
-        self.loss = MODELS.build(dict(loss))
-        if not isinstance(self.loss, DistillLoss):
-            raise UserError(f"{type(self.loss).__name__} is not a distillation loss.")
+    def __init__(self, *, loss: DistillLoss | Mapping[str, Any]) -> None:
+        super().__init__()
+        self.loss = inner_loss(self, loss)
         if not set(_STANDARDIZED) & set(self.loss.signals):
             raise UserError(
-                f"{type(self.loss).__name__} asks for no logits: nothing to standardise."
+                f"{type(self.loss).__name__} asks for no logits: there is nothing to standardize."
             )
 
     @cached_property

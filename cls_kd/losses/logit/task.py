@@ -7,10 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class TaskLoss(DistillLoss):
     r"""Keep the loss that the student's own head has for the labels, usually cross-entropy.
 

@@ -7,13 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 _EPS = 1e-7
 
 
-@MODELS.register_module()
 class WSLDLoss(DistillLoss):
     r"""Listen to the teacher's soft label less where the student knows the hard label better.
 
@@ -35,18 +33,13 @@ class WSLDLoss(DistillLoss):
 
     Args:
         temperature: T. Default: ImageNet; 4 on CIFAR-100.
-        weight: See the base class; 2.5 on ImageNet, 2.25 on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        2.5 on ImageNet, 2.25 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 2.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 2.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature
 

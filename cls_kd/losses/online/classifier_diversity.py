@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class ClassifierDiversityLoss(DistillLoss):
     r"""Keep the classifiers of all branches apart.
 

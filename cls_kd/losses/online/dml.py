@@ -6,11 +6,9 @@ from torch import Tensor
 
 from cls_kd.functional import peer_kl
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 
-@MODELS.register_module()
 class DMLLoss(DistillLoss):
     r"""Move each network towards the predictions of every other one.
 
@@ -31,18 +29,10 @@ class DMLLoss(DistillLoss):
 
     Args:
         temperature: T. Default: the paper's.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 1.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 1.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature
 

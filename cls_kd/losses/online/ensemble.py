@@ -6,11 +6,9 @@ from torch import Tensor
 
 from cls_kd.functional import peer_kl
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 
-@MODELS.register_module()
 class EnsembleDistillationLoss(DistillLoss):
     r"""Teach each branch by what the fusion of all branches gives it as a target.
 
@@ -35,19 +33,10 @@ class EnsembleDistillationLoss(DistillLoss):
         temperature: T. Default: CIFAR, both papers.
         detach: Whether targets are constants. False: this loss also trains the fusion, and moves
             the branches that a target is made of.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 3.0,
-        detach: bool = True,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 3.0, detach: bool = True) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature
         self.detach = detach

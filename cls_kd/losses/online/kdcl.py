@@ -7,8 +7,7 @@ from torch import Tensor
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.functional import best_combination, best_logits, least_margins, mean_logits, peer_kl
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 TARGETS = {
     "naive": best_logits,
@@ -19,7 +18,6 @@ TARGETS = {
 """Logits of all peers and labels to the logits of the target, (N, K)."""
 
 
-@MODELS.register_module()
 class KDCLLoss(DistillLoss):
     r"""Teach all students by one target, which is made of their logits and knows the labels.
 
@@ -44,19 +42,10 @@ class KDCLLoss(DistillLoss):
     Args:
         mode: ``naive``, ``linear``, ``minlogit`` or ``mean``.
         temperature: T. Default: ours.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        mode: str = "minlogit",
-        temperature: float = 3.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, mode: str = "minlogit", temperature: float = 3.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         if mode not in TARGETS:
             hint = did_you_mean(str(mode), TARGETS)

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class PeerTaskLoss(DistillLoss):
     r"""Keep, for every branch, the loss that its head has for the labels.
 
@@ -29,7 +27,6 @@ class PeerTaskLoss(DistillLoss):
         return torch.stack([student_criterion(logits) for logits in peer_logits]).sum()
 
 
-@MODELS.register_module()
 class EnsembleTaskLoss(DistillLoss):
     r"""Let the ensemble of all branches predict the labels as well.
 

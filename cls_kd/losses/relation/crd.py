@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_positive
-from cls_kd.modules.banks import ContrastiveBank
+from cls_kd.losses.options import built, check_positive
+from cls_kd.modules.banks import ContrastiveBank, Draws
 from cls_kd.modules.connectors import UnitEmbedding
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 _EPS = 1e-7
 
 
-@MODELS.register_module()
 class CRDLoss(DistillLoss):
     r"""Tell a sample's embedding in the other network from those of samples of other classes.
 
@@ -39,7 +38,9 @@ class CRDLoss(DistillLoss):
         Differences, ours: negatives come from a hash of (step, sample, draw), uniform over all
         other samples; the bank learns labels as samples come, and a negative known to be of the
         sample's class is drawn anew, once, where [1] knows all labels beforehand. The bank
-        is the same on all ranks and Z is that of the first global batch.
+        is the same on all ranks and Z is that of the first global batch. [1] draws without
+        replacement on CIFAR-100 (``draws='distinct'``, which from the second epoch on differs in
+        the random numbers alone) and with replacement on ImageNet.
 
     Shapes:
         student_embedding, teacher_embedding: (N, D), D may differ.
@@ -50,8 +51,11 @@ class CRDLoss(DistillLoss):
         negatives: m. Default: CIFAR-100 and ImageNet.
         temperature: tau. Default: CIFAR-100 and ImageNet.
         momentum: Share of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
-        weight: See the base class; 0.8 is usual on CIFAR-100.
-        teacher: See the base class.
+        draws: ``'independent'`` or ``'distinct'`` negatives, see ``ContrastiveBank``. The second
+            sorts ``num_samples`` numbers for each sample of a batch. Default: ImageNet.
+
+    Weight:
+        0.8 on CIFAR-100.
     """
 
     def __init__(
@@ -61,17 +65,19 @@ class CRDLoss(DistillLoss):
         negatives: int = 16384,
         temperature: float = 0.07,
         momentum: float = 0.5,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
+        draws: Draws = "independent",
     ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+        super().__init__()
         check_positive(self, dim=dim, negatives=negatives, temperature=temperature)
         if not 0 <= momentum < 1:
             raise UserError(f"CRDLoss: momentum must be in [0, 1), not {momentum!r}.")
+        if draws not in get_args(Draws):
+            raise UserError(f"CRDLoss: draws is 'independent' or 'distinct', not {draws!r}.")
         self.dim = dim
         self.negatives = negatives
         self.temperature = temperature
         self.momentum = momentum
+        self.draws = draws
         self.student_embed: UnitEmbedding | None = None
         self.teacher_embed: UnitEmbedding | None = None
         self.bank: ContrastiveBank | None = None
@@ -84,7 +90,7 @@ class CRDLoss(DistillLoss):
             )
         self.student_embed = UnitEmbedding(shapes.one("student_embedding")[0], self.dim)
         self.teacher_embed = UnitEmbedding(shapes.one("teacher_embedding")[0], self.dim)
-        self.bank = ContrastiveBank(shapes.num_samples, self.dim, self.momentum)
+        self.bank = ContrastiveBank(shapes.num_samples, self.dim, self.momentum, self.draws)
 
     def forward(
         self, student_embedding: Tensor, teacher_embedding: Tensor, labels: Tensor, index: Tensor

@@ -7,11 +7,9 @@ from torch import Tensor
 
 from cls_kd.functional import pairwise_distances, triplet_cosines
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_not_negative
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_not_negative
 
 
-@MODELS.register_module()
 class RKDLoss(DistillLoss):
     r"""Arrange the samples of a batch as the teacher does: their distances and their angles.
 
@@ -34,19 +32,10 @@ class RKDLoss(DistillLoss):
     Args:
         distance_weight: w_d. Default: the usual 25 of CIFAR-100.
         angle_weight: w_a. Default: the usual 50 of CIFAR-100.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        distance_weight: float = 25.0,
-        angle_weight: float = 50.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
+        super().__init__()
         check_not_negative(self, distance_weight=distance_weight, angle_weight=angle_weight)
         self.distance_weight = distance_weight
         self.angle_weight = angle_weight

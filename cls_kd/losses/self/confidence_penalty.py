@@ -6,10 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class ConfidencePenaltyLoss(DistillLoss):
     r"""Reward the entropy of the network's own class distribution.
 

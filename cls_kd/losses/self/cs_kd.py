@@ -6,11 +6,9 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 
-@MODELS.register_module()
 class CSKDLoss(DistillLoss):
     r"""Say of an image what the network says of another image of the same class.
 
@@ -31,18 +29,13 @@ class CSKDLoss(DistillLoss):
 
     Args:
         temperature: T. Default: all data sets of [1].
-        weight: See the base class; lambda, 1 on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        lambda; 1 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 4.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 4.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature
 

@@ -7,11 +7,9 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 
-@MODELS.register_module()
 class DLBLoss(DistillLoss):
     r"""Say of an image what the network said of it in the batch before.
 
@@ -41,18 +39,13 @@ class DLBLoss(DistillLoss):
 
     Args:
         temperature: T. Default: CIFAR-100.
-        weight: See the base class; alpha, 1 on CIFAR-100.
-        teacher: See the base class.
+
+    Weight:
+        alpha; 1 on CIFAR-100.
     """
 
-    def __init__(
-        self,
-        *,
-        temperature: float = 3.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, temperature: float = 3.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature)
         self.temperature = temperature
         # No buffers: their shape changes, which averages of the model could not follow.

@@ -7,14 +7,12 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_positive, check_share
+from cls_kd.losses.options import built, check_positive, check_share
 from cls_kd.modules.banks import PastPredictions
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class IPWDSelfLoss(DistillLoss):
     r"""Weigh the network's own last predictions, as PS-KD mixes them in, by inverse propensity.
 
@@ -48,8 +46,6 @@ class IPWDSelfLoss(DistillLoss):
         clip: Smallest and largest w.
         normalize: Divide w by its mean over the global batch.
         start: Share of training before which every w is 1: PS-KD. Default: ours.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
     def __init__(
@@ -61,10 +57,8 @@ class IPWDSelfLoss(DistillLoss):
         clip: Clip = None,
         normalize: bool = False,
         start: float = 0.5,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
     ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+        super().__init__()
         check_positive(self, beta=beta)
         check_share(self, alpha=alpha, start=start)
         self.alpha = alpha

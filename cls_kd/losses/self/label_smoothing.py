@@ -8,10 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class LabelSmoothingLoss(DistillLoss):
     r"""Draw the class distribution towards the uniform one: label smoothing as a term of its own.
 

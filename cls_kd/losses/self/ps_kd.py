@@ -8,13 +8,11 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_share
+from cls_kd.losses.options import built, check_share
 from cls_kd.modules.banks import PastPredictions
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class PSKDLoss(DistillLoss):
     r"""Mix into each label what the network itself said of the image an epoch ago, more and more.
 
@@ -41,14 +39,10 @@ class PSKDLoss(DistillLoss):
 
     Args:
         alpha: alpha_T, the share of the past at the end. Default: CIFAR-100 and ImageNet.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self, *, alpha: float = 0.8, weight: WeightConfig = 1.0, teacher: TeacherChoice = None
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, alpha: float = 0.8) -> None:
+        super().__init__()
         check_share(self, alpha=alpha)
         self.alpha = alpha
         self.bank: PastPredictions | None = None

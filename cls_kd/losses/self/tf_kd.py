@@ -8,11 +8,9 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, check_positive
-from cls_kd.registry import MODELS
+from cls_kd.losses.options import check_positive
 
 
-@MODELS.register_module()
 class TfKDRegularizationLoss(DistillLoss):
     r"""Learn from a teacher made by hand: nearly always right, and even about all other classes.
 
@@ -42,19 +40,13 @@ class TfKDRegularizationLoss(DistillLoss):
     Args:
         correct_prob: a, above 1/K. Default: all networks of [1].
         temperature: T. Default: ResNet18 on CIFAR-100; 40 for MobileNetV2, 10 for ShuffleNetV2.
-        weight: See the base class; alpha.
-        teacher: See the base class.
+
+    Weight:
+        alpha of the paper.
     """
 
-    def __init__(
-        self,
-        *,
-        correct_prob: float = 0.99,
-        temperature: float = 20.0,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, correct_prob: float = 0.99, temperature: float = 20.0) -> None:
+        super().__init__()
         check_positive(self, temperature=temperature, correct_prob=correct_prob)
         if correct_prob > 1:
             raise UserError(

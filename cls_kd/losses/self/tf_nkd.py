@@ -7,10 +7,8 @@ from torch import Tensor
 
 from cls_kd.functional import two_targets
 from cls_kd.losses.base import DistillLoss
-from cls_kd.registry import MODELS
 
 
-@MODELS.register_module()
 class TfNKDLoss(DistillLoss):
     r"""Learn the label once more, a little harder where the student already believes it.
 

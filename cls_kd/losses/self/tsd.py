@@ -7,12 +7,9 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class TSDLoss(DistillLoss):
     r"""Keep the largest score near the few next ones, so that the network teaches more than labels.
 
@@ -35,14 +32,13 @@ class TSDLoss(DistillLoss):
     Args:
         k: How many classes an image may be taken for, its own included: 2 to K. Default: CIFAR-100
             and ImageNet.
-        weight: See the base class; 1 - eta.
-        teacher: See the base class.
+
+    Weight:
+        1 - eta.
     """
 
-    def __init__(
-        self, *, k: int = 5, weight: WeightConfig = 1.0, teacher: TeacherChoice = None
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, k: int = 5) -> None:
+        super().__init__()
         if not isinstance(k, int) or k < 2:
             raise UserError(f"TSDLoss: k must be a whole number of 2 or more, not {k!r}.")
         self.k = k

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.functional import two_targets
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_not_negative
+from cls_kd.losses.options import built, check_not_negative
 from cls_kd.losses.self.tf_nkd import soft_target_loss
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 _SMOOTHING = 0.1
@@ -21,16 +20,8 @@ _EPS = 1e-6
 class USKDTerms(DistillLoss):
     """What the two forms share; they differ in where the weak logits come from."""
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        beta: float = 0.1,
-        mu: float = 0.005,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, alpha: float = 1.0, beta: float = 0.1, mu: float = 0.005) -> None:
+        super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta, mu=mu)
         self.alpha = alpha
         self.beta = beta
@@ -60,7 +51,6 @@ class USKDTerms(DistillLoss):
         )
 
 
-@MODELS.register_module()
 class USKDLoss(USKDTerms):
     r"""Make a soft label from the student's own outputs: its belief in the label, and a ranking.
 
@@ -99,8 +89,6 @@ class USKDLoss(USKDTerms):
         alpha: alpha, weight of the target term. Default: ImageNet; 0.1 on CIFAR-100.
         beta: beta, weight of the non-target term. Default: ImageNet and CIFAR-100.
         mu: mu, weight of the weak logits' own loss. Default: ImageNet; 0.1 on CIFAR-100.
-        weight: See the base class.
-        teacher: See the base class; no signal of it is asked for.
     """
 
     def build(self, shapes: ShapeFacts) -> None:

@@ -7,18 +7,23 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.functional import grid_side
 from cls_kd.losses.self.uskd import USKDTerms
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import ShapeFacts
 
 
-@MODELS.register_module()
 class USKDTokenLoss(USKDTerms):
     r"""USKD for vision transformers: the weak logits come from the class token of the middle block.
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 
-    The formula, [0] and [1] are those of :class:`USKDLoss`. Of B blocks it is number B/2, counted
-    from 1; its first token is the class token.
+    .. math:: L = L_\mathrm{USKD}(z^s, w), \quad w = \mathrm{softmax}(W h_{B/2} + b)
+
+    with L_USKD the formula of :class:`USKDLoss` for the weak distribution w, and h the class token
+    of a block. Of B blocks it is number B/2, counted from 1; its first token is the class token.
+
+    [0] Z. Yang, A. Zeng, Z. Li, T. Zhang, C. Yuan, Y. Li, "From Knowledge Distillation to
+        Self-Knowledge Distillation: A Unified Approach with Normalized Loss and Customized Soft
+        Labels", ICCV 2023, arXiv:2303.13005.
+    [1] As for :class:`USKDLoss`.
 
     Shapes:
         student_logits: (N, K).
@@ -30,8 +35,6 @@ class USKDTokenLoss(USKDTerms):
         alpha: alpha, weight of the target term. Default: ImageNet.
         beta: beta, weight of the non-target term. Default: ImageNet.
         mu: mu, weight of the weak logits' own loss. Default: ImageNet.
-        weight: See the base class.
-        teacher: See the base class; no signal of it is asked for.
     """
 
     def build(self, shapes: ShapeFacts) -> None:

@@ -8,16 +8,14 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.functional import grid_side, patch_tokens
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import TeacherChoice, WeightConfig, built, check_not_negative
+from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import TokenGenerator, align_width
-from cls_kd.registry import MODELS
 from cls_kd.signals.shapes import Shape, ShapeFacts
 
 _MIMICKED = 2
 _MOST_CLASS_TOKENS = 8
 
 
-@MODELS.register_module()
 class ViTKDLoss(DistillLoss):
     r"""Mimic the tokens of the first two blocks, and generate the last ones from half of them.
 
@@ -45,20 +43,10 @@ class ViTKDLoss(DistillLoss):
             sum over tokens and width.
         beta: beta, weight of the generation. Default: ImageNet.
         mask_ratio: lambda. Default: ImageNet.
-        weight: See the base class.
-        teacher: See the base class.
     """
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 3e-5,
-        beta: float = 3e-6,
-        mask_ratio: float = 0.5,
-        weight: WeightConfig = 1.0,
-        teacher: TeacherChoice = None,
-    ) -> None:
-        super().__init__(weight=weight, teacher=teacher)
+    def __init__(self, *, alpha: float = 3e-5, beta: float = 3e-6, mask_ratio: float = 0.5) -> None:
+        super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         if not 0 < mask_ratio < 1:
             raise UserError(f"ViTKDLoss: mask_ratio must be between 0 and 1, not {mask_ratio!r}.")

@@ -1,9 +1,9 @@
-# As megvii-research/mdistiller, 8 GPUs x 64; its teacher is torchvision's.
+# As megvii-research/mdistiller, 8 GPUs x 64.
 from mmengine.config import read_base
 
 with read_base():
     from ....methods.kd import *
-    from ....pairs.imagenet.resnet50_mobilenet_v1 import *
+    from ....pairs.imagenet.resnet50_mobilenet_v1_torchvision import *
 
     # isort: split
     from ...._base_.schedules.imagenet_mdistiller_100 import *

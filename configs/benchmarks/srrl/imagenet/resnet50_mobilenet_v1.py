@@ -3,7 +3,7 @@ from mmengine.config import read_base
 
 with read_base():
     from ....methods.srrl import *
-    from ....pairs.imagenet.resnet50_mobilenet_v1 import *
+    from ....pairs.imagenet.resnet50_mobilenet_v1_torchvision import *
 
     # isort: split
     from ...._base_.schedules.imagenet_mdistiller_100 import *

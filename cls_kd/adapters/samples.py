@@ -1,4 +1,4 @@
-"""What a batch knows of its samples: in two tensors, or in a list of mmpretrain's samples."""
+"""The samples of a batch as mmpretrain's objects, or as tensors of the whole batch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from cls_kd.errors import UserError
+from cls_kd.signals.batch import Batch
+from cls_kd.signals.time import TrainingTime
 
 
 class BatchSamples:
@@ -100,6 +102,48 @@ def index_of(samples: Samples, who: str = "A loss asks for `index`") -> Tensor:
             "mmpretrain's BaseDataset, and PackInputs keep the key 'sample_idx'."
         )
     return torch.tensor([sample.sample_idx for sample in samples])
+
+
+class SampleBatch(Batch):
+    """A mini-batch whose labels and indices come from mmpretrain's samples.
+
+    Args:
+        inputs: Normalized images, (N, 3, H, W).
+        data_samples: mmpretrain's samples with ``gt_label`` or, under mixup, ``gt_score``; or the
+            same of all samples at once.
+        num_classes: K.
+        pairs: See `Batch`.
+        time: See `Batch`.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        data_samples: Samples,
+        num_classes: int,
+        *,
+        pairs: Tensor | None = None,
+        time: TrainingTime | None = None,
+    ) -> None:
+        super().__init__(inputs, None, num_classes, pairs=pairs, time=time)
+        self.data_samples = data_samples
+
+    def _distribution(self) -> Tensor | None:
+        return scores_of(self.data_samples)
+
+    def _hard_labels(self) -> Tensor:
+        return labels_of(self.data_samples)
+
+    def _positions(self) -> Tensor:
+        return index_of(self.data_samples)
+
+
+def samples_of(batch: Batch) -> Samples:
+    """The samples of a batch; made of its labels where it has none."""
+    if isinstance(batch, SampleBatch):
+        return batch.data_samples
+    scores = batch.targets if batch.has_mixed_labels else None
+    return BatchSamples(batch.labels, torch.arange(len(batch.labels)), scores)
 
 
 def for_criterion(samples: Samples, owner: object) -> Sequence[DataSample]:

@@ -1,0 +1,1 @@
+"""What is known of the networks and data samples of other libraries."""

@@ -1,0 +1,35 @@
+"""Rules for the image classifiers of Hugging Face's transformers: tokens and stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from cls_kd.signals.tap import Tap, Taps
+from cls_kd.signals.taps import embedding_tap, network_taps
+
+
+@network_taps.register
+def _(network: PreTrainedModel) -> Taps:
+    taps = embedding_tap(network)
+    lists = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.ModuleList) and name.startswith(network.base_model_prefix)
+    ]
+    for name, modules in lists:
+        places = tuple(Tap(f"{name}.{index}") for index in range(len(modules)))
+        if name.endswith("encoder.stages"):
+            return {"stages": places, **taps}
+        if name.endswith((".layer", ".layers")):
+            return {**_tokens(network, places), **taps}
+    return taps
+
+
+def _tokens(network: Any, blocks: tuple[Tap, ...]) -> Taps:
+    body = network.base_model_prefix
+    norms = [name for name in ("layernorm", "norm") if hasattr(network.base_model, name)]
+    normed = Tap(f"{body}.{norms[0]}") if norms else blocks[-1]
+    return {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": normed}

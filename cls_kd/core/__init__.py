@@ -1,0 +1,7 @@
+"""The distiller and the frozen teacher, on PyTorch alone."""
+
+from cls_kd.core.distiller import Distiller
+from cls_kd.core.teacher import Teacher, TeacherProtocol
+from cls_kd.core.terms import Term
+
+__all__ = ["Distiller", "Teacher", "TeacherProtocol", "Term"]

@@ -1,0 +1,254 @@
+"""The distiller: connects the signals of networks and batches to the losses that ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cls_kd.core.teacher import Teacher, TeacherProtocol
+from cls_kd.core.terms import (
+    LossConfig,
+    Term,
+    build_loss,
+    build_terms,
+    choose_teacher,
+    weighted,
+)
+from cls_kd.errors import UserError
+from cls_kd.signals import VOCABULARY, Batch, NetworkSource, ShapeFacts, TrainingTime
+from cls_kd.signals.network import Indices
+
+Losses = dict[str, Tensor]
+TeacherLike = nn.Module | TeacherProtocol
+
+
+class Distiller(nn.Module):
+    """A student, its frozen teachers, and the losses that train the student.
+
+    At construction, once: the signals that all losses ask for are collected, hooks are attached
+    where a signal needs one, a forward pass measures every shape, and the losses build their
+    connectors from the shapes. A teacher of whom nothing is asked never runs. ::
+
+        distiller = Distiller(student, dict(ce=TaskLoss(), kd=KDLoss(temperature=4.0)), teacher,
+                              input_shape=(3, 32, 32))
+        optimizer = torch.optim.SGD(distiller.parameters(), lr=0.05)
+        for images, labels in loader:
+            loss = distiller.total(distiller.loss(images, labels))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    ``parameters()`` and ``state_dict()`` contain the student and what the losses learn or remember,
+    and nothing of the teachers. Losses and weight schedules that depend on the training time read
+    ``distiller.time``: assign ``time.epoch``, ``time.step`` and so on in your loop. Under
+    ``DistributedDataParallel`` call the wrapped module itself, ``ddp(images, labels)``.
+
+    Args:
+        student: Any classifier: a module that gives logits (N, K), or an output with ``logits``.
+        losses: Name to a loss, a `Term` (a loss with a weight and a teacher), or a config such as
+            ``dict(type='KDLoss', temperature=4.0, weight=0.9)``. The names stand in the log.
+        teacher: A trained network, a `Teacher`, or a list of these. Default: none.
+        input_shape: Shape of one image, ``(3, 224, 224)``.
+        num_samples: Length of the training set, for losses with a memory bank. Default: unknown.
+        classes: Names of the classes in the order of the labels, for a teacher with other classes.
+        normalization: ``dict(mean=..., std=..., to_rgb=...)`` of the images that the student sees,
+            for a teacher with another normalization. Default: as the teacher's.
+        student_taps: Places of signals that differ from what the student declares (see
+            `cls_kd.signals.taps`).
+
+    Raises:
+        UserError: A loss asks for something that does not exist or that these networks lack.
+    """
+
+    student: nn.Module
+
+    def __init__(
+        self,
+        student: nn.Module,
+        losses: Mapping[str, LossConfig],
+        teacher: TeacherLike | Sequence[TeacherLike] | None = None,
+        *,
+        input_shape: Sequence[int],
+        num_samples: int | None = None,
+        classes: Sequence[str] | None = None,
+        normalization: Mapping[str, Any] | None = None,
+        student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
+    ) -> None:
+        super().__init__()
+        teachers = _as_teachers(teacher)
+        if normalization is not None:
+            for item in teachers:
+                item.match(normalization)
+        self._connect(build_terms(losses, build_loss), student, teachers, student_taps)
+        self._measure(input_shape, num_samples, classes)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None, **options: Any) -> Any:
+        """The student's output; with labels, the terms of `loss`."""
+        return self.student(images) if labels is None else self.loss(images, labels, **options)
+
+    def loss(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        index: Tensor | None = None,
+        pair_inputs: Tensor | None = None,
+    ) -> Losses:
+        """Every term of every loss, weighted: ``{'ce.loss': ..., 'nkd.loss_target': ...}``.
+
+        Args:
+            images: As the student takes them, (N, 3, H, W).
+            labels: Class indices (N,), or label distributions (N, K).
+            index: Positions of the samples in the data set, (N,), for losses with a memory bank.
+            pair_inputs: Another image of each sample's class, (N, 3, H, W), for losses that ask.
+        """
+        return self.step(
+            Batch(images, labels, self.num_classes, index=index, pairs=pair_inputs, time=self.time)
+        )
+
+    @staticmethod
+    def total(terms: Mapping[str, Tensor]) -> Tensor:
+        """The sum of the terms that count: those with ``loss`` in their names."""
+        return torch.stack([value for name, value in terms.items() if "loss" in name]).sum()
+
+    def step(self, batch: Batch) -> Losses:
+        """Every term of every loss on one batch, weighted."""
+        student = {**self.source.run(batch.inputs), **self.source.functions(batch)}
+        student |= self.source.on_pairs(batch)
+        teachers = [teacher(batch) for teacher in self.teachers]
+        terms: Losses = {}
+        for name, term in self.terms.items():
+            lookup = _Lookup(batch, student, teachers, self._teacher_index[name])
+            value = term.loss(**{signal: lookup(signal) for signal in term.loss.signals})
+            terms.update(weighted(name, value, term.weight(self.time)))
+        return terms
+
+    def compile_networks(self, **options: Any) -> None:
+        """``torch.compile`` the bodies of the student and the teachers; losses stay as they are."""
+        networks = [self.student, *(getattr(teacher, "network", None) for teacher in self.teachers)]
+        for network in (network for network in networks if network is not None):
+            body = getattr(network, "backbone", None) or getattr(network, "model", None) or network
+            body.compile(**options)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Distiller:
+        for teacher in self.teachers:
+            if isinstance(teacher, nn.Module):
+                teacher._apply(fn)
+        return super()._apply(fn, recurse)
+
+    def _connect(
+        self,
+        terms: Mapping[str, Term],
+        student: nn.Module,
+        teachers: Sequence[TeacherProtocol],
+        student_taps: Mapping[str, str | tuple[str, ...]] | None,
+    ) -> None:
+        """Attach to the networks what the losses ask for."""
+        self.time = TrainingTime()
+        self.notes: list[str] = []
+        self.terms = dict(terms)
+        self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})
+        self.student = student
+        # A plain list: outside parameters(), state_dict(), DDP and copies.
+        self.teachers = list(teachers)
+        names = [teacher.name or str(index) for index, teacher in enumerate(teachers)]
+        self._teacher_index = {
+            name: choose_teacher(name, term, names) for name, term in terms.items()
+        }
+        self.source = NetworkSource("student", student, _wanted(terms.values()), student_taps)
+        for index, teacher in enumerate(self.teachers):
+            asking = [
+                term for name, term in terms.items() if self._teacher_index[name] in (index, None)
+            ]
+            teacher.attach(_wanted(asking))
+            if not teacher.is_asked:
+                self.notes.append(f"No loss asks anything of teacher {index}: it never runs.")
+
+    def _measure(
+        self,
+        input_shape: Sequence[int] | None,
+        num_samples: int | None,
+        classes: Sequence[str] | None,
+    ) -> None:
+        """Measure the shapes of all signals and let the losses build their parts."""
+        if input_shape is None:
+            raise UserError(
+                "The distiller does not know the shape of its inputs: give input_shape=(3, H, W). "
+                "(The training engine takes it from the training data.)"
+            )
+        inputs = _zeros(self.student, input_shape)
+        student = self.source.measure(inputs)
+        self.num_classes = int(student["student_logits"][-1])  # type: ignore[arg-type]
+        teachers = [teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers]
+        for index, shapes in enumerate(teachers):
+            _check_classes(index, shapes, self.num_classes)
+        stacked = {"all_teacher_logits": (len(teachers), self.num_classes)} if teachers else {}
+        for name, term in self.terms.items():
+            # The first one stands for the mean: it has the same shape.
+            shapes = teachers[self._teacher_index[name] or 0] if teachers else {}
+            facts = ShapeFacts({**student, **shapes, **stacked}, self.num_classes, num_samples)
+            term.loss.build(facts)
+        device = inputs.device
+        self.losses.to(device)
+
+
+class _Lookup:
+    """Finds a signal of one step for one loss."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        student: Mapping[str, Any],
+        teachers: Sequence[Mapping[str, Any]],
+        teacher: int | None,
+    ) -> None:
+        self.batch, self.student, self.teachers, self.teacher = batch, student, teachers, teacher
+
+    def __call__(self, name: str) -> Any:
+        provider = VOCABULARY[name].provider
+        if provider == "student":
+            return self.student[name]
+        if provider != "teacher":
+            return getattr(self.batch, name)
+        if name == "all_teacher_logits":
+            return torch.stack([signals["teacher_logits"] for signals in self.teachers])
+        if self.teacher is not None:
+            return self.teachers[self.teacher][name]
+        return torch.stack([signals[name] for signals in self.teachers]).mean(dim=0)
+
+
+def _as_teachers(teacher: TeacherLike | Sequence[TeacherLike] | None) -> list[Any]:
+    if teacher is None:
+        return []
+    items = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
+    return [item if hasattr(item, "attach") else Teacher(item) for item in items]
+
+
+def _wanted(terms: Any) -> dict[str, Indices]:
+    """The signals that terms ask for, with the indices that they read of tuples."""
+    wanted: dict[str, Indices] = {}
+    for term in terms:
+        for name in term.loss.signals:
+            indices = term.loss.stage_indices.get(name)
+            before = wanted.get(name, frozenset())
+            unknown = indices is None or before is None
+            wanted[name] = None if unknown else before | frozenset(indices)  # type: ignore
+    return wanted
+
+
+def _zeros(network: nn.Module, shape: Sequence[int]) -> Tensor:
+    parameter = next(network.parameters(), torch.zeros(()))
+    return torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
+
+
+def _check_classes(index: int, shapes: Mapping[str, Any], num_classes: int) -> None:
+    logits = shapes.get("teacher_logits", (num_classes,))
+    if logits[-1] != num_classes:
+        raise UserError(
+            f"Teacher {index} has {logits[-1]} classes, the student has {num_classes}. A teacher "
+            "with other classes needs their names, which are looked up among the student's: give "
+            "teacher=dict(..., classes=[...]), or the path of a file with one name per line."
+        )

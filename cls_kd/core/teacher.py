@@ -1,0 +1,273 @@
+"""The frozen teacher: eval mode, no gradient, its own view of images and classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cls_kd.core.class_names import Names, class_places, read_names, shared_names
+from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
+from cls_kd.errors import UserError
+from cls_kd.signals import Batch, NetworkSource
+from cls_kd.signals.heads import describe
+from cls_kd.signals.network import Indices
+from cls_kd.signals.shapes import Shape
+
+Shapes = dict[str, Shape | tuple[Shape, ...]]
+
+
+class TeacherProtocol(Protocol):
+    """What a distiller needs of a teacher: its signals, their shapes, and its identity.
+
+    `Teacher` is a network; stored outputs or a remote network can be teachers as well.
+
+    Attributes:
+        name: By which losses choose it (``teacher='name'``); None for its index.
+        note: One line for the log: what it is and where it comes from.
+    """
+
+    name: str | None
+    note: str
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether any loss asks for one of its signals."""
+
+    def attach(self, names: Mapping[str, Indices]) -> None:
+        """Prepare to give these signals; of tuples, the items at these indices."""
+
+    def match(self, normalization: Mapping[str, Any]) -> None:
+        """Prepare for images with the student's normalization."""
+
+    def measure(self, inputs: Tensor, classes: Sequence[str] | None, num_classes: int) -> Shapes:
+        """Shapes of the signals that were asked for, without the batch axis."""
+
+    def __call__(self, batch: Batch) -> dict[str, Any]:
+        """The signals of a batch, by name."""
+
+    def digest(self) -> str:
+        """Identity: the same as long as its signals are the same."""
+
+
+class Teacher(nn.Module):
+    """A network that teaches and never learns.
+
+    Whatever ``train()`` is called on it or on the distiller, it stays in eval mode (batch norm
+    statistics, dropout), unless ``train_mode`` asks for the opposite. A copy of the distiller (an
+    EMA) shares it instead of copying it.
+
+    Args:
+        network: A trained classifier.
+        name: By which losses choose it (``teacher='name'``) where there are several. Default: its
+            index in the list.
+        normalization: ``dict(mean=..., std=..., to_rgb=...)`` where the network was trained with
+            another normalization than the student's. Default: the student's.
+        taps: Places that differ from what the network declares (see `cls_kd.signals.taps`).
+        input_size: Height and width in pixels of the images that the teacher sees, one number for
+            both: the student's images are resized to it, with anti-aliasing, on their device.
+            Default: the student's images as they are.
+        interpolation: ``'bicubic'`` (default) or ``'bilinear'``, for ``input_size``.
+        classes: Names of the teacher's classes in the order of its outputs, or the path of a file
+            with one name per line, where they differ from the student's: of its logits, those of
+            the student's classes remain, in the student's order. Default: the student's classes.
+        class_map: The teacher's name for a class of the student, where the names differ.
+        train_mode: Run the network in training mode in training steps: batch norm by the batch,
+            dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
+            reproduce its figures with (docs/protocols.md). Default: eval mode.
+
+    Raises:
+        UserError: An option that makes no sense.
+    """
+
+    scale: Tensor
+    shift: Tensor
+    places: Tensor | None
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        name: str | None = None,
+        normalization: Mapping[str, Any] | None = None,
+        taps: Mapping[str, str | tuple[str, ...]] | None = None,
+        input_size: int | Sequence[int] | None = None,
+        interpolation: str = "bicubic",
+        classes: str | Sequence[str] | None = None,
+        class_map: Mapping[str, str] | None = None,
+        train_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.note = describe(network)
+        self.train_mode = train_mode
+        self.input_size = checked_size(input_size)
+        self.interpolation = checked_interpolation(interpolation)
+        self.classes: Names | None = None if classes is None else read_names(classes)
+        self.class_map = dict(class_map or {})
+        self._must_map = classes is not None or bool(self.class_map)
+        self.network = network.requires_grad_(False)
+        self.taps = taps
+        self.normalization = None if normalization is None else checked_normalization(normalization)
+        self.flip = False
+        self.register_buffer("scale", None, persistent=False)
+        self.register_buffer("shift", None, persistent=False)
+        self.register_buffer("places", None, persistent=False)
+        self.eval()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether any loss asks for one of its signals."""
+        return bool(self.source.tensors or self.source.callables)
+
+    def train(self, mode: bool = True) -> Teacher:
+        """Stays in eval mode, whatever ``mode``."""
+        return super().train(False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
+        return self
+
+    def attach(self, names: Mapping[str, Indices]) -> None:
+        """Attach hooks to the network for the signals that the losses ask for."""
+        self.source = NetworkSource("teacher", self.network, names, self.taps)
+
+    def match(self, normalization: Mapping[str, Any]) -> None:
+        """Prepare to convert images with the student's ``normalization`` to this teacher's."""
+        student = checked_normalization(normalization)
+        if self.normalization is None or self.normalization == student:
+            return
+        self.flip = student["to_rgb"] != self.normalization["to_rgb"]
+        mean, std = columns(student, flip=self.flip)
+        own_mean, own_std = columns(self.normalization)
+        self.scale, self.shift = std / own_std, (mean - own_mean) / own_std
+
+    def match_classes(self, classes: Sequence[str] | None, outputs: int, num_classes: int) -> None:
+        """Prepare to give logits of the student's classes, in the student's order.
+
+        Args:
+            classes: Names of the student's classes; None where they are unknown.
+            outputs: Number of the network's own logits.
+            num_classes: Number of the student's.
+
+        Raises:
+            UserError: The names do not fit together, or are missing where they are needed.
+        """
+        own = self.classes
+        if self._must_map:
+            own = self._checked_names(outputs)
+            if classes is None:
+                raise UserError(
+                    "The teacher's classes cannot be found by name: the training data have no "
+                    "class names. Give the student's: model=dict(classes=[...], ...)."
+                )
+            if len(classes) != num_classes:
+                raise UserError(
+                    "The teacher's classes cannot be found by name: the training data name "
+                    f"{len(classes)} classes, and the student has {num_classes} outputs."
+                )
+        if own is None or classes is None or len(own) != outputs or len(classes) != num_classes:
+            return
+        student = tuple(str(name) for name in classes)
+        if not self._must_map and outputs == num_classes and not shared_names(student, own):
+            if student != own:
+                self.note += " Its classes have other names; they are taken in their order."
+            return
+        places = class_places(student, own, self.class_map)
+        if places != list(range(outputs)):
+            self.places = torch.tensor(places)
+            self.note += f" Of its {outputs} classes, {len(places)} are the student's, by name."
+
+    def normalize_inputs(self, inputs: Tensor) -> Tensor:
+        """The student's images in this teacher's normalization and size, (N, 3, h, w)."""
+        if self.flip:
+            inputs = inputs.flip(1)
+        inputs = inputs if self.scale is None else inputs * self.scale + self.shift
+        if self.input_size is None or inputs.shape[-2:] == self.input_size:
+            return inputs
+        return F.interpolate(
+            inputs, self.input_size, mode=self.interpolation, antialias=True, align_corners=False
+        )
+
+    def select_classes(self, logits: Tensor) -> Tensor:
+        """Of the network's own logits (N, C), those of the student's classes, (N, K)."""
+        return logits if self.places is None else logits.index_select(1, self.places)
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> dict[str, Any]:
+        """The signals that were asked for; the network does not run where none is a tensor."""
+        signals: dict[str, Any] = {}
+        if self.source.tensors:
+            if self.network.training != self.train_mode:
+                self.network.train(self.train_mode)
+            signals = self.run(self.source, batch.inputs)
+        return {**signals, **self.functions(batch)}
+
+    def run(self, source: NetworkSource, inputs: Tensor) -> dict[str, Any]:
+        """The signals that ``source`` gathers from this teacher's network, in one pass.
+
+        Args:
+            source: This teacher's own, or that of an analysis.
+            inputs: As the student sees them, (N, 3, H, W).
+        """
+        signals = source.run(self.normalize_inputs(inputs))
+        return {**signals, "teacher_logits": self.select_classes(signals["teacher_logits"])}
+
+    def functions(self, batch: Batch) -> dict[str, Any]:
+        """The callable signals that were asked for: logits are those of the student's classes."""
+        functions = self.source.functions(batch)
+        if "teacher_classify" in functions:
+            functions["teacher_classify"] = self._selecting(functions["teacher_classify"])
+        if "teacher_forward" in functions:
+            network = self._selecting(functions["teacher_forward"])
+            functions["teacher_forward"] = lambda inputs: network(self.normalize_inputs(inputs))
+        return functions
+
+    def measure(self, inputs: Tensor, classes: Sequence[str] | None, num_classes: int) -> Shapes:
+        """Shapes of the signals that were asked for, and the student's classes among its own.
+
+        A teacher of whom nothing is asked and whose classes are unknown is not run.
+
+        Args:
+            inputs: One image as the student sees it, (1, 3, H, W).
+            classes: See ``match_classes``.
+            num_classes: See ``match_classes``.
+
+        Raises:
+            UserError: See ``match_classes``.
+        """
+        if not self.is_asked and self.classes is None and not self._must_map:
+            return {}
+        shapes = self.source.measure(self.normalize_inputs(inputs))
+        (outputs,) = shapes["teacher_logits"]
+        self.match_classes(classes, int(outputs), num_classes)  # type: ignore[arg-type]
+        kept = outputs if self.places is None else len(self.places)
+        return {**shapes, "teacher_logits": (kept,)} if self.is_asked else {}  # type: ignore
+
+    def digest(self) -> str:
+        """SHA-256 of every parameter and buffer of the network."""
+        hasher = hashlib.sha256()
+        for key, value in sorted(self.network.state_dict().items()):
+            hasher.update(key.encode())
+            hasher.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return hasher.hexdigest()
+
+    def _selecting(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        return lambda tensor: self.select_classes(function(tensor))
+
+    def _checked_names(self, outputs: int) -> Names:
+        if self.classes is None:
+            raise UserError(
+                "The teacher has a class_map, and the names of its classes are not known: give "
+                "`classes`, their names in the order of its outputs or the path of a file with one "
+                "name per line."
+            )
+        if len(self.classes) != outputs:
+            raise UserError(
+                f"The teacher's `classes` are {len(self.classes)} names, and its network has "
+                f"{outputs} outputs: give the name of each output, in order."
+            )
+        return self.classes

@@ -1,0 +1,73 @@
+"""Images that cannot be read: the file is named, whatever the decoder says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+
+from cls_kd.errors import UserError
+
+
+class NamedLoading(BaseTransform):
+    """A loading step whose failure names the file.
+
+    A missing file, or one that may not be read, keeps its own error, which names it already.
+
+    Args:
+        step: The step, such as ``LoadImageFromFile``.
+
+    Raises:
+        UserError: When it is called: the file is empty, damaged or not an image.
+    """
+
+    def __init__(self, step: BaseTransform) -> None:
+        self.step = step
+
+    def transform(self, results: dict[str, Any]) -> Any:
+        """Load."""
+        try:
+            return self.step(results)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
+            raise
+        except Exception as error:
+            raise unreadable(str(results.get("img_path", "of a sample")), error) from error
+
+    def __repr__(self) -> str:
+        return repr(self.step)
+
+
+def unreadable(path: str, error: BaseException) -> UserError:
+    """The error for an image that a decoder refuses, with the decoder's first line."""
+    if os.path.isfile(path) and os.path.getsize(path) == 0:
+        return UserError(f"The image {path} cannot be read: the file is empty (0 bytes).{_HINT}")
+    lines = str(error).strip().splitlines()
+    reason = "" if isinstance(error, AssertionError) or not lines else f" ({lines[0][:200]})"
+    return UserError(
+        f"The image {path} cannot be read: it is damaged, cut short or not an image.{reason}{_HINT}"
+    )
+
+
+_HINT = " tools/check_data.py CONFIG lists all such files."
+
+
+def name_unreadable(dataset: Any) -> None:
+    """Let every loading step of a data set, also inside wrappers, name what it cannot read."""
+    for inner in datasets_in(dataset):
+        steps = getattr(getattr(inner, "pipeline", None), "transforms", None)
+        if isinstance(steps, list):
+            steps[:] = [
+                NamedLoading(step) if isinstance(step, LoadImageFromFile) else step
+                for step in steps
+            ]
+
+
+def datasets_in(dataset: Any) -> Iterator[Any]:
+    """A data set, and those that it wraps or joins."""
+    yield dataset
+    inner = [getattr(dataset, "dataset", None), *(getattr(dataset, "datasets", None) or ())]
+    for part in inner:
+        if part is not None:
+            yield from datasets_in(part)

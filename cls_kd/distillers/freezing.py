@@ -1,0 +1,59 @@
+"""Parts of a network that are not trained, chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from cls_kd.errors import UserError, did_you_mean
+
+
+def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
+    """Turn off the gradients of what the patterns match.
+
+    A pattern that matches a module freezes all of it. Which modules then stay in eval mode is ours,
+    after mmpretrain's ``frozen_stages``: a matched module as a whole (batch norm uses its
+    statistics and does not update them, dropout and drop path do nothing), and every normalization
+    layer whose parameters are all frozen.
+
+    Args:
+        network: Its parameters are changed in place.
+        patterns: Names of modules or parameters as in ``network.named_modules()``, with ``*`` for
+            any characters: ``'backbone.conv1'``, ``'backbone.layer[12]'``, ``'*.bias'``.
+
+    Returns:
+        The modules that must stay in eval mode while the network trains.
+
+    Raises:
+        UserError: A pattern matches nothing.
+    """
+    modules = {name: module for name, module in network.named_modules() if name}
+    parameters = dict(network.named_parameters())
+    kept: list[nn.Module] = []
+    for pattern in patterns:
+        matched = [module for name, module in modules.items() if fnmatchcase(name, pattern)]
+        chosen = [value for name, value in parameters.items() if fnmatchcase(name, pattern)]
+        if not matched and not chosen:
+            hint = did_you_mean(pattern, [*modules, *parameters], every=False)
+            top = ", ".join(sorted({name.split(".")[0] for name in modules}))
+            raise UserError(
+                f"student_frozen: the pattern {pattern!r} matches no module and no parameter of "
+                f"the student.{hint} Its names begin with: {top}."
+            )
+        for parameter in [*chosen, *_parameters(matched)]:
+            parameter.requires_grad_(False)
+        kept += matched
+    return kept + [module for module in modules.values() if patterns and _frozen_norm(module)]
+
+
+def _parameters(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:
+    for module in modules:
+        yield from module.parameters()
+
+
+def _frozen_norm(module: nn.Module) -> bool:
+    own = list(module.parameters(recurse=False))
+    has_statistics = getattr(module, "running_mean", None) is not None
+    return has_statistics and bool(own) and not any(value.requires_grad for value in own)

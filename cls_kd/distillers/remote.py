@@ -1,0 +1,82 @@
+"""Weights from the network: fetched once, and where that fails, what to do instead."""
+
+from __future__ import annotations
+
+import re
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+
+from cls_kd.downloads import wait_for
+from cls_kd.errors import UserError, did_you_mean
+
+_HASH = re.compile(r"-([a-f0-9]{8,})\.")
+"""The beginning of a file's SHA-256 in its name, as PyTorch's and OpenMMLab's files have it."""
+
+
+def cached_file(url: str) -> Path:
+    """Where a file from the network is kept: in PyTorch's cache, under its own name."""
+    return Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
+
+
+def fetch(url: str) -> Path:
+    """Download a checkpoint, unless it is in the cache.
+
+    One process of each machine downloads; the others wait for the file.
+
+    Raises:
+        UserError: The download failed; the message says why, and what to do instead.
+    """
+    cached = cached_file(url)
+    try:
+        wait_for(cached.is_file, url)
+        if not cached.is_file():
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            named = _HASH.search(cached.name)
+            # Written under another name, and renamed when it is whole.
+            torch.hub.download_url_to_file(url, str(cached), named[1] if named else None)
+    except (OSError, ValueError, RuntimeError, HTTPException) as error:
+        raise UserError(
+            f"The checkpoint {url} could not be downloaded: {reason(error)}. Download it by hand "
+            "and give the path of the file in place of the URL or of 'pretrained', such as "
+            f"weights='path/to/{cached.name}'; or put it at {cached}, where it is looked for first."
+        ) from None
+    return cached
+
+
+def timm_failure(name: str, error: BaseException) -> UserError:
+    """The error for a network that timm could not build with its published weights.
+
+    Args:
+        name: Of the network, as timm knows it.
+        error: What timm raised.
+    """
+    from timm.models import get_pretrained_cfg, is_model, list_models
+
+    architecture = name.partition(".")[0]
+    if not is_model(architecture):
+        return UserError(
+            f"timm has no network {name!r}.{did_you_mean(name, list_models(), every=False)}"
+        )
+    published = list_models(f"{architecture}.*", pretrained=True)
+    if not published or ("." in name and name not in published):
+        return UserError(f"timm publishes no weights {name!r}.{did_you_mean(name, published)}")
+    config = get_pretrained_cfg(name).to_dict()
+    repository, url = config.get("hf_hub_id"), config.get("url")
+    source = f"https://huggingface.co/{repository}" if repository else url
+    mean, std = ([round(255 * value, 3) for value in config[key]] for key in ("mean", "std"))
+    return UserError(
+        f"timm's published weights of {name!r} could not be loaded from {source}: "
+        f"{reason(error)}. Without a connection to it, download the file by hand"
+        f"{' (model.safetensors)' if repository else ''} and give its path: weights='path/to/file'."
+        " A teacher then needs the normalization too: "
+        f"data_preprocessor=dict(mean={mean}, std={std}, to_rgb=True)."
+    )
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error, with its kind where it says little."""
+    lines = str(error).strip().rstrip(".").splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

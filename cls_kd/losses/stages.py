@@ -1,0 +1,47 @@
+"""Which stages of a student meet which of a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from cls_kd.errors import UserError
+
+StagePairs: TypeAlias = Sequence[int | tuple[int, int]] | None
+"""Places in both tuples of stages, or pairs of places (student, teacher); None: all of both."""
+
+
+def pair_stages(
+    owner: object, stages: StagePairs, student: int, teacher: int
+) -> list[tuple[int, int]]:
+    """Pairs of places, the student's first.
+
+    Args:
+        owner: The loss, which an error names.
+        stages: What its user chose.
+        student: Number of stages that the student has.
+        teacher: Number of stages that the teacher has.
+
+    Raises:
+        UserError: Nothing was chosen and the numbers differ, or an entry is neither one place
+            nor two.
+    """
+    if stages is None:
+        if student != teacher:
+            raise UserError(
+                f"{type(owner).__name__}: the student has {student} stages and the teacher "
+                f"{teacher}. Say which to compare, for example stages=(-2, -1), or in pairs "
+                "(student, teacher), stages=[(1, 0), (2, 1)]."
+            )
+        stages = range(student)
+    return [_pair(owner, entry) for entry in stages]
+
+
+def _pair(owner: object, entry: int | Sequence[int]) -> tuple[int, int]:
+    places = (entry, entry) if isinstance(entry, int) else tuple(entry)
+    if len(places) != 2:
+        raise UserError(
+            f"{type(owner).__name__}: each of stages is a place or a pair (student, teacher), "
+            f"not {entry!r}."
+        )
+    return places[0], places[1]

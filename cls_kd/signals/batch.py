@@ -1,0 +1,139 @@
+"""The signals that come with the data: images, labels, indices, and the training time."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.errors import UserError
+from cls_kd.signals.time import TrainingTime
+
+NO_PAIRS = (
+    "A loss asks for another image of each sample's class (`pair_inputs`), and the training data "
+    "give none: put ClassPairs around the data set, dataset=dict(type='ClassPairs', dataset=...). "
+    "`--method` does it for its methods, train_data=dict(wrapper=dict(type='ClassPairs')) for a "
+    "run of a list."
+)
+
+
+class Batch:
+    """One mini-batch, as the losses and the teachers see it.
+
+    Args:
+        inputs: Normalized images, (N, 3, H, W).
+        labels: Class indices (N,) int64, or label distributions (N, K) under mixup, CutMix or label
+            smoothing. Default: unknown; an error where a loss asks for labels.
+        num_classes: K.
+        index: Positions of the samples in the data set, (N,) int64. Default: unknown.
+        pairs: Another normalized image of each sample's class, (N, 3, H, W). Default: none.
+        time: The training time. Default: the start of a training.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        labels: Tensor | None,
+        num_classes: int,
+        *,
+        index: Tensor | None = None,
+        pairs: Tensor | None = None,
+        time: TrainingTime | None = None,
+    ) -> None:
+        self.inputs = inputs
+        self.num_classes = num_classes
+        self.pairs = pairs
+        self.time = time or TrainingTime()
+        self._labels, self._index = labels, index
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """(N,) int64; of a label distribution the most probable class."""
+        if self._distribution() is not None:
+            return self.targets.argmax(dim=1)
+        labels = self._hard_labels().to(self.inputs.device)
+        # On an accelerator the check would cost a synchronization; there the data set is checked
+        # once before training.
+        if labels.device.type == "cpu":
+            check_label_range(labels, self.num_classes, "this batch")
+        return labels
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """(N, K) float32."""
+        distribution = self._distribution()
+        if distribution is None:
+            return F.one_hot(self.labels, self.num_classes).float()
+        if distribution.shape[1] != self.num_classes:
+            raise UserError(
+                f"The data give label distributions over {distribution.shape[1]} classes, the "
+                f"student has {self.num_classes}."
+            )
+        return distribution.float().to(self.inputs.device)
+
+    @property
+    def has_mixed_labels(self) -> bool:
+        """Whether the labels are distributions."""
+        return self._distribution() is not None
+
+    @cached_property
+    def index(self) -> Tensor:
+        """(N,) int64."""
+        return self._positions().to(self.inputs.device)
+
+    @property
+    def pair_inputs(self) -> Tensor:
+        """(N, 3, H, W)."""
+        if self.pairs is None:
+            raise UserError(NO_PAIRS)
+        return self.pairs
+
+    @property
+    def epoch(self) -> int:
+        """Completed epochs."""
+        return self.time.epoch
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the whole training; 1 in a loop that counts iterations."""
+        return self.time.max_epochs
+
+    @property
+    def progress(self) -> float:
+        """Completed fraction of all training steps."""
+        return self.time.progress
+
+    def _distribution(self) -> Tensor | None:
+        """Label distributions as the data give them, (N, K); None where labels are hard."""
+        labels = self._labels
+        return labels if labels is not None and labels.ndim == 2 else None
+
+    def _hard_labels(self) -> Tensor:
+        if self._labels is None:
+            raise UserError("A loss asks for the labels, and the batch has none.")
+        return self._labels
+
+    def _positions(self) -> Tensor:
+        if self._index is None:
+            raise UserError(
+                "A loss asks for `index`, the position of each sample in the data set, and the "
+                "batch has none: pass index=..., a tensor of shape (N,)."
+            )
+        return self._index
+
+
+def check_label_range(labels: Tensor, num_classes: int, where: str) -> None:
+    """Refuse labels outside 0 .. K-1.
+
+    Raises:
+        UserError: With the range of the labels.
+    """
+    if labels.numel() == 0:
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise UserError(
+            f"Labels out of range: {where} has labels from {low} to {high}, the student has "
+            f"{num_classes} classes (0 to {num_classes - 1})."
+        )

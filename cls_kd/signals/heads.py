@@ -1,0 +1,65 @@
+"""What the end of a network computes: logits, the classifier on a feature map, the criterion.
+
+Rules for the networks of one library are registered by the library's adapter, for example
+`cls_kd.adapters.mmpretrain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cls_kd.errors import UserError
+from cls_kd.signals.batch import Batch
+from cls_kd.signals.rules import NetworkRule
+
+
+def describe(network: nn.Module) -> str:
+    """Class of a network, with its backbone's: ``ImageClassifier(ResNet)``."""
+    inner = getattr(network, "backbone", None) or getattr(network, "model", None)
+    name = type(network).__name__
+    return f"{name}({type(inner).__name__})" if isinstance(inner, nn.Module) else name
+
+
+def logits_of(output: Any) -> Any:
+    """The logits in a network's output: a tensor, or what the output calls ``logits``.
+
+    Transformers' models and torchvision's networks with auxiliary classifiers give such outputs.
+    """
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, Mapping):
+        return output.get("logits", output)
+    return getattr(output, "logits", output)
+
+
+@NetworkRule
+def criterion_of(network: nn.Module, batch: Batch) -> Callable[[Tensor], Tensor]:
+    """The loss of logits (N, K) against the labels of a batch: cross-entropy.
+
+    Classifiers with a criterion of their own register a rule.
+    """
+
+    def cross_entropy(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, batch.targets if batch.has_mixed_labels else batch.labels)
+
+    return cross_entropy
+
+
+@NetworkRule
+def classify_with(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The part of a network after its last map: pooling and classifier, (N, C, h, w) -> (N, K).
+
+    Raises:
+        UserError: The network has no such part that is known.
+    """
+    classify: Any = getattr(network, "classify", None) or getattr(network, "forward_head", None)
+    if classify is not None:
+        return classify
+    raise UserError(
+        f"{describe(network)} cannot classify a feature map on its own: give it a method "
+        "`classify(feature) -> logits`."
+    )

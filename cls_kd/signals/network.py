@@ -1,0 +1,186 @@
+"""The signals of one network: its logits, what its taps record, and its callables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.signals.batch import Batch
+from cls_kd.signals.heads import classify_with, criterion_of, describe, logits_of
+from cls_kd.signals.recorder import Captured, Recorder
+from cls_kd.signals.shapes import Shape
+from cls_kd.signals.tap import Tap
+from cls_kd.signals.taps import find_taps
+from cls_kd.signals.vocabulary import CALLABLES, VOCABULARY, Signal
+
+Role = Literal["student", "teacher"]
+Indices = frozenset[int] | None
+"""Which items of a signal that is a tuple are wanted; None for all."""
+
+PEER_CLASSIFIERS = "peer_classifiers"
+
+
+class NetworkSource:
+    """The signals of one network.
+
+    Args:
+        role: Prefix of the signals' names.
+        network: The network; hooks are attached to it, only where a signal asks for one.
+        names: The signals wanted of it, full names; as a mapping, with the wanted indices of
+            signals that are tuples.
+        taps: Places that differ from what the network declares (see ``signals.taps``).
+
+    Raises:
+        UserError: The network has no such place; the message lists what it has.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        network: nn.Module,
+        names: Iterable[str] | Mapping[str, Indices],
+        taps: Mapping[str, str | tuple[str, ...]] | None = None,
+    ) -> None:
+        self.role = role
+        self.network = network
+        wanted = [name for name in names if VOCABULARY[name].provider == role]
+        self.sees_pairs = "pair_logits" in wanted
+        self.tensors = [name for name in wanted if name not in CALLABLES and name != "pair_logits"]
+        self.callables = [name for name in wanted if name in CALLABLES]
+        not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, "all_teacher_logits")
+        tapped = [name for name in self.tensors if name not in not_tapped]
+        places = find_taps(network, taps) if tapped or taps else {}
+        for name in tapped:
+            if name.removeprefix(f"{role}_") not in places:
+                self._refuse(name, places)
+        if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
+            _check_peers(network, PEER_CLASSIFIERS)
+        indices = names if isinstance(names, Mapping) else {}
+        self.recorder = Recorder(
+            network,
+            {
+                name: _selected(places[name.removeprefix(f"{role}_")], indices.get(name))
+                for name in tapped
+            },
+        )
+
+    def run(self, inputs: Tensor) -> dict[str, Any]:
+        """One forward pass: every wanted tensor signal."""
+        with self.recorder.recording():
+            logits = logits_of(self.network(inputs))
+            return {f"{self.role}_logits": logits, **self.recorder.take(), **self._weights()}
+
+    def functions(self, batch: Batch) -> dict[str, Any]:
+        """Every wanted callable signal of this network."""
+        makers: dict[str, Callable[[], Any]] = {
+            f"{self.role}_classify": lambda: classify_with(self.network),
+            f"{self.role}_forward": lambda: partial(_forward, self.network),
+            f"{self.role}_criterion": lambda: criterion_of(self.network, batch),
+        }
+        return {name: makers[name]() for name in self.callables}
+
+    def on_pairs(self, batch: Batch) -> dict[str, Tensor]:
+        """Logits of the paired images, where a loss asks for them: a second pass, no gradient."""
+        if not self.sees_pairs:
+            return {}
+        with torch.no_grad():
+            return {"pair_logits": _forward(self.network, batch.pair_inputs)}
+
+    def measure(self, inputs: Tensor) -> dict[str, Shape | tuple[Shape, ...]]:
+        """A forward pass in eval mode: the shape of every wanted signal without the batch axis.
+
+        It also finds the recorded tensors that later operations overwrite in place.
+        """
+        training = self.network.training
+        if self.role == "student" and self.recorder.taps:
+            self._find_overwritten_in_training(inputs)
+        self.network.eval()
+        with torch.no_grad(), self.recorder.finding_overwritten():
+            logits = logits_of(self.network(inputs))
+            if not isinstance(logits, Tensor) or logits.ndim != 2:
+                raise UserError(
+                    f"The {self.role} {describe(self.network)} must give logits (N, K) when it is "
+                    f"called; it gave {_kind(logits)}."
+                )
+            seen = {f"{self.role}_logits": logits, **self.recorder.take(), **self._weights()}
+        self.network.train(training)
+        for name, value in seen.items():
+            self._check_rank(name, value)
+        return {name: _shape(value, VOCABULARY[name]) for name, value in seen.items()}
+
+    def _refuse(self, name: str, places: Mapping[str, Any]) -> None:
+        """Refuse a signal that the network has no place for."""
+        _check_peers(self.network, name)
+        others = {place for place in places if f"{self.role}_{place}" not in VOCABULARY}
+        known = others | {f"{self.role}_{place}" for place in set(places) - others}
+        place = name.removeprefix(f"{self.role}_")
+        raise UserError(
+            f"The {self.role} {describe(self.network)} has no place for {name!r}."
+            f"{did_you_mean(name, known | {f'{self.role}_logits'})} Declare it with `taps` on the "
+            f"backbone, or in the config: `{self.role}_taps=dict({place}=...)`."
+        )
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The signal that is no output but weights of the network, with their gradient."""
+        asked = PEER_CLASSIFIERS in self.tensors
+        network: Any = self.network
+        return {PEER_CLASSIFIERS: network.peer_classifiers()} if asked else {}
+
+    def _find_overwritten_in_training(self, inputs: Tensor) -> None:
+        """A forward pass in training mode, where other operations may overwrite what is tapped.
+
+        Batch norm's statistics and the random state stay as they are.
+        """
+        self.network.train()
+        buffers = {name: value.clone() for name, value in self.network.named_buffers()}
+        # Two images: batch norm in training mode cannot do with one value a channel.
+        batch = torch.cat([inputs, inputs])
+        with torch.random.fork_rng(), torch.no_grad(), self.recorder.finding_overwritten():
+            functional_call(self.network, buffers, (batch,))
+
+    def _check_rank(self, name: str, value: Captured) -> None:
+        signal = VOCABULARY[name]
+        for item in value if isinstance(value, tuple) else (value,):
+            if item is not None and item.ndim != signal.rank:
+                raise UserError(
+                    f"The {self.role} {describe(self.network)} gives {name!r} of shape "
+                    f"{tuple(item.shape)}; it must be {signal.shape}. Name another place in `taps`."
+                )
+
+
+def _forward(network: nn.Module, inputs: Tensor) -> Tensor:
+    return logits_of(network(inputs))
+
+
+def _selected(tap: Tap | tuple[Tap, ...], indices: Indices) -> Any:
+    """The wanted items of a tuple of taps; None in place of the others."""
+    if indices is None or not isinstance(tap, tuple):
+        return tap
+    wanted = {index % len(tap) for index in indices if -len(tap) <= index < len(tap)}
+    return tuple(item if index in wanted else None for index, item in enumerate(tap))
+
+
+def _check_peers(network: nn.Module, name: str) -> None:
+    """Refuse a signal of branches, where there are none."""
+    if name.startswith("peer_") or name == "ensemble_logits":
+        raise UserError(
+            f"A loss asks for {name!r}, and the student {describe(network)} is one network: online "
+            "distillation needs a student of several branches, "
+            "dict(type='MultiBranchClassifier', ...), as in configs/digits/branches.py."
+        )
+
+
+def _shape(value: Captured, signal: Signal) -> Any:
+    if isinstance(value, tuple):
+        return tuple(None if item is None else tuple(item.shape[1:]) for item in value)
+    return tuple(size for axis, size in enumerate(value.shape) if axis != signal.batch_axis)
+
+
+def _kind(value: Any) -> str:
+    return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
