@@ -11,12 +11,12 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
+from cls_kd.adapters.samples import labels_of
 from cls_kd.engine.data import build_dataset
 from cls_kd.engine.export.facts import NOT_THERE, innermost_config, splits
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
-from cls_kd.signals.samples import labels_of
 
 
 @dataclass(frozen=True)
