@@ -24,8 +24,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
-# Some folders of pages may be empty.
-suppress_warnings = ["toc.empty_glob"]
 
 # Markdown: formulas between dollars, and links to headings as on GitHub.
 myst_enable_extensions = ["dollarmath", "amsmath"]

@@ -149,7 +149,7 @@ def _entry(kind: type[DistillLoss], methods: tuple[str, ...]) -> Entry:
     options = {
         one.name: "required" if one.default is one.empty else one.default
         for one in parameters
-        if one.name not in _OF_EVERY_LOSS
+        if one.kind is one.KEYWORD_ONLY and one.name not in _OF_EVERY_LOSS
     }
     asked = list(inspect.signature(kind.forward).parameters.values())[1:]
     signals = [one.name for one in asked if one.kind is not one.VAR_KEYWORD]

@@ -12,11 +12,11 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
+from cls_kd.core import Term
 from cls_kd.engine.loops import planned_length
 from cls_kd.engine.runs import CONFIG, Run
 from cls_kd.engine.schedule import play, restart_schedule, scheduler_configs
 from cls_kd.errors import UserError
-from cls_kd.losses import DistillLoss
 from cls_kd.modules.schedules import Constant
 from cls_kd.registry import resolve
 
@@ -59,7 +59,7 @@ def _names(assignment: ast.Assign) -> list[str]:
 def check_extension(
     cfg: Config,
     optimizer: OptimWrapper,
-    losses: Mapping[str, DistillLoss],
+    terms: Mapping[str, Term],
     checkpoint: Mapping[str, Any],
     epoch_length: int,
 ) -> None:
@@ -70,7 +70,7 @@ def check_extension(
     Args:
         cfg: A resolved config, with the new length.
         optimizer: Filled from the checkpoint, as a trial; its learning rates are changed here.
-        losses: Of the distiller.
+        terms: Of the distiller.
         checkpoint: What training goes on from.
         epoch_length: Iterations of one epoch.
 
@@ -83,7 +83,7 @@ def check_extension(
         return
     change = f"train_cfg.{key} was {old} when the run began and is {new} now"
     for reason in (
-        _of_losses(losses),
+        _of_terms(terms),
         _of_schedule(cfg, optimizer, checkpoint["meta"], int(old), epoch_length),
     ):
         if reason:
@@ -94,13 +94,13 @@ def check_extension(
             )
 
 
-def _of_losses(losses: Mapping[str, DistillLoss]) -> str:
-    for name, loss in losses.items():
-        asked = [signal for signal in loss.signals if signal in _OF_LENGTH]
+def _of_terms(terms: Mapping[str, Term]) -> str:
+    for name, term in terms.items():
+        asked = [signal for signal in term.loss.signals if signal in _OF_LENGTH]
         if asked:
             return f"the loss {name!r} asks for {asked[0]!r}, which depends on the whole length."
-        if not isinstance(loss.schedule, Constant):
-            schedule = type(loss.schedule).__name__
+        if not isinstance(term.weight, Constant):
+            schedule = type(term.weight).__name__
             return f"the weight of the loss {name!r} follows {schedule} over the whole length."
     return ""
 

@@ -124,7 +124,7 @@ def build_runner(
     if resume_from is not None:
         checkpoint = check_resumable(model, optimizer, resume_from)
         epoch_length = len(loaders["train_dataloader"])
-        check_extension(cfg, optimizer, model.losses, checkpoint, epoch_length)
+        check_extension(cfg, optimizer, model.terms, checkpoint, epoch_length)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
     if resume_from is not None:

@@ -181,7 +181,9 @@ def _name_of_paper(docstring: LossDocstring) -> str:
 def _without_types(loss: type) -> str:
     signature = inspect.signature(loss)
     parameters = [
-        parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()
+        parameter.replace(annotation=parameter.empty)
+        for parameter in signature.parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
     ]
     return str(signature.replace(parameters=parameters, return_annotation=signature.empty))
 

@@ -11,12 +11,13 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 
+from cls_kd.core import Term
 from cls_kd.engine.execute import execute
 from cls_kd.engine.extension import check_extension, is_extended
 from cls_kd.engine.runs import Run, begin, finish
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.errors import UserError
-from cls_kd.losses import DistillLoss, IPWDLoss, KDLoss
+from cls_kd.losses import IPWDLoss, KDLoss
 from cls_kd.modules import LinearWarmup
 from tests.engine import tiny_runs
 
@@ -65,23 +66,23 @@ def test_a_schedule_that_depends_on_the_length_is_refused(name: str) -> None:
     schedule, reason = SCHEDULES[name]
     cfg = config(schedule)
     if not reason:
-        check_extension(cfg, optimizer(), {"kd": KDLoss()}, checkpoint(), STEPS)
+        check_extension(cfg, optimizer(), {"kd": Term(KDLoss())}, checkpoint(), STEPS)
         return
     with pytest.raises(UserError, match=rf"max_epochs was 20 when .* is 30 now, .*{reason}"):
-        check_extension(cfg, optimizer(), {"kd": KDLoss()}, checkpoint(), STEPS)
+        check_extension(cfg, optimizer(), {"kd": Term(KDLoss())}, checkpoint(), STEPS)
     check_extension(config(schedule, LENGTH), optimizer(), {}, checkpoint(), STEPS)
 
 
 @pytest.mark.parametrize(
-    ("loss", "reason"),
+    ("term", "reason"),
     [
-        (IPWDLoss(), "the loss 'x' asks for 'progress'"),
-        (KDLoss(weight=LinearWarmup(until=0.1)), "weight of the loss 'x' follows LinearWarmup"),
+        (Term(IPWDLoss()), "the loss 'x' asks for 'progress'"),
+        (Term(KDLoss(), LinearWarmup(until=0.1)), "weight of the loss 'x' follows LinearWarmup"),
     ],
 )
-def test_a_loss_that_depends_on_the_length_is_refused(loss: DistillLoss, reason: str) -> None:
+def test_a_loss_that_depends_on_the_length_is_refused(term: Term, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
-        check_extension(config([]), optimizer(), {"x": loss}, checkpoint(), STEPS)
+        check_extension(config([]), optimizer(), {"x": term}, checkpoint(), STEPS)
 
 
 @pytest.mark.parametrize("name", ["steps", "warm-up", "cosine"])

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from cls_kd.core.terms import build_loss, build_terms
+from cls_kd.core.terms import Term, build_loss, build_terms
 from cls_kd.losses import DistillLoss
+from cls_kd.signals import TrainingTime
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
 # Their targets, or the teacher's, take the place of the labels.
@@ -17,8 +18,13 @@ WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "ps_kd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
-def build(losses: dict[str, Any]) -> dict[str, DistillLoss]:
-    return {name: term.loss for name, term in build_terms(losses, build_loss).items()}
+def build(losses: dict[str, Any]) -> dict[str, Term]:
+    return build_terms(losses, build_loss)
+
+
+def weight(term: Term, progress: float) -> float:
+    time = TrainingTime(int(progress * 240), 240, step=round(progress * 24000), max_steps=24000)
+    return term.weight(time)
 
 
 def test_there_are_methods() -> None:
@@ -28,7 +34,7 @@ def test_there_are_methods() -> None:
 @every_method
 def test_losses_build(file: Path) -> None:
     config = Config.fromfile(file)
-    losses = build(config.losses)
+    losses = {name: term.loss for name, term in build(config.losses).items()}
     assert ("ce" in losses) == (file.stem not in WITHOUT_CE)
     assert all(isinstance(loss, DistillLoss) for loss in losses.values())
     public = {key for key, value in config.items() if not isinstance(value, type)}
@@ -41,15 +47,15 @@ def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
     config = Config.fromfile(file)
     config.dump(tmp_path / "dumped.py")
     dumped = build(Config.fromfile(tmp_path / "dumped.py").losses)
-    for name, loss in build(config.losses).items():
-        assert type(dumped[name]) is type(loss)
-        assert [dumped[name].schedule(t / 10) for t in range(11)] == [
-            loss.schedule(t / 10) for t in range(11)
+    for name, term in build(config.losses).items():
+        assert type(dumped[name].loss) is type(term.loss)
+        assert [weight(dumped[name], t / 10) for t in range(11)] == [
+            weight(term, t / 10) for t in range(11)
         ]
 
 
 @pytest.mark.parametrize(
-    ("method", "loss", "progress", "weight"),
+    ("method", "loss", "progress", "expected"),
     [
         ("kd", "ce", 0.5, 0.1),
         ("kd", "kd", 0.5, 0.9),
@@ -74,7 +80,7 @@ def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
         ("tfkd_self", "kd", 0.5, 0.475),
     ],
 )
-def test_published_weights(method: str, loss: str, progress: float, weight: float) -> None:
+def test_published_weights(method: str, loss: str, progress: float, expected: float) -> None:
     (file,) = (file for file in FILES if file.stem == method)
-    schedule = build(Config.fromfile(file).losses)[loss].schedule
-    assert schedule(progress, int(progress * 240), 240) == pytest.approx(weight)
+    term = build(Config.fromfile(file).losses)[loss]
+    assert weight(term, progress) == pytest.approx(expected)
