@@ -173,7 +173,9 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
         name = str(spec["name"]).format(method=cfg.get("method", "student"))
         merged = copy.deepcopy(base)
         try:
-            merged.merge_from_dict({key: spec[key] for key in spec if key not in OF_A_RUN})
+            # A copy: MMEngine takes `_delete_` out of what it merges, and runs are planned twice.
+            overrides = {key: spec[key] for key in spec if key not in OF_A_RUN}
+            merged.merge_from_dict(copy.deepcopy(overrides))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise UserError(
                 f"The run {name!r} cannot be merged into the config: {error.args[0]}"
