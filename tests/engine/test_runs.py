@@ -33,6 +33,14 @@ def test_without_a_list_there_is_one_run(tmp_path: Path) -> None:
     assert (run.name, run.seed, run.work_dir, run.needs) == ("", 0, tmp_path, {})
 
 
+def test_a_config_can_be_planned_twice(tmp_path: Path) -> None:
+    losses = dict(_delete_=True, kd=dict(type="KDLoss"))
+    cfg = config(dict(name="one", model=dict(losses=losses)))
+    for _ in range(2):
+        (run,) = plan(cfg, tmp_path)
+        assert set(run.cfg.model.losses) == {"kd"}
+
+
 def test_each_run_is_merged_over_the_rest(tmp_path: Path) -> None:
     first, second = plan(
         config(dict(name="one", model=dict(b=2)), dict(name="two", lr=3), lr=1), tmp_path
