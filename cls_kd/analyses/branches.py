@@ -116,7 +116,7 @@ def _figures(run: Finished, split: str) -> dict[str, float]:
     return run.result["test"] or {}
 
 
-def _cd(distiller: Distiller) -> ClassifierDiversityLoss | None:
+def _cd(distiller: Distiller) -> DistillLoss | None:
     term = _term(distiller, ClassifierDiversityLoss)
     return None if term is None else term.loss
 

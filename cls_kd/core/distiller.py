@@ -153,7 +153,7 @@ class Distiller(nn.Module):
         self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})
         self.student = student
         # A plain list: outside parameters(), state_dict(), DDP and copies.
-        self.teachers = list(teachers)
+        self.teachers: list[Any] = list(teachers)
         names = [teacher.name or str(index) for index, teacher in enumerate(teachers)]
         self._teacher_index = {
             name: choose_teacher(name, term, names) for name, term in terms.items()
@@ -223,7 +223,7 @@ class _Lookup:
 def _as_teachers(teacher: TeacherLike | Sequence[TeacherLike] | None) -> list[Any]:
     if teacher is None:
         return []
-    items = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
+    items: list[Any] = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
     return [item if hasattr(item, "attach") else Teacher(item) for item in items]
 
 

@@ -49,8 +49,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
     def follow(self, time: TrainingTime) -> None:
         """Let an augmentation that depends on the training time read it from ``time``."""
-        if hasattr(self.augment, "time"):
-            self.augment.time = time
+        augment: Any = self.augment
+        if hasattr(augment, "time"):
+            augment.time = time
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         ready = self._images_and_labels(data, training)

@@ -51,6 +51,8 @@ class Distiller(core.Distiller, BaseModel):
         UserError: A loss asks for something that does not exist or that these networks lack.
     """
 
+    data_preprocessor: Any
+
     def __init__(
         self,
         student: NetworkConfig | nn.Module,

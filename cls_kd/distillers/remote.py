@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -59,7 +60,8 @@ def timm_failure(name: str, error: BaseException) -> UserError:
     published = list_models(f"{architecture}.*", pretrained=True)
     if not published or ("." in name and name not in published):
         return UserError(f"timm publishes no weights {name!r}.{did_you_mean(name, published)}")
-    config = get_pretrained_cfg(name).to_dict()
+    published_config: Any = get_pretrained_cfg(name)
+    config = published_config.to_dict()
     repository, url = config.get("hf_hub_id"), config.get("url")
     source = f"https://huggingface.co/{repository}" if repository else url
     mean, std = ([round(255 * value, 3) for value in config[key]] for key in ("mean", "std"))

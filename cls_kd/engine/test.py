@@ -60,7 +60,8 @@ def evaluate_student(
     loader = _prepare(cfg, split)
     distiller = _distiller(cfg, loader, {"ce": TaskLoss()})
     note = load_weights(distiller.student, checkpoint)
-    return _evaluate(cfg, distiller, distiller.val_step, loader, split, note, amp)
+    step: Step = distiller.val_step
+    return _evaluate(cfg, distiller, step, loader, split, note, amp)
 
 
 def evaluate_teachers(

@@ -149,8 +149,9 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
     loaders = {key: build_loader(cfg, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
-    check_signals(cfg, model.losses)
-    asked = {signal for loss in model.losses.values() for signal in loss.signals}
+    losses = {name: term.loss for name, term in model.terms.items()}
+    check_signals(cfg, losses)
+    asked = {signal for loss in losses.values() for signal in loss.signals}
     check_pairs(loaders["train_dataloader"].dataset, asked)
     for key, loader in loaders.items():
         check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))

@@ -142,6 +142,8 @@ def test_only_what_is_asked_is_hooked() -> None:
     assert not hooked(model.student)
     assert not hooked(model.teachers[0].network)
     model = tiny.distiller({"ce": CE, "fit": dict(type=FitNetLoss)}, teacher=tiny.teacher())
+    assert hooked(model.student) == hooked(model.teachers[0].network) == {"backbone.stage2"}
+    model = tiny.distiller({"ce": CE, "at": dict(type=ATLoss)}, teacher=tiny.teacher())
     expected = {f"backbone.stage{number}" for number in (1, 2, 3)}
     assert hooked(model.student) == hooked(model.teachers[0].network) == expected
 
