@@ -1,7 +1,8 @@
 """The benchmarks: published results, and the settings that reproduce them.
 
 A cell is a row of a ``metafile.yml``: a pair, a method and the options that differ from the
-method's config. Where the schedule or the networks differ too, the cell has a config file of its own.
+method's config. Where the schedule or the networks differ too, the cell has a config file of
+its own.
 """
 
 from __future__ import annotations
