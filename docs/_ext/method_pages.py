@@ -17,7 +17,7 @@ from restructured_text import code, escaped, heading, join, table, with_links
 import cls_kd.losses
 from cls_kd.engine.benchmarks import Cell, read_cells
 from cls_kd.engine.catalogue import Entry, catalogue
-from cls_kd.engine.compose import known_methods
+from cls_kd.runs.compose import known_methods
 from cls_kd.signals import VOCABULARY
 
 ROOT = Path(__file__).resolve().parents[2]
