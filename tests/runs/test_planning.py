@@ -71,7 +71,5 @@ def test_an_unknown_option_of_an_entry_of_several_runs_is_refused(tmp_path: Path
         "model = dict(student=dict(type='N'), losses={})\n"
         "runs = [dict(type='generations', name='chain', students=1, lamda_=0.5)]\n"
     )
-    with pytest.raises(
-        UserError, match=r"runs.0: generations has no 'lamda_'.*lambda_"
-    ):
+    with pytest.raises(UserError, match=r"runs.0: generations has no 'lamda_'.*lambda_"):
         runs.load_config(file)
