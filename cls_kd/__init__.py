@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from cls_kd.core import Teacher as Teacher
     from cls_kd.core import Term as Term
     from cls_kd.engine import load_config as load_config
-    from cls_kd.engine import train as train
     from cls_kd.engine import train_runs as train_runs
     from cls_kd.engine.predict import load_student as load_student
     from cls_kd.engine.predict import predict as predict
+    from cls_kd.engine.train import train as train
     from cls_kd.errors import UserError as UserError
     from cls_kd.losses import DistillLoss as DistillLoss
     from cls_kd.runs import plan as plan
