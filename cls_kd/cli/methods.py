@@ -13,7 +13,7 @@ from cls_kd.engine.catalogue import BEGIN, END, Entry, catalogue, check, find, t
 EXAMPLES = (
     "cls-kd methods",
     "cls-kd methods nkd",
-    "cls-kd methods --write README.md",
+    "cls-kd methods --write docs/method_table.md",
 )
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", nargs="?", help="one loss, or one method config, in full")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print the table of the README")
+    form.add_argument("--markdown", action="store_true", help="print the table of docs/method_table.md")
     form.add_argument("--write", metavar="PAGE", help=f"put it between {BEGIN} and {END}")
     form.add_argument("--check", metavar="PAGE", help="exit with 1 if the table there is stale")
 

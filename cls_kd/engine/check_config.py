@@ -28,8 +28,8 @@ _DEVICE = (
 )
 ELSEWHERE = {
     **dict.fromkeys(("device", "devices", "cuda", "gpu", "gpus", "gpu_id", "gpu_ids"), _DEVICE),
-    "resume": "it is an option of the tool: tools/train.py CONFIG --resume [PATH].",
-    "launcher": "it is an option of the tool: tools/train.py CONFIG --launcher pytorch.",
+    "resume": "it is an option of the command: cls-kd train CONFIG --resume [PATH].",
+    "launcher": "it is an option of the command: cls-kd train CONFIG --launcher pytorch.",
     "seed": "it is an option of the tool, --seed N, or randomness.seed in the config.",
     "deterministic": "it is an option of the tool, --deterministic.",
     "amp": "it is an option of the tool, --amp.",
