@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from cls_kd.core import Term as Term
     from cls_kd.engine import load_config as load_config
     from cls_kd.engine import plan as plan
-    from cls_kd.engine import train as train
     from cls_kd.engine.execute import execute
-
-    train_runs = execute
     from cls_kd.engine.predict import load_student as load_student
     from cls_kd.engine.predict import predict as predict
+    from cls_kd.engine.train import train as train
     from cls_kd.errors import UserError as UserError
     from cls_kd.losses import DistillLoss as DistillLoss
     from cls_kd.signals import TrainingTime as TrainingTime
     from cls_kd.signals import find_taps as find_taps
+
+    train_runs = execute
 
 __version__ = "0.1.0"
 

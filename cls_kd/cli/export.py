@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cls_kd.cli.experiment import open_config
-from cls_kd.cli.options import add_config, add_method, add_run
+from cls_kd.cli.options import add_config, add_method, add_run, positive
 from cls_kd.engine.export import (
     DEFAULT_FORMATS,
     FORMATS,
@@ -61,24 +61,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--evaluation-images",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="measure on at most N; default: all",
     )
     parser.add_argument(
         "--calibration-images",
-        type=_positive,
+        type=positive,
         metavar="N",
         default=ExportImages.calibration,
         help="training images that calibrate onnx-int8; default: %(default)s",
     )
     add_method(parser)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", nargs="?", help="one loss, or one method config, in full")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print the table of docs/method_table.md")
+    form.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     form.add_argument("--write", metavar="PAGE", help=f"put it between {BEGIN} and {END}")
     form.add_argument("--check", metavar="PAGE", help="exit with 1 if the table there is stale")
 

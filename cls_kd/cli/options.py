@@ -91,6 +91,13 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
+def positive(text: str) -> int:
+    """Type of an option: a whole number above 0."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def join_processes(args: argparse.Namespace) -> None:
     """Join the process group of ``add_launcher``'s options, if there is one."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))

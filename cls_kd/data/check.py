@@ -139,7 +139,15 @@ def duplicates(parts: Mapping[str, Part]) -> list[list[Member]]:
 def _image(info: Mapping[str, Any]) -> Image.Image:
     if "img" in info:
         return Image.fromarray(np.squeeze(np.asarray(info["img"])))
-    content = Path(info["img_path"]).read_bytes()
+    return decode(Path(info["img_path"]).read_bytes())
+
+
+def decode(content: bytes) -> Image.Image:
+    """An image file, decoded by Pillow, which refuses a file that is cut short.
+
+    Raises:
+        ValueError: It is empty, damaged or cut short. Pillow has errors of its own for other files.
+    """
     if not content:
         raise ValueError("the file is empty (0 bytes)")
     image = Image.open(io.BytesIO(content))
