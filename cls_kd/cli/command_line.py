@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_with_message():
         chosen = words[0] if words and words[0] in COMMANDS else None
         module = command_module(chosen) if chosen else None
-        args = _parser(words, module).parse_args(words)
+        args = build_parser(words, module).parse_args(words)
         code = module.run(args) if module else None
     if code:
         sys.exit(code)
@@ -78,7 +78,7 @@ def command_module(name: str) -> ModuleType:
     return import_module(f"cls_kd.cli.{COMMANDS[name].module}")
 
 
-def _parser(words: Sequence[str], module: ModuleType | None) -> argparse.ArgumentParser:
+def build_parser(words: Sequence[str], module: ModuleType | None) -> argparse.ArgumentParser:
     """The parser of ``cls-kd``, with the arguments of the chosen command alone."""
     parser = argparse.ArgumentParser("cls-kd", epilog=_EPILOG)
     parser.description = (cls_kd.__doc__ or "").splitlines()[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
 _BATCH = 32
@@ -146,13 +146,15 @@ def decode(content: bytes) -> Image.Image:
     """An image file, decoded by Pillow, which refuses a file that is cut short.
 
     Raises:
-        ValueError: It is empty, damaged or cut short. Pillow has errors of its own for other files.
+        ValueError: It is empty, damaged, cut short or no image. Decoders may raise other errors.
     """
     if not content:
         raise ValueError("the file is empty (0 bytes)")
-    image = Image.open(io.BytesIO(content))
     try:
+        image = Image.open(io.BytesIO(content))
         image.load()
+    except UnidentifiedImageError:
+        raise ValueError("not an image of a format that Pillow knows") from None
     except OSError as error:
         raise ValueError(f"damaged or cut short: {error}") from None
     return image
