@@ -184,7 +184,8 @@ def test_configs_that_commands_name_exist(page: Path) -> None:
         if name not in TAKE_A_CONFIG or len(rest) <= place:
             continue
         config = rest[place]
-        is_name = not config.endswith(".py") and not _PLACEHOLDER.search(config)
+        is_name = not config.startswith("-") and not config.endswith(".py")
+        is_name = is_name and not _PLACEHOLDER.search(config)
         assert not is_name or config in packaged_configs(), f"{name} {config}"
 
 
