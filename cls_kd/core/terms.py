@@ -57,6 +57,11 @@ def build_terms(
     Raises:
         UserError: There is no loss, a name cannot be used, or something is not a loss.
     """
+    if not isinstance(losses, Mapping):
+        raise UserError(
+            "The losses must be a dict of names and losses, such as losses=dict(ce=TaskLoss()), "
+            f"not of the type {type(losses).__name__}."
+        )
     if not losses:
         raise UserError("The distiller has no loss: give losses=dict(ce=dict(type='TaskLoss')).")
     terms = {}
@@ -125,6 +130,11 @@ def _term(
         return config
     if isinstance(config, nn.Module):
         return Term(config)  # type: ignore[arg-type]
+    if not isinstance(config, Mapping):
+        raise UserError(
+            f"The loss {name!r} is {config!r:.80}: give a loss such as KDLoss(), a Term, or a "
+            "config such as dict(type='KDLoss')."
+        )
     options = dict(config)
     weight, teacher = build_schedule(options.pop("weight", 1.0)), options.pop("teacher", None)
     return Term(build_loss(name, options), weight, teacher)
