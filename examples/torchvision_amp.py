@@ -3,7 +3,7 @@
     python examples/torchvision_amp.py
 
 Networks run in bfloat16 under autocast, losses compute in float32. On a GPU where there is one.
-Needs scikit-learn for the images; nothing is downloaded. About a minute on a CPU.
+Needs scikit-learn for the images; nothing is downloaded. Some minutes on a CPU.
 """
 
 import argparse

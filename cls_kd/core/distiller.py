@@ -115,6 +115,21 @@ class Distiller(nn.Module):
         """The sum of the terms that count: those with ``loss`` in their names."""
         return torch.stack([value for name, value in terms.items() if "loss" in name]).sum()
 
+    def totals(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The sum of the terms that count in each group, for `cls_kd.optimizers`.
+
+        Args:
+            terms: As `loss` returns them.
+
+        Returns:
+            ``{'task': ..., 'distillation': ...}``: a sum for each group that has a term.
+        """
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, value in terms.items():
+            group = self.terms[key.partition(".")[0]].group
+            groups.setdefault(group, {})[key] = value
+        return {group: self.total(values) for group, values in groups.items()}
+
     def step(self, batch: Batch) -> Losses:
         """Every term of every loss on one batch, weighted."""
         student = {**self.source.run(batch.inputs), **self.source.functions(batch)}

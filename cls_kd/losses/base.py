@@ -31,9 +31,11 @@ class DistillLoss(nn.Module):
     Attributes:
         stateless: Whether the value depends on the signals and the options alone; such a loss is
             also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
+        group: ``'task'`` or ``'distillation'``, for optimizers that keep their gradients apart.
     """
 
     stateless: ClassVar[bool] = True
+    group: ClassVar[str] = "distillation"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
