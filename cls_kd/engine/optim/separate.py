@@ -59,11 +59,11 @@ class SeparateGradientsOptimWrapper(OptimWrapper):
         """Forward passes without DDP's averaging; what they return is kept, by groups."""
         distiller: Any = getattr(model, "module", model)
         device = next(distiller.parameters()).device.type
-        quiet = model.no_sync() if hasattr(model, "no_sync") else nullcontext()
+        no_sync: Any = getattr(model, "no_sync", nullcontext)
         cast = torch.autocast(device, torch.bfloat16) if self.dtype else nullcontext()
         handle = distiller.register_forward_hook(self._keep)
         try:
-            with quiet, cast:  # type: ignore[attr-defined]
+            with no_sync(), cast:
                 yield
         finally:
             handle.remove()
