@@ -44,7 +44,7 @@ class Term:
         self.loss = loss
         self.weight = as_schedule(weight)
         self.teacher = teacher
-        self.group: str = group or getattr(loss, "group", "")
+        self.group = str(group or getattr(loss, "group", ""))
 
 
 LossConfig = Mapping[str, Any] | DistillLoss | Term

@@ -18,6 +18,7 @@ from cls_kd.engine.smoke import (
 )
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
+from cls_kd.runs import read_config
 from tests.tools.driver import ROOT, call
 
 CONFIGS = ROOT / "configs"
@@ -49,6 +50,8 @@ def test_a_benchmark_trains(name: str, data: Path, tmp_path: Path) -> None:
 def test_two_steps_of_the_schedule_as_it_is(data: Path, tmp_path: Path) -> None:
     file = CONFIGS / "benchmarks" / "uskd" / "imagenet" / "shufflenet_v2.py"
     (run,) = plan(load_config(file), tmp_path)
+    schedule = CONFIGS / "_base_" / "schedules" / "imagenet_shufflenet_v2_1_0.py"
+    run.cfg.param_scheduler = read_config(schedule).param_scheduler
     cfg = shrunk(run.cfg, data)
     assert cfg.train_dataloader.batch_size == BATCH
     assert cfg.train_dataloader.num_batch_per_epoch == STEPS
