@@ -265,6 +265,25 @@ def test_the_loss_used_alone_on_the_page_works() -> None:
     assert set(space["terms"]) == {"loss_target", "loss_non_target"}
 
 
+def test_the_page_on_pytorch_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks one after the other, with networks that take milliseconds."""
+    import torchvision
+
+    def tiny(num_classes: int) -> torch.nn.Module:
+        block = torchvision.models.resnet.BasicBlock
+        network = torchvision.models.ResNet(block, [1, 1, 1, 1], num_classes=num_classes)
+        return network.eval()
+
+    monkeypatch.setattr(torchvision.models, "resnet18", tiny)
+    monkeypatch.setattr(torchvision.models, "resnet34", tiny)
+    loader = [(torch.randn(2, 3, 32, 32), torch.tensor([1, 7]))]
+    space: dict[str, Any] = {"loader": loader}
+    for code in blocks(ROOT / "docs/pytorch.md", "python"):
+        exec(compile(code.replace("range(100)", "range(1)"), "pytorch.md", "exec"), space)
+    assert set(space["terms"]) == {"ce.loss", "kd.loss"}
+    assert space["value"] == space["same"]
+
+
 def test_the_vocabulary_table_is_the_vocabulary() -> None:
     rows = [
         f"| `{one.name}` | {one.shape} | {one.meaning} | {one.provider} |"
