@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cls_kd.analyses.chains import Answers, answers_of, chains_of
 from cls_kd.analyses.finished import Finished, Split
-from cls_kd.engine.data import innermost
+from cls_kd.engine.loaders import innermost
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.evaluation import calibration, class_structure, softness
 from cls_kd.evaluation.ensembles import accuracy, prefix_ensembles

@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from cls_kd.cli.experiment import Experiment, open_experiment
 from cls_kd.cli.options import add_config, add_method, add_run, add_work_dir
-from cls_kd.engine.runs import choose
 from cls_kd.errors import UserError
+from cls_kd.runs import choose
 
 EXAMPLES = (
     "cls-kd config digits/pair --method nkd > pair_nkd.py",

@@ -21,7 +21,7 @@ from cls_kd.engine.export import (
     read_student,
 )
 from cls_kd.engine.export.report import PAGE
-from cls_kd.engine.runs import choose, expand
+from cls_kd.runs import choose, expand
 
 EXAMPLES = (
     "cls-kd export digits/pair work_dirs/pair/kd/epoch_20.pth exported",

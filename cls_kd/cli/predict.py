@@ -19,9 +19,9 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from cls_kd.cli.experiment import open_config
 from cls_kd.cli.options import add_config_options, add_method, add_run, positive
 from cls_kd.engine.predict import Prediction, Unreadable, load_student
-from cls_kd.engine.runs import choose, expand
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
+from cls_kd.runs import choose, expand
 
 EXAMPLES = (
     "cls-kd predict work_dirs/pair/kd images/",

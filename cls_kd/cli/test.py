@@ -20,10 +20,10 @@ from cls_kd.cli.options import (
     add_work_dir,
     join_processes,
 )
-from cls_kd.engine.runs import Run, choose, expand
-from cls_kd.engine.test import Evaluation, evaluate_student, evaluate_teachers
+from cls_kd.engine.evaluate import Evaluation, evaluate_student, evaluate_teachers
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
+from cls_kd.runs import Run, choose, expand
 
 _COLUMNS = 4
 """So many metrics stand side by side; of more, all but the first get a row each."""

@@ -21,10 +21,10 @@ from cls_kd.cli.options import (
     add_work_dir,
     join_processes,
 )
-from cls_kd.engine.execute import execute
-from cls_kd.engine.runs import RESULT, Run, check_unchanged, choose
+from cls_kd.engine import train_runs
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
+from cls_kd.runs import RESULT, Run, check_unchanged, choose
 
 EXAMPLES = (
     "cls-kd train digits/demo",
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     chosen = runs if args.run is None else [_ready(choose(runs, args.run), runs, args)]
     join_processes(args)
     single = "runs" not in cfg
-    execute(
+    train_runs(
         chosen,
         resume=args.resume,
         restart=args.restart or (single and not args.resume),

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import load_weights
-from cls_kd.engine.compose import read_config
 from cls_kd.engine.export import FORMATS, Student
 from cls_kd.engine.export.report import FACTS
 from cls_kd.errors import UserError
+from cls_kd.runs import read_config
 
 _RUNS_CODE = "trust_remote_code"
 

@@ -1,0 +1,197 @@
+"""The benchmarks: published results, and the settings that reproduce them.
+
+A cell is a row of a ``metafile.yml``: a pair, a method and the options that differ from the
+method's config. Where the schedule or the networks differ too, the cell has a config file of
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cls_kd.errors import UserError, did_you_mean
+
+FOLDER = Path(__file__).resolve().parents[1] / "configs" / "benchmarks"
+METAFILE = "metafile.yml"
+_FIGURES = ("top1", "teacher", "student")
+_OF_A_RESULT = {*_FIGURES, "source"}
+_OPTIONAL = {"note", "pair", "method", "settings", "settings_from"}
+_OF_A_SOURCE = {"where", "epoch", "second_hand"}
+_EPOCHS = ("last", "best", "unknown")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: a method on a pair.
+
+    Attributes:
+        method: Folder below ``configs/benchmarks``.
+        pair: ``cifar100/resnet32x4_resnet8x4``; without a teacher ``imagenet/resnet18``.
+        config: Path of the config that trains it, for ``load_config``: a file, or the row.
+        paper: The method's.
+        top1: Published accuracy in percent; None where none is.
+        teacher: That of the teacher; None where there is none, or none is named.
+        student: That of the student alone.
+        source: Where the figures are published.
+        epoch: Which epoch they are of: last, best or unknown.
+        second_hand: They stand in the table of another work than the method's or the protocol's.
+        note: What else there is to know.
+        settings: Options of the losses that differ from the method's; None where the cell has a
+            config file.
+        settings_from: Where the settings are published.
+        method_config: Name of the config of the method, in ``configs/methods``.
+        pair_config: Name of the config of the pair, in ``configs/pairs``.
+    """
+
+    method: str
+    pair: str
+    config: Path
+    paper: str
+    top1: float | None
+    teacher: float | None
+    student: float | None
+    source: str
+    epoch: str
+    second_hand: bool
+    note: str = ""
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+    settings_from: str = ""
+    method_config: str = ""
+    pair_config: str = ""
+
+    @property
+    def name(self) -> str:
+        """``dkd/cifar100/vgg13_vgg8``."""
+        return f"{self.method}/{self.pair}"
+
+    @property
+    def gain(self) -> float | None:
+        """Published accuracy over that of the student alone."""
+        return None if self.top1 is None or self.student is None else self.top1 - self.student
+
+
+def read_cells(folder: Path = FOLDER) -> list[Cell]:
+    """Every cell of every metafile, method by method.
+
+    Raises:
+        UserError: A metafile has an odd entry.
+    """
+    files = sorted(folder.glob(f"*/{METAFILE}"))
+    return [cell for file in files for cell in _cells_of(file)]
+
+
+def find_row(path: str | Path) -> Cell | None:
+    """The row that stands for a config ``benchmarks/METHOD/DATA/PAIR.py``, or None.
+
+    Raises:
+        UserError: The metafile has an odd entry.
+    """
+    path = Path(path)
+    metafile = path.parent.parent / METAFILE
+    if path.suffix != ".py" or not metafile.is_file():
+        return None
+    pair = f"{path.parent.name}/{path.stem}"
+    rows = [cell for cell in _cells_of(metafile) if cell.pair == pair]
+    return rows[0] if rows and rows[0].settings is not None else None
+
+
+def rows_near(path: Path) -> list[Path]:
+    """Paths of the rows beside a config that does not exist."""
+    metafile = path.parent.parent / METAFILE
+    if not metafile.is_file():
+        return []
+    return [cell.config for cell in _cells_of(metafile) if cell.settings is not None]
+
+
+def choose_cells(
+    cells: Iterable[Cell], *, method: str | None = None, pair: str | None = None
+) -> list[Cell]:
+    """The cells of a method, and of a pair.
+
+    Args:
+        cells: From ``read_cells``.
+        method: Name of a method.
+        pair: A pair with or without its data, or the name of one of its networks.
+
+    Raises:
+        UserError: There is none; the nearest are listed.
+    """
+    found = list(cells)
+    if method is not None:
+        known = {cell.method for cell in found}
+        found = [cell for cell in found if cell.method == method]
+        if not found:
+            raise UserError(f"No method {method!r} has benchmarks.{did_you_mean(method, known)}")
+    if pair is not None:
+        known = {cell.pair.split("/")[1] for cell in found}
+        found = [cell for cell in found if _is_of(cell.pair, pair)]
+        if not found:
+            of = f" of {method}" if method else ""
+            raise UserError(
+                f"No benchmark{of} is on {pair!r}.{did_you_mean(pair, known, every=False)}"
+            )
+    return found
+
+
+def _is_of(pair: str, wanted: str) -> bool:
+    data, name = pair.split("/")
+    if wanted in (pair, data, name):
+        return True
+    return name.startswith(f"{wanted}_") or name.endswith(f"_{wanted}")
+
+
+def _cells_of(file: Path) -> list[Cell]:
+    try:
+        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is no YAML: {error}") from error
+    _check_keys(content, {"paper", "sources", "results"}, {"settings_from"}, str(file))
+    for name, source in content["sources"].items():
+        _check_keys(source, _OF_A_SOURCE, set(), f"{file}, source {name}")
+        if source["epoch"] not in _EPOCHS:
+            raise UserError(f"{file}, source {name}: epoch is one of {', '.join(_EPOCHS)}.")
+    cells = []
+    for pair, result in content["results"].items():
+        place = f"{file}, {pair}"
+        _check_keys(result, _OF_A_RESULT, _OPTIONAL, place)
+        source = content["sources"].get(result["source"])
+        if source is None:
+            known = did_you_mean(str(result["source"]), content["sources"])
+            raise UserError(f"{place}: there is no source {result['source']!r}.{known}")
+        for key in _FIGURES:
+            value = result[key]
+            if value is not None and not (isinstance(value, float) and 0 < value < 100):
+                raise UserError(f"{place}: {key} is in percent or null, not {value!r}.")
+        cells.append(
+            Cell(
+                method=file.parent.name,
+                pair=pair,
+                config=file.parent / f"{pair}.py",
+                paper=content["paper"],
+                source=source["where"],
+                epoch=source["epoch"],
+                second_hand=source["second_hand"],
+                **{key: result[key] for key in _FIGURES},
+                note=result.get("note", ""),
+                settings=result.get("settings"),
+                settings_from=result.get("settings_from", content.get("settings_from", "")),
+                method_config=result.get("method", file.parent.name),
+                pair_config=result.get("pair", pair),
+            )
+        )
+    return cells
+
+
+def _check_keys(entry: Any, needed: set[str], allowed: set[str], place: str) -> None:
+    keys = set(entry) if isinstance(entry, Mapping) else set()
+    missing, unknown = sorted(needed - keys), sorted(keys - needed - allowed)
+    if missing or unknown:
+        raise UserError(
+            f"{place}: missing {', '.join(missing) or 'nothing'}, unknown "
+            f"{', '.join(unknown) or 'nothing'}."
+        )
