@@ -26,6 +26,7 @@ from cls_kd.engine.train import train
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import HOOKS, MODELS
 from cls_kd.runs import Run, plan, read_config
+from cls_kd.runs.benchmarks import read_cells
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.run import REFERENCE
 
@@ -73,7 +74,7 @@ def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
     """
     files = {
         _name(file, root): file
-        for file in sorted(root.rglob("*.py"))
+        for file in sorted({*root.rglob("*.py"), *_rows(root)})
         if not file.stem.startswith("_") and not set(_NOT_ALONE) & set(file.relative_to(root).parts)
     }
     chosen: set[str] = set()
@@ -84,6 +85,12 @@ def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
             raise UserError(f"No config is named {glob!r}.{did_you_mean(glob, files, every=False)}")
         chosen |= found
     return [file for name, file in files.items() if name in chosen or not globs]
+
+
+def _rows(root: Path) -> list[Path]:
+    """Cells of the benchmarks that are rows of a metafile."""
+    cells = read_cells(root / "benchmarks")
+    return [cell.config for cell in cells if cell.settings is not None]
 
 
 def try_configs(files: Sequence[Path], root: Path, jobs: int = 1) -> Iterator[Outcome]:

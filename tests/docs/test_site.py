@@ -14,9 +14,9 @@ from types import ModuleType
 import pytest
 
 import cls_kd.losses
-from cls_kd.engine.benchmarks import read_cells
 from cls_kd.engine.catalogue import catalogue
 from cls_kd.losses import DistillLoss
+from cls_kd.runs.benchmarks import read_cells
 from cls_kd.runs.compose import known_methods
 
 ROOT = Path(__file__).parents[2]
