@@ -25,12 +25,12 @@ _DEVICE = (
 )
 ELSEWHERE = {
     **dict.fromkeys(("device", "devices", "cuda", "gpu", "gpus", "gpu_id", "gpu_ids"), _DEVICE),
-    "resume": "it is an option of the tool: tools/train.py CONFIG --resume [PATH].",
-    "launcher": "it is an option of the tool: tools/train.py CONFIG --launcher pytorch.",
-    "seed": "it is an option of the tool, --seed N, or randomness.seed in the config.",
-    "deterministic": "it is an option of the tool, --deterministic.",
-    "amp": "it is an option of the tool, --amp.",
-    "method": "it is an option of the tool, --method NAME.",
+    "resume": "it is an option of the command: cls-kd train CONFIG --resume [PATH].",
+    "launcher": "it is an option of the command: cls-kd train CONFIG --launcher pytorch.",
+    "seed": "it is an option of the command, --seed N, or randomness.seed in the config.",
+    "deterministic": "it is an option of the command, --deterministic.",
+    "amp": "it is an option of the command, --amp.",
+    "method": "it is an option of the command, --method NAME.",
 }
 """What is set elsewhere than at the top level of a config, and where."""
 _BY_BUILDERS = frozenset({"type", "_scope_", "_delete_"})

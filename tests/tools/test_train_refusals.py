@@ -339,7 +339,9 @@ def test_an_image_that_cannot_be_read_is_named(
         f"{loader}['num_workers'] = 1",
     )
     outcome = call("train.py", path, "--work-dir", tmp_path / "work")
-    outcome.refused(f"error: The image {damaged} cannot be read: {words}", "tools/check_data.py")
+    outcome.refused(
+        f"error: The image {damaged} cannot be read: {words}", "cls-kd check-data CONFIG"
+    )
     assert "Caught" not in outcome.err
     assert not (tmp_path / "work" / "result.json").exists()
     assert not list((tmp_path / "work").glob("*.pth")) or part == "val"
