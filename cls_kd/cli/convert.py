@@ -12,9 +12,9 @@ from torch import nn
 from cls_kd.cli.options import add_config_options
 from cls_kd.distillers.convert import convert_file
 from cls_kd.distillers.networks import build_network
-from cls_kd.engine.config_names import find_config, packaged_configs
 from cls_kd.errors import UserError
 from cls_kd.runs import apply_options, read_config
+from cls_kd.runs.config_names import find_config, is_packaged
 
 EXAMPLES = (
     "cls-kd convert networks/cifar_resnet56 ckpt_epoch_240.pth ours.pth",
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _network(network: str, options: Mapping[str, Any]) -> nn.Module:
-    if not network.endswith(".py") and network not in packaged_configs():
+    if not network.endswith(".py") and not is_packaged(network):
         if options:
             raise UserError("--cfg-options change a config; a network given by name has none.")
         return build_network(network)

@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.config import Config
 
 from cls_kd.engine import load_config
-from cls_kd.engine.config_names import find_config
 from cls_kd.runs import Run, default_work_dir, plan
+from cls_kd.runs.config_names import find_config
 
 
 @dataclass(frozen=True)

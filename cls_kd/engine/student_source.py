@@ -7,12 +7,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from cls_kd.engine.config_names import find_config
+from cls_kd.engine.configs import load_config
 from cls_kd.engine.export import Student, read_student
 from cls_kd.engine.export.report import FACTS
 from cls_kd.engine.exported import read_exported
 from cls_kd.errors import UserError, did_you_mean
-from cls_kd.runs import CONFIG, RESULT, Run, choose, expand, load_config, read_config
+from cls_kd.runs import CONFIG, RESULT, Run, choose, expand, read_config
+from cls_kd.runs.config_names import find_config
 
 _SHOWN = 6
 

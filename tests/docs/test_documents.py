@@ -18,9 +18,9 @@ import torch
 
 from cls_kd.cli.command_line import COMMANDS
 from cls_kd.engine import load_config, plan
-from cls_kd.engine.config_names import packaged_configs
 from cls_kd.losses import DistillLoss
 from cls_kd.runs.benchmarks import find_row
+from cls_kd.runs.config_names import is_packaged
 from cls_kd.signals import VOCABULARY, ShapeFacts
 from tests.tools.driver import command
 
@@ -189,7 +189,7 @@ def test_configs_that_commands_name_exist(page: Path) -> None:
         config = rest[place]
         is_name = not config.startswith("-") and not config.endswith(".py")
         is_name = is_name and not _PLACEHOLDER.search(config)
-        assert not is_name or config in packaged_configs(), f"{name} {config}"
+        assert not is_name or is_packaged(config), f"{name} {config}"
 
 
 @every_page

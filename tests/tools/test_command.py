@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cls_kd.cli.command_line import COMMANDS, build_parser, command_module
-from cls_kd.engine.config_names import find_config, packaged_configs
 from cls_kd.errors import UserError
+from cls_kd.runs.config_names import find_config, is_packaged, packaged_configs
 from tests.tools.conftest import ONE_EPOCH, Trained
 from tests.tools.driver import PAIR, command, contents, spawn
 
@@ -67,7 +67,10 @@ def test_a_packaged_config_is_found_by_its_name(
     assert find_config("digits/pair").samefile(PAIR)
     assert find_config(PAIR) == PAIR
     assert find_config("mine.py") == Path("mine.py")
-    assert "_base_/runtime/default" not in packaged_configs()
+    assert not is_packaged("_base_/runtime/default")
+    row = "benchmarks/kd/cifar100/resnet56_resnet20"
+    assert not find_config(row).is_file()
+    assert {row, "digits/pair"} <= set(packaged_configs())
     Path("digits").mkdir()
     Path("digits/pair").write_text("a file of the user's")
     assert find_config("digits/pair") == Path("digits/pair")

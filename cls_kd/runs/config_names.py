@@ -6,8 +6,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cls_kd.errors import UserError
+from cls_kd.runs.benchmarks import find_row, read_cells
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = (Path(__file__).resolve().parents[1] / "configs").resolve()
 """The configs of the package."""
 
 _PARTS = "_base_"
@@ -28,19 +29,25 @@ def find_config(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file() or path.suffix == _SUFFIX:
         return path
-    known = packaged_configs()
-    if path.as_posix() in known:
-        return known[path.as_posix()]
-    raise UserError(
-        f"The config {name} does not exist, here or in the package.{_hint(path, known)}"
-    )
+    if is_packaged(name):
+        return CONFIGS / f"{name}{_SUFFIX}"
+    hint = _hint(path, packaged_configs())
+    raise UserError(f"The config {name} does not exist, here or in the package.{hint}")
+
+
+def is_packaged(name: str | Path) -> bool:
+    """Whether a config of the package has this name."""
+    file = CONFIGS / f"{name}{_SUFFIX}"
+    known = file.is_file() or find_row(file) is not None
+    return known and Path(name).parts[:1] != (_PARTS,)
 
 
 def packaged_configs() -> dict[str, Path]:
-    """Name to file of every config of the package, without the parts in ``_base_``."""
-    root = CONFIGS.resolve()
-    files = {file.relative_to(root).with_suffix(""): file for file in sorted(root.rglob("*.py"))}
-    return {name.as_posix(): file for name, file in files.items() if name.parts[0] != _PARTS}
+    """Name to path of every config of the package: files, and rows of benchmarks."""
+    rows = [cell.config for cell in read_cells(CONFIGS / "benchmarks")]
+    files = sorted({*CONFIGS.rglob(f"*{_SUFFIX}"), *rows})
+    names = {file.relative_to(CONFIGS).with_suffix(""): file for file in files}
+    return {name.as_posix(): file for name, file in names.items() if name.parts[0] != _PARTS}
 
 
 def _hint(path: Path, known: dict[str, Path]) -> str:
