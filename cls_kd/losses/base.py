@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -53,7 +53,7 @@ class DistillLoss(nn.Module):
         """
         return {}
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         """Create connectors and memory banks from measured shapes. Default: none."""
 
     def __call__(self, *values: Any, **signals: Any) -> Any:

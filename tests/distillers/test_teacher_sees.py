@@ -127,7 +127,7 @@ class Looks(DistillLoss):
         self.shapes: Any = None
 
     def build(self, shapes: Any) -> None:
-        self.shapes = shapes.one("teacher_tokens")
+        self.shapes = shapes.tensor("teacher_tokens")
 
     def forward(
         self,

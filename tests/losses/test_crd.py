@@ -17,7 +17,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses import CRDLoss
 from cls_kd.modules import ContrastiveBank
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 SAMPLES, DIM, NEGATIVES, TEMPERATURE, MOMENTUM = 12, 4, 6, 0.07, 0.5
 STUDENT, TEACHER, CLASSES = 5, 7, 3
@@ -28,7 +28,7 @@ def make(samples: int | None = SAMPLES, seed: int = 0) -> CRDLoss:
     torch.manual_seed(seed)
     loss = CRDLoss(dim=DIM, negatives=NEGATIVES, temperature=TEMPERATURE, momentum=MOMENTUM)
     shapes = {"student_embedding": (STUDENT,), "teacher_embedding": (TEACHER,)}
-    loss.build(ShapeFacts(shapes, num_classes=CLASSES, num_samples=samples))
+    loss.build(SignalShapes(shapes, num_classes=CLASSES, num_samples=samples))
     return loss.double()
 
 
@@ -270,7 +270,7 @@ def test_the_length_of_the_training_set_is_needed(samples: int | None) -> None:
 def test_more_negatives_than_samples() -> None:
     loss = CRDLoss(dim=DIM)
     shapes = {"student_embedding": (STUDENT,), "teacher_embedding": (TEACHER,)}
-    loss.build(ShapeFacts(shapes, num_classes=CLASSES, num_samples=SAMPLES))
+    loss.build(SignalShapes(shapes, num_classes=CLASSES, num_samples=SAMPLES))
     signals = {
         name: value.float() if value.is_floating_point() else value
         for name, value in BATCHES[0].items()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses import ATLoss, FitNetLoss, MGDLoss, SRRLLoss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 from .fabricate import SIZES, Sizes, fabricate
 
@@ -240,4 +240,4 @@ def test_mgd_accepts_maps_of_different_size() -> None:
 
 def test_a_signal_that_was_not_measured_is_named() -> None:
     with pytest.raises(UserError, match="student_feature"):
-        SRRLLoss().build(ShapeFacts({"student_logits": (5,)}, num_classes=5))
+        SRRLLoss().build(SignalShapes({"student_logits": (5,)}, num_classes=5))

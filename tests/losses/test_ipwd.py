@@ -15,7 +15,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses import IPWDLoss, IPWDSelfLoss, KDLoss, PSKDLoss
 from cls_kd.modules import IPWDWeight
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 FILES = sorted((Path(__file__).parents[1] / "reference_values").glob("ipwd_*.npz"))
 DIRECTIONS = ["printed", "inverse"]
@@ -43,7 +43,7 @@ def signals(progress: float = 0.0) -> dict[str, Any]:
 def make(**options: Any) -> IPWDLoss:
     torch.manual_seed(0)
     loss = IPWDLoss(**options)
-    loss.build(ShapeFacts({"student_embedding": (D,)}, num_classes=K))
+    loss.build(SignalShapes({"student_embedding": (D,)}, num_classes=K))
     return loss.double()
 
 
@@ -201,7 +201,7 @@ def make_self(kind: type[Any] = IPWDSelfLoss, **options: Any) -> Any:
     """With predictions from before of all samples of the batch but the last."""
     torch.manual_seed(0)
     loss = kind(**options)
-    loss.build(ShapeFacts({"student_embedding": (D,)}, num_classes=K, num_samples=SAMPLES))
+    loss.build(SignalShapes({"student_embedding": (D,)}, num_classes=K, num_samples=SAMPLES))
     loss = loss.double()
     loss.bank.remember(INDEX[:-1], 2 * normal(8, N - 1, K))
     return loss
@@ -273,4 +273,4 @@ def test_the_bank_moves_in_training_only() -> None:
 
 def test_self_needs_the_number_of_samples() -> None:
     with pytest.raises(UserError, match="num_samples"):
-        IPWDSelfLoss().build(ShapeFacts({"student_embedding": (D,)}, num_classes=K))
+        IPWDSelfLoss().build(SignalShapes({"student_embedding": (D,)}, num_classes=K))

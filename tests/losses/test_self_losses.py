@@ -23,7 +23,7 @@ from cls_kd.losses import (
     TSDLoss,
 )
 from cls_kd.modules import PastPredictions
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 SAMPLES, CLASSES = 8, 5
 LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
@@ -52,7 +52,7 @@ def test_tsd_is_zero_where_the_first_k_are_equal() -> None:
 
 def test_tsd_needs_as_many_classes() -> None:
     with pytest.raises(UserError, match="k=5, but there are 4 classes"):
-        TSDLoss().build(ShapeFacts({}, num_classes=4))
+        TSDLoss().build(SignalShapes({}, num_classes=4))
 
 
 def test_label_smoothing_and_confidence_penalty_are_the_two_directions() -> None:
@@ -111,7 +111,7 @@ def test_cs_kd_leaves_the_other_image_alone() -> None:
 
 def ps_kd(samples: int | None = SAMPLES, **options: Any) -> PSKDLoss:
     loss = PSKDLoss(**options)
-    loss.build(ShapeFacts({}, num_classes=CLASSES, num_samples=samples))
+    loss.build(SignalShapes({}, num_classes=CLASSES, num_samples=samples))
     return loss.double()
 
 

@@ -9,7 +9,7 @@ from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, stage_shape
 from cls_kd.modules.connectors import ResizingConnector
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class FitNetLoss(DistillLoss):
@@ -51,9 +51,9 @@ class FitNetLoss(DistillLoss):
         """The one stage of both networks."""
         return {name: (self.stage,) for name in ("student_stages", "teacher_stages")}
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         student, teacher = (
-            stage_shape(self, network, shapes.many(f"{network}_stages"), self.stage)
+            stage_shape(self, network, shapes.tensors(f"{network}_stages"), self.stage)
             for network in ("student", "teacher")
         )
         self.connector = ResizingConnector(student, teacher)

@@ -10,7 +10,7 @@ from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built
 from cls_kd.modules.connectors import ConvGenerator
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class MGDLoss(DistillLoss):
@@ -47,8 +47,8 @@ class MGDLoss(DistillLoss):
         self.align: nn.Module | None = None
         self.generator: ConvGenerator | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        student, teacher = shapes.one("student_feature")[0], shapes.one("teacher_feature")[0]
+    def build(self, shapes: SignalShapes) -> None:
+        student, teacher = shapes.tensor("student_feature")[0], shapes.tensor("teacher_feature")[0]
         self.align = nn.Identity() if student == teacher else nn.Conv2d(student, teacher, 1)
         self.generator = ConvGenerator(teacher)
 

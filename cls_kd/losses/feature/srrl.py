@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import ConvConnector
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class SRRLLoss(DistillLoss):
@@ -46,8 +46,8 @@ class SRRLLoss(DistillLoss):
         self.beta = beta
         self.connector: ConvConnector | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        student, teacher = shapes.one("student_feature"), shapes.one("teacher_feature")
+    def build(self, shapes: SignalShapes) -> None:
+        student, teacher = shapes.tensor("student_feature"), shapes.tensor("teacher_feature")
         self.connector = ConvConnector(student[0], teacher[0])
         for weight in self.connector[0].parameters():
             nn.init.kaiming_normal_(weight, mode="fan_out")

@@ -8,7 +8,7 @@ from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive, check_share
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class IPWDLoss(DistillLoss):
@@ -69,8 +69,8 @@ class IPWDLoss(DistillLoss):
         self.weigh = IPWDWeight(direction=direction, clip=clip, normalize=normalize)
         self.head: PropensityHead | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        width = shapes.one("student_embedding")[0]
+    def build(self, shapes: SignalShapes) -> None:
+        width = shapes.tensor("student_embedding")[0]
         self.head = PropensityHead(width, shapes.num_classes, self.weigh)
 
     def forward(

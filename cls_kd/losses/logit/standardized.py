@@ -12,7 +12,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import standardize
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import inner_loss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _STANDARDIZED = ("student_logits", "teacher_logits")
 
@@ -55,7 +55,7 @@ class StandardizedLogitsLoss(DistillLoss):
         """The inner loss's signals."""
         return self.loss.signals
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         self.loss.build(shapes)
 
     def forward(self, **signals: Any) -> Tensor | dict[str, Tensor]:

@@ -13,7 +13,7 @@ from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
 from cls_kd.modules.banks import ContrastiveBank, Draws
 from cls_kd.modules.connectors import UnitEmbedding
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _EPS = 1e-7
 
@@ -82,14 +82,14 @@ class CRDLoss(DistillLoss):
         self.teacher_embed: UnitEmbedding | None = None
         self.bank: ContrastiveBank | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None or shapes.num_samples < 2:
             raise UserError(
                 "CRDLoss remembers every training sample: it needs the length of the training set "
                 f"(at least 2), which is {shapes.num_samples}."
             )
-        self.student_embed = UnitEmbedding(shapes.one("student_embedding")[0], self.dim)
-        self.teacher_embed = UnitEmbedding(shapes.one("teacher_embedding")[0], self.dim)
+        self.student_embed = UnitEmbedding(shapes.tensor("student_embedding")[0], self.dim)
+        self.teacher_embed = UnitEmbedding(shapes.tensor("teacher_embedding")[0], self.dim)
         self.bank = ContrastiveBank(shapes.num_samples, self.dim, self.momentum, self.draws)
 
     def forward(

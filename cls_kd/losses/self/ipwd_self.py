@@ -10,7 +10,7 @@ from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive, check_share
 from cls_kd.modules.banks import PastPredictions
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class IPWDSelfLoss(DistillLoss):
@@ -68,13 +68,13 @@ class IPWDSelfLoss(DistillLoss):
         self.head: PropensityHead | None = None
         self.bank: PastPredictions | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None:
             raise UserError(
                 "IPWDSelfLoss remembers every training sample: it needs the length of the training "
                 "set, num_samples of the distiller."
             )
-        width = shapes.one("student_embedding")[0]
+        width = shapes.tensor("student_embedding")[0]
         self.head = PropensityHead(width, shapes.num_classes, self.weigh)
         self.bank = PastPredictions(shapes.num_samples, shapes.num_classes)
 

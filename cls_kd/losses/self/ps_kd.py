@@ -10,7 +10,7 @@ from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_share
 from cls_kd.modules.banks import PastPredictions
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class PSKDLoss(DistillLoss):
@@ -47,7 +47,7 @@ class PSKDLoss(DistillLoss):
         self.alpha = alpha
         self.bank: PastPredictions | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None:
             raise UserError(
                 "PSKDLoss remembers every training sample: it needs the length of the training "

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class TSDLoss(DistillLoss):
@@ -43,7 +43,7 @@ class TSDLoss(DistillLoss):
             raise UserError(f"TSDLoss: k must be a whole number of 2 or more, not {k!r}.")
         self.k = k
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         if self.k > shapes.num_classes:
             raise UserError(f"TSDLoss: k={self.k}, but there are {shapes.num_classes} classes.")
 

@@ -11,7 +11,7 @@ from cls_kd.functional import two_targets
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
 from cls_kd.losses.self.tf_nkd import soft_target_loss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _SMOOTHING = 0.1
 _EPS = 1e-6
@@ -91,8 +91,8 @@ class USKDLoss(USKDTerms):
         mu: mu, weight of the weak logits' own loss. Default: ImageNet; 0.1 on CIFAR-100.
     """
 
-    def build(self, shapes: ShapeFacts) -> None:
-        stages = shapes.many("student_stages")
+    def build(self, shapes: SignalShapes) -> None:
+        stages = shapes.tensors("student_stages")
         if len(stages) < 2:
             raise UserError("USKDLoss reads the second-to-last stage: the student has one stage.")
         self.weak_head = nn.Linear(stages[-2][0], shapes.num_classes)

@@ -10,7 +10,7 @@ from cls_kd.functional import grid_side, patch_tokens
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import TokenGenerator, align_width
-from cls_kd.signals.shapes import Shape, ShapeFacts
+from cls_kd.signals.shapes import Shape, SignalShapes
 
 _MIMICKED = 2
 _MOST_CLASS_TOKENS = 8
@@ -56,13 +56,16 @@ class ViTKDLoss(DistillLoss):
         self.mimic: nn.ModuleList | None = None
         self.generator: TokenGenerator | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        blocks = shapes.many("student_blocks"), shapes.many("teacher_blocks")
+    def build(self, shapes: SignalShapes) -> None:
+        blocks = shapes.tensors("student_blocks"), shapes.tensors("teacher_blocks")
         if min(map(len, blocks)) < _MIMICKED:
             raise UserError("ViTKDLoss mimics two blocks: one of the networks has fewer.")
-        student, teacher = shapes.one("student_normed_tokens"), shapes.one("teacher_normed_tokens")
+        student, teacher = (
+            shapes.tensor("student_normed_tokens"),
+            shapes.tensor("teacher_normed_tokens"),
+        )
         _check_grids(student, teacher)
-        pairs = zip(*(one[:_MIMICKED] for one in blocks), strict=True)
+        pairs = zip(*(maps[:_MIMICKED] for maps in blocks), strict=True)
         self.mimic = nn.ModuleList(align_width(ours[1], theirs[1]) for ours, theirs in pairs)
         self.generator = TokenGenerator(student[1], teacher[1], self.mask_ratio)
 
