@@ -10,7 +10,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import two_targets
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
-from cls_kd.losses.self.tf_nkd import soft_target_loss
+from cls_kd.losses.self_distillation.tf_nkd import soft_target_loss
 from cls_kd.signals.shapes import SignalShapes
 
 _SMOOTHING = 0.1

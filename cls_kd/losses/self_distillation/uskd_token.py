@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cls_kd.errors import UserError
 from cls_kd.functional import grid_side
-from cls_kd.losses.self.uskd import USKDTerms
+from cls_kd.losses.self_distillation.uskd import USKDTerms
 from cls_kd.signals.shapes import SignalShapes
 
 
