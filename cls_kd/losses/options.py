@@ -29,7 +29,7 @@ def check_not_negative(owner: object, **options: float) -> None:
             raise UserError(f"{type(owner).__name__}: {name} must be 0 or more, not {value!r}.")
 
 
-def check_share(owner: object, **options: float) -> None:
+def check_fraction(owner: object, **options: float) -> None:
     """Refuse options that are not numbers from 0 to 1."""
     for name, value in options.items():
         if not (_is_finite(value) and 0 <= value <= 1):

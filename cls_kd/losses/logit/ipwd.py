@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_not_negative, check_positive, check_share
+from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
 from cls_kd.signals.shapes import SignalShapes
 
@@ -61,7 +61,7 @@ class IPWDLoss(DistillLoss):
         super().__init__()
         check_positive(self, beta=beta, temperature=temperature)
         check_not_negative(self, alpha=alpha)
-        check_share(self, start=start)
+        check_fraction(self, start=start)
         self.alpha = alpha
         self.beta = beta
         self.temperature = temperature

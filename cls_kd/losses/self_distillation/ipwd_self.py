@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_positive, check_share
+from cls_kd.losses.options import built, check_fraction, check_positive
 from cls_kd.modules.banks import PastPredictions
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
 from cls_kd.signals.shapes import SignalShapes
@@ -60,7 +60,7 @@ class IPWDSelfLoss(DistillLoss):
     ) -> None:
         super().__init__()
         check_positive(self, beta=beta)
-        check_share(self, alpha=alpha, start=start)
+        check_fraction(self, alpha=alpha, start=start)
         self.alpha = alpha
         self.beta = beta
         self.start = start

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_share
+from cls_kd.losses.options import built, check_fraction
 from cls_kd.modules.banks import PastPredictions
 from cls_kd.signals.shapes import SignalShapes
 
@@ -43,7 +43,7 @@ class PSKDLoss(DistillLoss):
 
     def __init__(self, *, alpha: float = 0.8) -> None:
         super().__init__()
-        check_share(self, alpha=alpha)
+        check_fraction(self, alpha=alpha)
         self.alpha = alpha
         self.bank: PastPredictions | None = None
 
