@@ -19,7 +19,7 @@ from cls_kd.analyses.chains import Answers, answers_of, chains_of
 from cls_kd.analyses.finished import Finished, Split
 from cls_kd.engine.data import innermost
 from cls_kd.errors import UserError, did_you_mean
-from cls_kd.evaluation import calibration, class_structure, softness
+from cls_kd.evaluation import calibration, class_structure, confidence
 from cls_kd.evaluation.ensembles import accuracy, prefix_ensembles
 from cls_kd.evaluation.transfer import linear_transfer
 from cls_kd.registry import ANALYSES
@@ -109,7 +109,7 @@ def secondary_information(
         split: The part of the data.
 
     Returns:
-        One row a generation, means over seeds, of the measures in ``cls_kd.evaluation.softness``
+        One row a generation, means over seeds, of the measures in ``cls_kd.evaluation.confidence``
         and ``cls_kd.evaluation.class_structure``.
 
     Raises:
@@ -235,10 +235,10 @@ def _informed(
         if not 2 <= k <= classes:
             raise UserError(f"secondary_information: k={k} must be from 2 to {classes} (classes).")
         row = {
-            "entropy": softness.entropy(now.probabilities),
-            "first": softness.primary_score(now.probabilities),
-            f"second to {k}": softness.secondary_score(now.probabilities, k),
-            "difference": softness.top_score_difference(now.probabilities, k),
+            "entropy": confidence.entropy(now.probabilities),
+            "first": confidence.primary_score(now.probabilities),
+            f"second to {k}": confidence.secondary_score(now.probabilities, k),
+            "difference": confidence.top_score_difference(now.probabilities, k),
             "drift": float("nan"),
         }
         if before is not None:

@@ -14,8 +14,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.models.cut import find_cut, probe, without
 from cls_kd.models.fusions import BranchSizes
+from cls_kd.models.split_backbone import find_cut, probe, without
 from cls_kd.registry import MODELS
 
 ENSEMBLE = "ensemble"
