@@ -22,7 +22,7 @@ ENSEMBLE = "ensemble"
 """``deploy='ensemble'``: the logits are the fusion's."""
 
 
-class Exits(nn.Module):
+class BranchOutputs(nn.Module):
     """What all branches say passes through here, where taps can name it."""
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
@@ -108,7 +108,7 @@ class MultiBranchClassifier(BaseClassifier):
             for branch in self.branches:
                 without(branch.backbone, cut.before)
         self.fusion = MODELS.build({**fusion, "sizes": self._measure()})
-        self.exits = Exits()
+        self.exits = BranchOutputs()
         self.taps = self._places()
 
     @property

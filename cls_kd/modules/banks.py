@@ -133,7 +133,7 @@ class ContrastiveBank(nn.Module):
         return (index.unsqueeze(1) + 1 + (words & _LARGEST) % (size - 1)) % size
 
 
-class PastPredictions(nn.Module):
+class PredictionBank(nn.Module):
     """The logits that a network last gave for each training sample.
 
     Every rank holds the same bank, as in :class:`ContrastiveBank`: all ranks write what all of

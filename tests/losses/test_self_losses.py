@@ -22,7 +22,7 @@ from cls_kd.losses import (
     TfKDRegularizationLoss,
     TSDLoss,
 )
-from cls_kd.modules import PastPredictions
+from cls_kd.modules import PredictionBank
 from cls_kd.signals.shapes import SignalShapes
 
 SAMPLES, CLASSES = 8, 5
@@ -189,7 +189,7 @@ def test_ps_kd_needs_the_length_of_the_training_set() -> None:
 
 
 def test_of_duplicates_in_the_bank_the_last_counts() -> None:
-    bank, z = PastPredictions(SAMPLES, CLASSES), logits(0).float()
+    bank, z = PredictionBank(SAMPLES, CLASSES), logits(0).float()
     bank.remember(torch.tensor([3, 1, 3, 3]), z)
     found, known = bank.recall(torch.tensor([3, 1, 0]))
     assert torch.equal(found[:2], z[[3, 1]])

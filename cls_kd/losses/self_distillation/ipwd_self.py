@@ -8,7 +8,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_positive
-from cls_kd.modules.banks import PastPredictions
+from cls_kd.modules.banks import PredictionBank
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
 from cls_kd.signals.shapes import SignalShapes
 
@@ -66,7 +66,7 @@ class IPWDSelfLoss(DistillLoss):
         self.start = start
         self.weigh = IPWDWeight(direction=direction, clip=clip, normalize=normalize)
         self.head: PropensityHead | None = None
-        self.bank: PastPredictions | None = None
+        self.bank: PredictionBank | None = None
 
     def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None:
@@ -76,7 +76,7 @@ class IPWDSelfLoss(DistillLoss):
             )
         width = shapes.tensor("student_embedding")[0]
         self.head = PropensityHead(width, shapes.num_classes, self.weigh)
-        self.bank = PastPredictions(shapes.num_samples, shapes.num_classes)
+        self.bank = PredictionBank(shapes.num_samples, shapes.num_classes)
 
     def forward(
         self,
@@ -88,7 +88,7 @@ class IPWDSelfLoss(DistillLoss):
         max_epochs: int,
         progress: float,
     ) -> dict[str, Tensor]:
-        bank: PastPredictions = built(self.bank, self)
+        bank: PredictionBank = built(self.bank, self)
         loss_cls, weights = built(self.head, self)(student_embedding, student_logits, targets)
         past, known = bank.recall(index)
         share = self.alpha * min((epoch + 1) / max_epochs, 1.0) * known  # (N,)

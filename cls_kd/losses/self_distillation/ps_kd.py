@@ -9,7 +9,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction
-from cls_kd.modules.banks import PastPredictions
+from cls_kd.modules.banks import PredictionBank
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -45,7 +45,7 @@ class PSKDLoss(DistillLoss):
         super().__init__()
         check_fraction(self, alpha=alpha)
         self.alpha = alpha
-        self.bank: PastPredictions | None = None
+        self.bank: PredictionBank | None = None
 
     def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None:
@@ -53,12 +53,12 @@ class PSKDLoss(DistillLoss):
                 "PSKDLoss remembers every training sample: it needs the length of the training "
                 "set, num_samples of the distiller."
             )
-        self.bank = PastPredictions(shapes.num_samples, shapes.num_classes)
+        self.bank = PredictionBank(shapes.num_samples, shapes.num_classes)
 
     def forward(
         self, student_logits: Tensor, targets: Tensor, index: Tensor, epoch: int, max_epochs: int
     ) -> Tensor:
-        bank: PastPredictions = built(self.bank, self)
+        bank: PredictionBank = built(self.bank, self)
         past, known = bank.recall(index)
         share = self.alpha * min((epoch + 1) / max_epochs, 1.0)
         mixed = torch.lerp(targets.to(past.dtype), F.softmax(past, dim=1), share)
