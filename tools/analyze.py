@@ -14,7 +14,7 @@ from typing import Any
 from mmengine.config import Config
 from rich.console import Console
 
-from cls_kd.analyses import analyse
+from cls_kd.analyses import analyze
 from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import KeyValues, add_config_options, run_tool
 from cls_kd.engine.execute import default_work_dir
@@ -51,7 +51,7 @@ def main() -> None:
     config = {**_of_config(cfg, args.analysis), **args.options}
     if args.runs:
         config["runs"] = args.runs
-    section = analyse(config, plan(cfg, work_dir), args.checkpoint)
+    section = analyze(config, plan(cfg, work_dir), args.checkpoint)
     Console().print(section.terminal())
     for line in section.notes:
         print(f"- {line}")

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from rich.console import Console
 
-from cls_kd.analyses import analyse
+from cls_kd.analyses import analyze
 from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
@@ -73,7 +73,7 @@ def main() -> None:
 def report(cfg: Config, runs: list[Run], work_dir: Path) -> None:
     files = [run.work_dir / RESULT for run in runs]
     made = make_report(work_dir, **cfg.get("report", {}), files=files)
-    sections = [analyse(one, runs) for one in cfg.get("analyses", [])]
+    sections = [analyze(one, runs) for one in cfg.get("analyses", [])]
     paths = made.write(work_dir, sections)
     console = Console()
     made.show(console)

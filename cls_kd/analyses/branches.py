@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from cls_kd.adapters.samples import SampleBatch
-from cls_kd.analyses.finished import Finished
+from cls_kd.analyses.finished_runs import FinishedRun
 from cls_kd.distillers import Distiller
 from cls_kd.engine.train import build_distiller
 from cls_kd.errors import UserError
@@ -31,7 +31,7 @@ _COLUMNS = {
 
 
 @ANALYSES.register_module()
-def branches(runs: Sequence[Finished], *, split: Literal["val", "test"] = "test") -> Section:
+def branches(runs: Sequence[FinishedRun], *, split: Literal["val", "test"] = "test") -> Section:
     """What each run deploys beside the mean of its branches, their ensemble and their diversity.
 
     Args:
@@ -72,7 +72,7 @@ def branches(runs: Sequence[Finished], *, split: Literal["val", "test"] = "test"
 
 
 @ANALYSES.register_module()
-def diversity_pull(runs: Sequence[Finished]) -> Section:
+def diversity_pull(runs: Sequence[FinishedRun]) -> Section:
     """How large the gradient of the classifier diversity loss is beside that of cross-entropy.
 
     Both with regard to the branches' classifiers, which is all that CD moves; over the training
@@ -103,14 +103,14 @@ def diversity_pull(runs: Sequence[Finished]) -> Section:
     return Section("diversity_pull", "How hard classifier diversity pulls", table, notes)
 
 
-def _by_run(runs: Sequence[Finished]) -> dict[str, list[Finished]]:
-    found: dict[str, list[Finished]] = {}
+def _by_run(runs: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    found: dict[str, list[FinishedRun]] = {}
     for run in runs:
         found.setdefault(run.name, []).append(run)
     return found
 
 
-def _figures(run: Finished, split: str) -> dict[str, float]:
+def _figures(run: FinishedRun, split: str) -> dict[str, float]:
     if split == "val":
         return run.result["val"][-1]
     return run.result["test"] or {}
@@ -126,7 +126,7 @@ def _term(distiller: Distiller, kind: type) -> Any:
     return terms[0] if terms else None
 
 
-def _pull(run: Finished) -> dict[str, Any]:
+def _pull(run: FinishedRun) -> dict[str, Any]:
     at_end = TrainingTime(step=1, max_steps=1)
     scale = _term(run.distiller, ClassifierDiversityLoss).weight(at_end)
     row: dict[str, Any] = {"run": run.name, "seed": run.seed, "scale": scale}
@@ -137,14 +137,14 @@ def _pull(run: Finished) -> dict[str, Any]:
     return row
 
 
-def _fresh(run: Finished) -> Distiller:
+def _fresh(run: FinishedRun) -> Distiller:
     torch.manual_seed(run.seed)
     distiller = build_distiller(run.cfg, run.loader("train"))
     distiller.init_weights()
     return distiller.to(get_device()).eval()
 
 
-def _norms(run: Finished, distiller: Distiller) -> tuple[float, float]:
+def _norms(run: FinishedRun, distiller: Distiller) -> tuple[float, float]:
     """Mean norms of the gradients of CE and of unscaled CD."""
     term = _term(distiller, PeerTaskLoss)
     cd: Any = _cd(distiller)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from cls_kd.analyses.finished import Finished, Split
+from cls_kd.analyses.finished_runs import FinishedRun, Split
 from cls_kd.engine.runs import Run
 
 
@@ -22,7 +22,7 @@ class Answers:
     probabilities: Tensor
 
 
-def chains_of(runs: Sequence[Finished]) -> dict[str, dict[int, list[Finished]]]:
+def chains_of(runs: Sequence[FinishedRun]) -> dict[str, dict[int, list[FinishedRun]]]:
     """Chain to seed to its generations, the patriarch first.
 
     A chain is called as its last run; without the number of the generation, where one is enough.
@@ -32,11 +32,11 @@ def chains_of(runs: Sequence[Finished]) -> dict[str, dict[int, list[Finished]]]:
     taught = {(one.name, one.seed) for one in teachers if one is not None}
     last = [run for key, run in known.items() if key not in taught]
     short = {run.name: re.sub(r"_\d+$", "", run.name) for run in last}
-    chains: dict[str, dict[int, list[Finished]]] = {}
+    chains: dict[str, dict[int, list[FinishedRun]]] = {}
     for run in last:
         line = [run]
         while (before := _teacher(line[0].run)) is not None:
-            line.insert(0, known.get((before.name, before.seed)) or Finished(before))
+            line.insert(0, known.get((before.name, before.seed)) or FinishedRun(before))
         alone = list(short.values()).count(short[run.name]) == 1
         chains.setdefault(short[run.name] if alone else run.name, {})[run.seed] = line
     return chains
@@ -49,10 +49,10 @@ def _teacher(run: Run) -> Run | None:
     return run.needs.get(weights) if isinstance(weights, str) else None
 
 
-def answers_of(one: Finished, split: Split) -> Answers:
+def answers_of(one: FinishedRun, split: Split) -> Answers:
     """Of all images of a part of the data."""
     # A copy, whose networks are not kept: a chain may be long and its networks large.
-    fresh = Finished(one.run, one.checkpoint)
+    fresh = FinishedRun(one.run, one.checkpoint)
     names = ["student_logits", "student_embedding", "labels"]
     logits, embeddings, labels = fresh.signals(split, names).values()
     logits = logits.double()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cls_kd.analyses.finished import Finished
+from cls_kd.analyses.finished_runs import FinishedRun
 from cls_kd.engine.runs import RESULT
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
@@ -17,7 +17,7 @@ from cls_kd.reporting.tables import figure_name, figure_of
 
 
 @ANALYSES.register_module()
-def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> Section:
+def comparisons(runs: Sequence[FinishedRun], *, pairs: Sequence[Sequence[str]]) -> Section:
     """Paired gain of one run over another, for each pair.
 
     Args:

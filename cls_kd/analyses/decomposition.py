@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cls_kd.analyses.finished import Finished, Split
+from cls_kd.analyses.finished_runs import FinishedRun, Split
 from cls_kd.errors import UserError
 from cls_kd.evaluation.decomposition import decompose
 from cls_kd.registry import ANALYSES
@@ -34,12 +34,12 @@ _COLUMNS = {
 
 @ANALYSES.register_module()
 def decomposition(
-    runs: Sequence[Finished], *, split: Split = "val", temperature: float = 1.0
+    runs: Sequence[FinishedRun], *, split: Split = "val", temperature: float = 1.0
 ) -> Section:
     """KD's cross-entropy and its gradient in parts, at the end of training.
 
     Args:
-        runs: Finished runs. One without a teacher is compared with the teacher of the first that
+        runs: FinishedRun runs. One without a teacher is compared with the teacher of the first that
             has one.
         split: Which part of the data.
         temperature: Of both softmaxes, the same for every run, whatever it was trained with.

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from cls_kd.analyses.chains import Answers, answers_of, chains_of
-from cls_kd.analyses.finished import Finished, Split
+from cls_kd.analyses.finished_runs import FinishedRun, Split
 from cls_kd.engine.data import innermost
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.evaluation import calibration, class_structure, confidence
@@ -28,7 +28,7 @@ from cls_kd.reporting.statistics import adjusted_by_name
 
 
 @ANALYSES.register_module()
-def generations(runs: Sequence[Finished], *, baseline: str, split: Split = "test") -> Section:
+def generations(runs: Sequence[FinishedRun], *, baseline: str, split: Split = "test") -> Section:
     """Accuracy of each generation, and of each chain's first generations together.
 
     A chain is a run that taught none of the others, its teacher, the teacher's teacher, and so on.
@@ -64,7 +64,7 @@ def generations(runs: Sequence[Finished], *, baseline: str, split: Split = "test
 
 
 @ANALYSES.register_module()
-def generation_calibration(runs: Sequence[Finished], *, split: Split = "test") -> Section:
+def generation_calibration(runs: Sequence[FinishedRun], *, split: Split = "test") -> Section:
     """How far the probabilities of generations, and of their ensembles, can be believed.
 
     Args:
@@ -92,7 +92,7 @@ def generation_calibration(runs: Sequence[Finished], *, split: Split = "test") -
 
 @ANALYSES.register_module()
 def secondary_information(
-    runs: Sequence[Finished],
+    runs: Sequence[FinishedRun],
     *,
     k: int = 5,
     superclasses: Sequence[str | int] | None = None,
@@ -143,7 +143,7 @@ def secondary_information(
 
 @ANALYSES.register_module()
 def generation_transfer(
-    runs: Sequence[Finished],
+    runs: Sequence[FinishedRun],
     *,
     train: Mapping[str, Any],
     test: Mapping[str, Any],
@@ -181,7 +181,7 @@ def generation_transfer(
 
 
 def _of_all(
-    runs: Sequence[Finished], measure: Callable[[list[Finished]], list[dict[str, Any]]]
+    runs: Sequence[FinishedRun], measure: Callable[[list[FinishedRun]], list[dict[str, Any]]]
 ) -> pd.DataFrame:
     """One row for each chain, seed and what ``measure`` finds in its generations."""
     return pd.DataFrame(
@@ -195,7 +195,7 @@ def _of_all(
 
 
 def _together(
-    line: Sequence[Finished], split: Split, measure: Callable[[Tensor, Tensor], dict[str, float]]
+    line: Sequence[FinishedRun], split: Split, measure: Callable[[Tensor, Tensor], dict[str, float]]
 ) -> list[dict[str, Any]]:
     """Of one seed: what ``measure`` finds in each generation, then in each ensemble of several."""
     answers = [answers_of(one, split) for one in line]
@@ -224,7 +224,7 @@ def _calibration(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def _informed(
-    line: Sequence[Finished], split: Split, k: int, groups: Tensor | None
+    line: Sequence[FinishedRun], split: Split, k: int, groups: Tensor | None
 ) -> list[dict[str, Any]]:
     """Of one seed: each generation."""
     rows: list[dict[str, Any]] = []
@@ -255,9 +255,9 @@ def _informed(
 
 
 def _transferred(
-    one: Finished, train: Mapping[str, Any], test: Mapping[str, Any]
+    one: FinishedRun, train: Mapping[str, Any], test: Mapping[str, Any]
 ) -> dict[str, Any]:
-    fresh = Finished(one.run, one.checkpoint)
+    fresh = FinishedRun(one.run, one.checkpoint)
     loader = dict(one.cfg.test_dataloader)
     other = {
         "val_dataloader": {**loader, "dataset": dict(train)},
@@ -268,7 +268,7 @@ def _transferred(
     return {"run": one.name, "accuracy": found}
 
 
-def _embedded(one: Finished, split: Split) -> tuple[Tensor, Tensor]:
+def _embedded(one: FinishedRun, split: Split) -> tuple[Tensor, Tensor]:
     """Embeddings and labels; these may count other classes than the network does."""
     dataset: Any = innermost(one.loader(split).dataset)
     embeddings = one.signals(split, ["student_embedding"])["student_embedding"]
@@ -309,7 +309,7 @@ def _compared(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis(_ROW)
 
 
-def _of_seeds(runs: Sequence[Finished], baseline: str, split: Split) -> list[str]:
+def _of_seeds(runs: Sequence[FinishedRun], baseline: str, split: Split) -> list[str]:
     """What the ensembles are to be held against: as many networks that nothing connects."""
     lines = [line for by_seed in chains_of(runs).values() for line in by_seed.values()]
     apart = {one.seed: one for line in lines for one in line if one.name == baseline}
@@ -342,8 +342,10 @@ def _of_gain(baseline: str) -> str:
     )
 
 
-def _superclasses(given: Sequence[str | int] | None, one: Finished, split: Split) -> Tensor | None:
-    meta = getattr(one.loader(split).dataset, "metainfo", {})
+def _superclasses(
+    given: Sequence[str | int] | None, run: FinishedRun, split: Split
+) -> Tensor | None:
+    meta = getattr(run.loader(split).dataset, "metainfo", {})
     names = given if given is not None else meta.get("superclasses")
     if names is None:
         return None

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cls_kd.analyses.finished import Finished, Split
+from cls_kd.analyses.finished_runs import FinishedRun, Split
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.evaluation.transfer_gap import (
     class_groups,
@@ -32,7 +32,7 @@ from cls_kd.reporting.statistics import adjusted_by_name
 
 @ANALYSES.register_module()
 def transfer_gap(
-    runs: Sequence[Finished],
+    runs: Sequence[FinishedRun],
     *,
     baseline: str,
     groups: int = 4,
@@ -106,7 +106,7 @@ def transfer_gap(
     )
 
 
-def _recall(run: Finished, split: Split, parts: Sequence[Tensor]) -> list[float]:
+def _recall(run: FinishedRun, split: Split, parts: Sequence[Tensor]) -> list[float]:
     seen = run.signals(split, ["student_logits", "labels"])
     classes = seen["student_logits"].shape[1]
     recall = class_recall(seen["student_logits"].argmax(1), seen["labels"], classes)
@@ -142,23 +142,23 @@ def _compared(
     }
 
 
-def _heads(run: Finished) -> list[PropensityHead]:
+def _heads(run: FinishedRun) -> list[PropensityHead]:
     return [one for one in run.distiller.losses.modules() if isinstance(one, PropensityHead)]
 
 
 @torch.no_grad()
-def _weights(run: Finished) -> tuple[Tensor, Tensor]:
+def _weights(run: FinishedRun) -> tuple[Tensor, Tensor]:
     """The weights of all training samples at the end, over their mean; and the labels."""
     seen = run.signals("train", ["student_embedding", "student_logits", "targets", "labels"])
     signals = seen["student_embedding"], seen["student_logits"], seen["targets"]
     head = copy.deepcopy(_heads(run)[0]).cpu()
-    head.weigh.normalize = False  # it would ask other processes, which do not analyse
+    head.weigh.normalize = False  # it would ask other processes, which do not analyze
     _, weights = head(*signals)
     return weights / weights.mean(), seen["labels"]
 
 
 def _mean(
-    weights: dict[Finished, tuple[Tensor, Tensor]], name: str, part: Tensor, classes: int
+    weights: dict[FinishedRun, tuple[Tensor, Tensor]], name: str, part: Tensor, classes: int
 ) -> float:
     """Mean weight of a group of classes, over the seeds of a run; NaN for a run without."""
     means = [
@@ -170,7 +170,7 @@ def _mean(
 
 
 def _notes(
-    taught: Finished, mass: Tensor, temperature: float, right: float, split: str, baseline: str
+    taught: FinishedRun, mass: Tensor, temperature: float, right: float, split: str, baseline: str
 ) -> list[str]:
     return [
         f"mass: probability that the teacher of {taught.run.title} gives a class over the training "
@@ -185,7 +185,7 @@ def _notes(
     ]
 
 
-def _spread(weights: dict[Finished, tuple[Tensor, Tensor]]) -> list[str]:
+def _spread(weights: dict[FinishedRun, tuple[Tensor, Tensor]]) -> list[str]:
     lines = []
     for name in dict.fromkeys(run.name for run in weights):
         found = [values for run, (values, _) in weights.items() if run.name == name]
@@ -202,7 +202,7 @@ def _draw(
     canvas: Figure,
     table: pd.DataFrame,
     curve: Tensor,
-    weights: dict[Finished, tuple[Tensor, Tensor]],
+    weights: dict[FinishedRun, tuple[Tensor, Tensor]],
     baseline: str,
 ) -> None:
     compared = [name for name in dict.fromkeys(table["run"]) if name != baseline]

@@ -31,7 +31,7 @@ Split = Literal["train", "val", "test"]
 _OF_TIME = {name for name, signal in VOCABULARY.items() if signal.provider == "time"}
 
 
-class Finished:
+class FinishedRun:
     """One finished run; its networks are built when somebody first asks for them.
 
     Args:
@@ -88,7 +88,7 @@ class Finished:
 
     @torch.no_grad()
     def signals(
-        self, split: Split, names: Sequence[str], *, teacher_of: Finished | None = None
+        self, split: Split, names: Sequence[str], *, teacher_of: FinishedRun | None = None
     ) -> dict[str, Any]:
         """Signals of the whole part, on the CPU, in the order of the data set.
 
@@ -147,15 +147,15 @@ class Finished:
         return {name: _joined(name, values) for name, values in gathered.items()}
 
 
-def finished(
+def finished_runs(
     runs: Sequence[Run], names: Iterable[str] | None = None, checkpoint: str | None = None
-) -> list[Finished]:
+) -> list[FinishedRun]:
     """The finished runs of these names.
 
     Args:
         runs: From ``plan``.
         names: Default: all.
-        checkpoint: See `Finished`; only for one run.
+        checkpoint: See `FinishedRun`; only for one run.
 
     Raises:
         UserError: There is no run of that name, or it is not finished.
@@ -172,10 +172,10 @@ def finished(
     for run in chosen:
         if checkpoint is None and run.result() is None:
             raise UserError(f"The run {run.title} is not finished: train it first.")
-    return [Finished(run, checkpoint) for run in chosen]
+    return [FinishedRun(run, checkpoint) for run in chosen]
 
 
-def analyse(
+def analyze(
     config: Mapping[str, Any], runs: Sequence[Run], checkpoint: str | None = None
 ) -> Section:
     """Run one analysis.
@@ -183,7 +183,7 @@ def analyse(
     Args:
         config: ``type`` (its name), ``runs`` (names; default: all) and its options.
         runs: From ``plan``.
-        checkpoint: See `Finished`.
+        checkpoint: See `FinishedRun`.
 
     Raises:
         UserError: There is no such analysis, or it does not take these options or runs.
@@ -193,7 +193,7 @@ def analyse(
     analysis = ANALYSES.get(kind)
     if analysis is None:
         raise UserError(f"There is no analysis {kind!r}.{did_you_mean(kind, ANALYSES.module_dict)}")
-    return analysis(finished(runs, names, checkpoint), **options)
+    return analysis(finished_runs(runs, names, checkpoint), **options)
 
 
 def _normalisation(cfg: Config) -> list[Any]:
