@@ -1,4 +1,4 @@
-"""AT: where the network looks."""
+"""AT: attention transfer between feature maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class ATLoss(DistillLoss):
-    r"""Look where the teacher looks, at every stage.
+    r"""Match the spatial attention maps of the teacher at each stage.
 
     Paper: Zagoruyko and Komodakis 2017, arXiv:1612.03928
 

@@ -1,4 +1,4 @@
-"""FitNet: a hint from the middle of the teacher."""
+"""FitNet: hint-based feature distillation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class FitNetLoss(DistillLoss):
-    r"""Regress the teacher's feature map of one stage from the student's.
+    r"""Regress the teacher's feature map of one stage, the hint, from the student's.
 
     Paper: Romero et al. 2015, arXiv:1412.6550
 

@@ -1,4 +1,4 @@
-"""MGD: the teacher's feature, generated from a part of the student's."""
+"""MGD: masked generative distillation of feature maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class MGDLoss(DistillLoss):
-    r"""Generate the teacher's last map from the student's, of which random channels are missing.
+    r"""Generate the teacher's last feature map from the student's with randomly masked channels.
 
     Paper: Yang et al. 2022, arXiv:2205.01529
 

@@ -1,4 +1,4 @@
-"""SRRL: features that the teacher's classifier understands."""
+"""SRRL: feature distillation through the teacher's classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class SRRLLoss(DistillLoss):
-    r"""Match the teacher's pooled feature, and its logits through its own frozen classifier.
+    r"""Match the teacher's pooled features, and its logits through its own frozen classifier.
 
     Paper: Yang et al. 2021, ICLR (OpenReview ZzwDy_wiWv)
 

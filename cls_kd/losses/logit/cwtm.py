@@ -1,4 +1,4 @@
-"""CWTM: labels, weighted by how sure the teacher is."""
+"""CWTM: cross-entropy weighted by the teacher's confidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class CWTMLoss(DistillLoss):
-    r"""Learn the labels, and more of them where the teacher is more certain of its own answer.
+    r"""Weight each sample's cross-entropy by the teacher's confidence, its maximum probability.
 
     Paper: Furlanello et al. 2018, arXiv:1805.04770
 

@@ -1,4 +1,4 @@
-"""DKPP: the teacher's other classes, shuffled."""
+"""DKPP: dark knowledge with permuted predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class DKPPLoss(DistillLoss):
-    r"""Match the teacher's first class and its probability; all others are shuffled among classes.
+    r"""Match the teacher's predictions with the probabilities of all but its top-1 class permuted.
 
     Paper: Furlanello et al. 2018, arXiv:1805.04770
 

@@ -1,4 +1,4 @@
-"""IPWD: distillation weighed by the inverse propensity of each sample."""
+"""IPWD: inverse probability weighting distillation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class IPWDLoss(DistillLoss):
-    r"""Distil each sample the more, the less the teacher's own distribution of samples covers it.
+    r"""Weight each sample's KD loss by its inverse propensity, estimated with a second classifier.
 
     Paper: Niu et al. 2022, arXiv:2210.12787
 

@@ -1,4 +1,4 @@
-"""Standardized logits: a preprocessing for any logit loss."""
+"""Logit standardization: z-scored logits for any logit loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STANDARDIZED = ("student_logits", "teacher_logits")
 
 
 class StandardizedLogitsLoss(DistillLoss):
-    r"""Standardize the logits of each sample before another loss, so that only relations count.
+    r"""Standardize the logits of each sample (z-score) before another logit loss.
 
     Paper: Sun et al. 2024, arXiv:2403.01427
 

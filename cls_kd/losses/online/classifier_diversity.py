@@ -1,4 +1,4 @@
-"""CD: branches whose classifiers look at different things."""
+"""CD: classifier diversity of branches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class ClassifierDiversityLoss(DistillLoss):
-    r"""Keep the classifiers of all branches apart.
+    r"""Penalize similar classifier weights: the Frobenius norm of the product of each two branches.
 
     Paper: Li et al. 2020, arXiv:2010.00795
 

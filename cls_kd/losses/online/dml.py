@@ -1,4 +1,4 @@
-"""DML: networks that learn from each other."""
+"""DML: deep mutual learning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.options import check_positive
 
 
 class DMLLoss(DistillLoss):
-    r"""Move each network towards the predictions of every other one.
+    r"""Match each network's predictions to those of every other network: mutual learning.
 
     Paper: Zhang et al. 2018, arXiv:1706.00384
 

@@ -1,4 +1,4 @@
-"""Online distillation from the fusion of all branches to each of them."""
+"""Online distillation from an ensemble of all branches to each of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.options import check_positive
 
 
 class EnsembleDistillationLoss(DistillLoss):
-    r"""Teach each branch by what the fusion of all branches gives it as a target.
+    r"""Match each branch's predictions to its ensemble target, computed by the student's fusion.
 
     Paper: Lan et al. 2018, arXiv:1806.04606
 

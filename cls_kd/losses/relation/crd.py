@@ -1,4 +1,4 @@
-"""CRD: tell the sample from others across the two networks."""
+"""CRD: contrastive representation distillation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EPS = 1e-7
 
 
 class CRDLoss(DistillLoss):
-    r"""Tell a sample's embedding in the other network from those of samples of other classes.
+    r"""Contrast student and teacher embeddings by noise-contrastive estimation with memory banks.
 
     Paper: Tian et al. 2020, arXiv:1910.10699
 

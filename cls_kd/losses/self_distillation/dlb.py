@@ -1,4 +1,4 @@
-"""DLB: what the network said in the batch before."""
+"""DLB: self-distillation from the previous mini-batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.options import check_positive
 
 
 class DLBLoss(DistillLoss):
-    r"""Say of an image what the network said of it in the batch before.
+    r"""Match the network's predictions for the same images in the previous mini-batch.
 
     Paper: Shen et al. 2022, arXiv:2203.16172
 

@@ -1,4 +1,4 @@
-"""IPWD of one stage: the same weights on what the network itself said before."""
+"""One-stage IPWD: inverse probability weights on PS-KD's past predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class IPWDSelfLoss(DistillLoss):
-    r"""Weigh the network's own last predictions, as PS-KD mixes them in, by inverse propensity.
+    r"""Weight PS-KD's loss on past predictions by the inverse propensity of each sample.
 
     Paper: Niu et al. 2022, arXiv:2210.12787
 

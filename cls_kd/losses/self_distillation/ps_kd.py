@@ -1,4 +1,4 @@
-"""PS-KD: the network's own last predictions in the targets."""
+"""PS-KD: progressive self-distillation from past predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class PSKDLoss(DistillLoss):
-    r"""Mix into each label what the network itself said of the image an epoch ago, more and more.
+    r"""Mix the network's predictions of the previous epoch into the labels, by a growing fraction.
 
     Paper: Kim et al. 2021, arXiv:2006.12000
 

@@ -10,7 +10,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class TfNKDLoss(DistillLoss):
-    r"""Learn the label once more, a little harder where the student already believes it.
+    r"""Weight the label's cross-entropy by the student's batch-centered target probability.
 
     Paper: Yang et al. 2022, arXiv:2208.10139
 

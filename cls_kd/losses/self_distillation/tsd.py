@@ -1,4 +1,4 @@
-"""TSD: a gap between the first score and the next ones that stays small."""
+"""TSD: top score difference, the gap between the top-1 and the next probabilities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class TSDLoss(DistillLoss):
-    r"""Keep the largest score near the few next ones, so that the network teaches more than labels.
+    r"""Penalize the gap between the top-1 probability and the mean of the next k - 1.
 
     Paper: Yang et al. 2019, arXiv:1805.05551
 

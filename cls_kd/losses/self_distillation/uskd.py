@@ -1,4 +1,4 @@
-"""USKD: soft labels that the student makes for itself."""
+"""USKD: self-distillation with customized soft labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EPS = 1e-6
 
 
 class USKDTerms(DistillLoss):
-    """What the two forms share; they differ in where the weak logits come from."""
+    """Loss terms of both forms of USKD, which differ in the source of the weak logits."""
 
     def __init__(self, *, alpha: float = 1.0, beta: float = 0.1, mu: float = 0.005) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class USKDTerms(DistillLoss):
     def terms(
         self, student_logits: Tensor, middle: Tensor, labels: Tensor, targets: Tensor | None
     ) -> dict[str, Tensor]:
-        """All three, weighted; ``middle`` is what the weak logits are made of, (N, D)."""
+        """Weighted loss terms; ``middle`` is the input of the weak classifier, (N, D)."""
         if targets is None:
             targets = F.one_hot(labels, student_logits.shape[1]).to(student_logits.dtype)
         classes, shares = two_targets(targets)
@@ -52,7 +52,7 @@ class USKDTerms(DistillLoss):
 
 
 class USKDLoss(USKDTerms):
-    r"""Make a soft label from the student's own outputs: its belief in the label, and a ranking.
+    r"""Match soft labels customized from the student's own target probability and class ranking.
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 

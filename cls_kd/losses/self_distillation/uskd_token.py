@@ -11,7 +11,7 @@ from cls_kd.signals.shapes import SignalShapes
 
 
 class USKDTokenLoss(USKDTerms):
-    r"""USKD for vision transformers: the weak logits come from the class token of the middle block.
+    r"""USKD for vision transformers, with weak logits from the class token of the middle block.
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 

@@ -1,4 +1,4 @@
-"""ViTKD: mimic a transformer's first blocks, generate its last."""
+"""ViTKD: feature distillation for vision transformers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_CLASS_TOKENS = 8
 
 
 class ViTKDLoss(DistillLoss):
-    r"""Mimic the tokens of the first two blocks, and generate the last ones from half of them.
+    r"""Mimic the tokens of the first two blocks, and generate the last ones from masked tokens.
 
     Paper: Yang et al. 2022, arXiv:2209.02432
 
