@@ -26,9 +26,9 @@ _COLUMNS = {
     "gradient": "grad KD",
     "teacher_mass": "teacher mass %",
     "student_mass": "student mass %",
-    "normalised": "NKD others",
+    "normalized": "NKD others",
     "floor": "its floor",
-    "normalised_gradient": "grad NKD others",
+    "normalized_gradient": "grad NKD others",
 }
 
 
@@ -100,15 +100,15 @@ def _draw(canvas: Figure, table: pd.DataFrame) -> None:
     left, right = canvas.subplots(1, 2)
     places = np.arange(len(table))
     start = np.zeros(len(table))
-    for part, colour in (("target", style.BLUE), ("mass", style.RED), ("shape", style.ORANGE)):
-        left.barh(places, table[part], left=start, color=colour, label=part)
+    for part, color in (("target", style.BLUE), ("mass", style.RED), ("shape", style.ORANGE)):
+        left.barh(places, table[part], left=start, color=color, label=part)
         start = start + table[part].to_numpy()
     left.set_xlabel("KD's cross-entropy")
-    for shift, part, colour in (
+    for shift, part, color in (
         (-0.2, "grad target", style.BLUE),
         (0.2, "grad others", style.RED),
     ):
-        right.barh(places + shift, table[part], height=0.4, color=colour, label=part)
+        right.barh(places + shift, table[part], height=0.4, color=color, label=part)
     right.plot(table["grad KD"], places, "D", color=style.BLACK, ms=4, label="grad KD")
     right.set_xlabel("norm of the gradient by the student's logits")
     for axes in (left, right):

@@ -114,10 +114,10 @@ class FinishedRun:
         wants_teacher = any(VOCABULARY[name].provider == "teacher" for name in names)
         if wants_teacher and not lender.distiller.teachers:
             raise UserError(f"The run {lender.run.title} has no teacher, which the analysis needs.")
-        if wants_teacher and _normalisation(lender.cfg) != _normalisation(self.cfg):
+        if wants_teacher and _normalization(lender.cfg) != _normalization(self.cfg):
             raise UserError(
                 f"The teacher of {lender.run.title} cannot be asked about the images of "
-                f"{self.run.title}: these runs normalise images differently."
+                f"{self.run.title}: these runs normalize images differently."
             )
         student = NetworkSource(
             "student", distiller.student, names, self.cfg.model.get("student_taps")
@@ -196,7 +196,7 @@ def analyze(
     return analysis(finished_runs(runs, names, checkpoint), **options)
 
 
-def _normalisation(cfg: Config) -> list[Any]:
+def _normalization(cfg: Config) -> list[Any]:
     options = cfg.model.get("data_preprocessor") or cfg.get("data_preprocessor") or {}
     return [options.get(key) for key in ("mean", "std", "to_rgb")]
 

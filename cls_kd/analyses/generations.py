@@ -151,7 +151,7 @@ def generation_transfer(
 ) -> Section:
     """What the frozen embedding of each generation is worth on another data set.
 
-    A logistic regression is fitted to standardised embeddings of ``train``.
+    A logistic regression is fitted to standardized embeddings of ``train``.
 
     Args:
         runs: As in ``generations``.
@@ -166,7 +166,7 @@ def generation_transfer(
     table = _compared(found, baseline).reset_index()
     notes = [
         "Accuracy in percent, on the other data, of a logistic regression on the frozen, "
-        f"standardised embedding: mean and standard deviation over {_seeds(found)}.",
+        f"standardized embedding: mean and standard deviation over {_seeds(found)}.",
         _of_gain(baseline),
     ]
     label = "accuracy on the other data (%)"
@@ -386,12 +386,12 @@ def _draw_lines(axes: Axes, found: pd.DataFrame, column: str, label: str) -> Non
     for place, (chain, of) in enumerate(found.groupby("chain", sort=False)):
         over = of.groupby(of["generations"].astype(int))[column].agg(["mean", "std"])
         at = over.index + 0.03 * place  # side by side, so that no bar hides another
-        colour = style.color_of(place)
+        color = style.color_of(place)
         low, high = _RANGES.get(column, (0.0, math.inf))
         room = np.maximum([over["mean"] - low, high - over["mean"]], 0.0)
         reach = np.minimum(room, over["std"].to_numpy())
         axes.errorbar(
-            at, over["mean"], reach, fmt="o-", ms=4, capsize=2, color=colour, label=str(chain)
+            at, over["mean"], reach, fmt="o-", ms=4, capsize=2, color=color, label=str(chain)
         )
     axes.set_xticks(sorted(found["generations"].astype(int).unique()))
     axes.set_xlabel("generation")

@@ -206,16 +206,16 @@ def _draw(
     baseline: str,
 ) -> None:
     compared = [name for name in dict.fromkeys(table["run"]) if name != baseline]
-    colours = {name: style.color_of(place) for place, name in enumerate(compared)}
+    colors = {name: style.color_of(place) for place, name in enumerate(compared)}
     panels = canvas.subplots(1, 3 if weights else 2)
     _draw_mass(panels[0], curve)
-    _draw_gains(panels[1], table, colours, baseline)
+    _draw_gains(panels[1], table, colors, baseline)
     if weights:
         for name in dict.fromkeys(run.name for run in weights):
             every = torch.cat([values for run, (values, _) in weights.items() if run.name == name])
-            colour = colours.get(name, style.DARK_GRAY)
+            color = colors.get(name, style.DARK_GRAY)
             panels[2].hist(
-                every.numpy(), bins=60, histtype="step", density=True, color=colour, label=name
+                every.numpy(), bins=60, histtype="step", density=True, color=color, label=name
             )
         panels[2].set(title="weights of training samples", xlabel="weight / mean weight")
         panels[2].legend(fontsize=8)
@@ -229,19 +229,19 @@ def _draw_mass(axes: Axes, curve: Tensor) -> None:
     axes.set(title="what the teacher hands out", xlabel="class, ranked", ylabel="mass / mean mass")
 
 
-def _draw_gains(axes: Axes, table: pd.DataFrame, colours: dict[str, str], baseline: str) -> None:
-    width = 0.8 / max(len(colours), 1)
-    for place, (name, colour) in enumerate(colours.items()):
+def _draw_gains(axes: Axes, table: pd.DataFrame, colors: dict[str, str], baseline: str) -> None:
+    width = 0.8 / max(len(colors), 1)
+    for place, (name, color) in enumerate(colors.items()):
         rows = table[table["run"] == name]
         reach = np.stack([rows["gain"] - rows["low"], rows["high"] - rows["gain"]])
         axes.errorbar(
-            rows["group"] + (place - (len(colours) - 1) / 2) * width,
+            rows["group"] + (place - (len(colors) - 1) / 2) * width,
             rows["gain"],
             yerr=np.nan_to_num(reach),
             fmt="o",
             ms=4,
             capsize=2,
-            color=colour,
+            color=color,
             label=name,
         )
     axes.axhline(0, color=style.BLACK, lw=0.8)

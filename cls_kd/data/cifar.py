@@ -284,7 +284,7 @@ class CIFAR100(CIFAR10):
         if len(wrong):
             fine, coarse = (labels[key][wrong[0]] for key in self.KEYS)
             raise UserError(
-                f"{name} is mislabelled: image {wrong[0]} is of class {fine} "
+                f"{name} is mislabeled: image {wrong[0]} is of class {fine} "
                 f"({CIFAR100_CATEGORIES[fine]}), which is not in group {coarse} "
                 f"({SUPERCLASS_NAMES[coarse]}); {len(wrong)} images in all."
             )

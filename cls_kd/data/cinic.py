@@ -94,7 +94,7 @@ def _image(file: str) -> np.ndarray:
         with Image.open(file, formats=["PNG"]) as image:
             if image.size != (_SIZE, _SIZE):
                 raise UserError(f"CINIC10: {file} has {image.size} pixels, not ({_SIZE}, {_SIZE}).")
-            # Some are grey.
+            # Some are gray.
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     except UserError:
         raise

@@ -19,7 +19,7 @@ class RandomCropFlip:
     """Crop each image at random from itself, padded by zeros, and flip every second one.
 
     The augmentation of CIFAR, for a whole batch at once and on the device where it lies, before
-    images are normalised. Which crop a sample gets is a hash of (seed, epoch, place in the data
+    images are normalized. Which crop a sample gets is a hash of (seed, epoch, place in the data
     set): the same in batches of any size, in any number of processes, and after a resume. Where
     training counts steps, or has one epoch only, the step takes the epoch's place.
 

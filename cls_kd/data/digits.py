@@ -25,7 +25,7 @@ _POSITIONS: dict[str, tuple[int, ...]] = {
 
 @DATASETS.register_module()
 class Digits(BaseDataset):
-    """The 1,797 grey 8x8 digits bundled with scikit-learn, ten classes.
+    """The 1,797 gray 8x8 digits bundled with scikit-learn, ten classes.
 
     They are the test part of the UCI collection "Optical Recognition of Handwritten Digits" [0].
 
@@ -39,7 +39,7 @@ class Digits(BaseDataset):
     *Only.* ``only`` keeps the images of some digits, which then are the classes: a data set to
     train on, and with the other digits one to transfer to.
 
-    Items hold ``img`` (uint8, 8x8x1, grey levels 0-16 scaled to 0-255), ``gt_label`` and
+    Items hold ``img`` (uint8, 8x8x1, gray levels 0-16 scaled to 0-255), ``gt_label`` and
     ``sample_idx``.
 
     [0] https://archive.ics.uci.edu/dataset/80
@@ -108,7 +108,7 @@ def choose(
     labelled: float | int | None,
     digits: Sequence[int] = range(len(_CLASSES)),
 ) -> np.ndarray:
-    """Places in the collection of a part, or of its labelled subset, in ascending order.
+    """Places in the collection of a part, or of its labeled subset, in ascending order.
 
     Args:
         labels: Class of every image of the collection, (1797,).

@@ -26,12 +26,12 @@ _CHUNK = 5000
 class Painter:
     """Draws images of classes that stand in groups, the members of which look alike.
 
-    An image is a sum of slow waves, six by six for each colour: a two-dimensional cosine transform
+    An image is a sum of slow waves, six by six for each color: a two-dimensional cosine transform
     whose high frequencies weigh less. Its coefficients are those of its group, plus those of its
     class (0.3 times as large), plus its own (0.75 times), all normal. Group and class use waves
     that look the same from left and from right, so flipping an image keeps its class. The sum is
-    scaled to a standard deviation of about 47 grey levels, moved to the middle grey, and
-    overlaid with noise of 12 grey levels in every pixel.
+    scaled to a standard deviation of about 47 gray levels, moved to the middle gray, and
+    overlaid with noise of 12 gray levels in every pixel.
 
     Args:
         groups: The group of each class.

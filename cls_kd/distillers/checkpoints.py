@@ -72,7 +72,7 @@ def read_checkpoint(source: str | Path, map_location: Any = "cpu") -> dict[str, 
     else:
         path = Path(name).expanduser()
     if not path.is_file():
-        raise UserError(f"The checkpoint {name} does not exist{_neighbours(path)}")
+        raise UserError(f"The checkpoint {name} does not exist{_neighbors(path)}")
     if path.suffix == ".safetensors":
         return _guarded(name, lambda: load_file(path))
     return _guarded(name, lambda: _load(path, map_location))
@@ -129,7 +129,7 @@ def _damaged(name: str, error: BaseException) -> UserError:
     )
 
 
-def _neighbours(path: Path) -> str:
+def _neighbors(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}."
     found = sorted(

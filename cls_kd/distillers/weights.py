@@ -45,7 +45,7 @@ def load_weights(network: nn.Module, source: str, *, drop_classifier: bool = Fal
     # mmpretrain keeps there what it knows of a model's classes.
     network._dataset_meta = {} if classes is None else {"classes": classes}  # type: ignore[assignment]
     line = f"{describe(network)} loaded from {source}, {len(own) - len(dropped)} tensors."
-    return f"{line} Dropped, as initialised: {', '.join(sorted(dropped))}." if dropped else line
+    return f"{line} Dropped, as initialized: {', '.join(sorted(dropped))}." if dropped else line
 
 
 def _class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:

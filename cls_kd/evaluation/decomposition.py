@@ -33,27 +33,27 @@ class Decomposition:
         target: T^2 times the target part.
         mass: T^2 times the part of the other classes that depends on their mass alone.
         shape: T^2 times the part that depends on their shares, with the teacher's mass before it.
-        normalised: NKD's non-target part, T^2 H of the shares, without gamma.
-        floor: The least that ``normalised`` can be: T^2 times the entropy of the teacher's shares.
+        normalized: NKD's non-target part, T^2 H of the shares, without gamma.
+        floor: The least that ``normalized`` can be: T^2 times the entropy of the teacher's shares.
         student_mass: 1 - s_y, at temperature T.
         teacher_mass: 1 - t_y, at temperature T.
         gradient: Norm of the gradient of the whole by the student's logits.
         target_gradient: Norm of that of the target part.
         non_target_gradient: Norm of that of the non-target part.
-        normalised_gradient: Norm of that of ``normalised``.
+        normalized_gradient: Norm of that of ``normalized``.
     """
 
     target: Tensor
     mass: Tensor
     shape: Tensor
-    normalised: Tensor
+    normalized: Tensor
     floor: Tensor
     student_mass: Tensor
     teacher_mass: Tensor
     gradient: Tensor
     target_gradient: Tensor
     non_target_gradient: Tensor
-    normalised_gradient: Tensor
+    normalized_gradient: Tensor
 
     @property
     def non_target(self) -> Tensor:
@@ -102,7 +102,7 @@ def decompose(
     )
     mass_s, mass_t = rest_s.logsumexp(1, keepdim=True), rest_t.logsumexp(1, keepdim=True)
     hat_s, hat_t = rest_s - mass_s, rest_t - mass_t
-    normalised = -(hat_t.exp() * hat_s).sum(1, keepdim=True)
+    normalized = -(hat_t.exp() * hat_s).sum(1, keepdim=True)
 
     # By the logits, label first: T times what follows, for each part.
     s, t = torch.cat([target_s, rest_s], 1).exp(), torch.cat([target_t, rest_t], 1).exp()
@@ -120,13 +120,13 @@ def decompose(
     return Decomposition(
         target=value(-target_t.exp() * target_s),
         mass=value(-mass_t.exp() * mass_s),
-        shape=value(mass_t.exp() * normalised),
-        normalised=value(normalised),
+        shape=value(mass_t.exp() * normalized),
+        normalized=value(normalized),
         floor=value(-(hat_t.exp() * hat_t).sum(1, keepdim=True)),
         student_mass=mass_s.exp().squeeze(1),
         teacher_mass=mass_t.exp().squeeze(1),
         gradient=norm(s - t),
         target_gradient=norm(of_target),
         non_target_gradient=norm(of_rest),
-        normalised_gradient=norm(hat_s.exp() - hat_t.exp()),
+        normalized_gradient=norm(hat_s.exp() - hat_t.exp()),
     )

@@ -10,7 +10,7 @@ from cls_kd.errors import UserError
 def linear_transfer(
     train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, strength: float = 1.0
 ) -> float:
-    """Accuracy in percent of a logistic regression on standardised embeddings.
+    """Accuracy in percent of a logistic regression on standardized embeddings.
 
     Args:
         train: Embeddings that the classifier is fitted to, (N, D).

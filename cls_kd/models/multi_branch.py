@@ -44,7 +44,7 @@ class _ScaledGradient(torch.autograd.Function):
 class MultiBranchClassifier(BaseClassifier):
     """P branches on a shared trunk, or P networks that share nothing, and a fusion of them.
 
-    Every branch is freshly initialised. The trunk runs once. Losses live outside: they ask for
+    Every branch is freshly initialized. The trunk runs once. Losses live outside: they ask for
     ``peer_logits``, ``peer_embeddings``, ``peer_targets``, ``peer_classifiers`` and
     ``ensemble_logits``. Predictions carry ``peer_scores`` (P, K) and ``ensemble_score`` (K) beside
     the scores of what is deployed.

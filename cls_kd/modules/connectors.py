@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class ConvConnector(nn.Sequential):
-    """1x1 convolution, batch normalisation, ReLU: (N, C_in, h, w) -> (N, C_out, h, w)."""
+    """1x1 convolution, batch normalization, ReLU: (N, C_in, h, w) -> (N, C_out, h, w)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(

@@ -24,7 +24,7 @@ class IPWDWeight(nn.Module):
     .. math:: w = 1 + H_\mathrm{cls} / H_\mathrm{kd} \;\text{('printed')}, \qquad
               w = 1 + H_\mathrm{kd} / H_\mathrm{cls} \;\text{('inverse')}
 
-    with H the cross-entropy of standardised logits (mean 0, population deviation 1, temperature 1)
+    with H the cross-entropy of standardized logits (mean 0, population deviation 1, temperature 1)
     with the label. Both are 2 where the classifiers agree. Weights carry no gradient.
 
     Ours: both H are at least 1e-6. With hundreds of classes a sure and right classifier has an H

@@ -48,7 +48,7 @@ class Signal:
 
 
 _BATCH = (
-    Signal("inputs", "(N, 3, H, W)", "normalised images, as the student sees them", "batch"),
+    Signal("inputs", "(N, 3, H, W)", "normalized images, as the student sees them", "batch"),
     Signal("labels", "(N,) int64", "hard labels (argmax of targets under mixup, CutMix)", "batch"),
     Signal("targets", "(N, K)", "label distribution: one-hot, smoothed or mixed", "batch"),
     Signal("index", "(N,) int64", "the sample's place in the data set", "batch"),

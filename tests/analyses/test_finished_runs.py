@@ -106,7 +106,7 @@ def test_a_borrowed_teacher_sees_the_images_of_the_run(trained: Run) -> None:
 
     alone = FinishedRun(alone.run)
     alone.cfg.data_preprocessor.update(mean=[0.0])
-    with pytest.raises(UserError, match="normalise images differently"):
+    with pytest.raises(UserError, match="normalize images differently"):
         alone.signals("train", ["teacher_logits"], teacher_of=taught)
 
 

@@ -31,12 +31,12 @@ def runs(digits_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> list
     return planned
 
 
-def analysed(runs: list[Run], **options: Any) -> Section:
+def analyzed(runs: list[Run], **options: Any) -> Section:
     return analyze({"type": "transfer_gap", "baseline": "student", **options}, runs)
 
 
 def test_the_table_says_what_the_predictions_say(runs: list[Run]) -> None:
-    table = analysed(runs, groups=4, temperature=4.0).table
+    table = analyzed(runs, groups=4, temperature=4.0).table
     assert len(table) == 2 * 4
     teacher = FinishedRun(runs[2]).signals("train", ["teacher_logits"])["teacher_logits"]
     mass = (teacher.double() / 4).softmax(1).mean(0).numpy()
@@ -69,7 +69,7 @@ def test_the_table_says_what_the_predictions_say(runs: list[Run]) -> None:
 
 
 def test_the_weights_are_those_of_the_loss(runs: list[Run]) -> None:
-    table = analysed(runs[:3], groups=10).table
+    table = analyzed(runs[:3], groups=10).table
     one = FinishedRun(runs[2])
     names = ["student_embedding", "student_logits", "targets", "labels"]
     embedding, logits, targets, labels = one.signals("train", names).values()
@@ -82,7 +82,7 @@ def test_the_weights_are_those_of_the_loss(runs: list[Run]) -> None:
 
 
 def test_it_is_written_with_a_figure_and_what_to_know(runs: list[Run], tmp_path: Path) -> None:
-    section = analysed(runs)
+    section = analyzed(runs)
     table, figure = section.write(tmp_path)
     assert len(pd.read_csv(table)) == 8
     assert figure.read_bytes().startswith(b"\x89PNG")
@@ -97,8 +97,8 @@ def test_it_is_written_with_a_figure_and_what_to_know(runs: list[Run], tmp_path:
 
 def test_what_is_refused(runs: list[Run]) -> None:
     with pytest.raises(UserError, match=r"no run 'studnet'.*'student'"):
-        analysed(runs, baseline="studnet")
+        analyzed(runs, baseline="studnet")
     with pytest.raises(UserError, match="no run has one"):
-        analysed(runs[:2])
+        analyzed(runs[:2])
     with pytest.raises(UserError, match="groups"):
-        analysed(runs, groups=11)
+        analyzed(runs, groups=11)

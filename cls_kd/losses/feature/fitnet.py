@@ -19,7 +19,7 @@ class FitNetLoss(DistillLoss):
 
     .. math:: L = \mathrm{mean}\,(r(f^s) - f^t)^2
 
-    with r a convolution to the teacher's width and size, batch normalisation and ReLU. The
+    with r a convolution to the teacher's width and size, batch normalization and ReLU. The
     convolution is 1x1 where the maps are equally large, 3x3 with stride 2 where the student's is
     twice as large, and a transposed one (4x4, stride 2) where it is half as large.
 

@@ -21,7 +21,7 @@ class SRRLLoss(DistillLoss):
     .. math:: L = \alpha \, \mathrm{mean}\,(g(r(f^s)) - g(f^t))^2
                 + \beta \, \mathrm{mean}\,(W^t(r(f^s)) - z^t)^2
 
-    with r a 1x1 convolution, batch normalisation and ReLU to the teacher's width, g global average
+    with r a 1x1 convolution, batch normalization and ReLU to the teacher's width, g global average
     pooling and W^t the teacher's pooling and classifier; means over all elements. The convolution
     starts normal with deviation sqrt(2 / width of the teacher).
 

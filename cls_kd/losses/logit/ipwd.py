@@ -27,8 +27,8 @@ class IPWDLoss(DistillLoss):
     [0] Y. Niu, L. Chen, C. Zhou, H. Zhang, "Respecting Transfer Gap in Knowledge Distillation",
         NeurIPS 2022, arXiv:2210.12787.
     [1] No public code is known. Ours, where the paper is silent or we do not know its
-        choice: the direction of the ratio is an option; logits are standardised by their mean and
-        population deviation; w is constant, neither clipped nor normalised; L_cls also trains the
+        choice: the direction of the ratio is an option; logits are standardized by their mean and
+        population deviation; w is constant, neither clipped nor normalized; L_cls also trains the
         embedding; the distilled classifier is the one that is evaluated, and gets hard labels by
         the config's ``ce`` or not at all.
 

@@ -30,7 +30,7 @@ class CRDLoss(DistillLoss):
     mean over the batch; s and t are linear embeddings of unit length, both learned; M_0 is the
     sample's own row of the other network's bank, M_1 to M_m are the negatives'; n is the number of
     training samples, and both Z are fixed by the first batch. After each step a bank's rows
-    move to the new embeddings by ``momentum`` and are normalised.
+    move to the new embeddings by ``momentum`` and are normalized.
 
     [0] Y. Tian, D. Krishnan, P. Isola, "Contrastive Representation Distillation", ICLR 2020,
         arXiv:1910.10699.

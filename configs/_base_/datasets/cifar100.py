@@ -1,4 +1,4 @@
-"""CIFAR-100 in batches of 64, normalised as in HobbitLong/RepDistiller (CRD, arXiv:1910.10699).
+"""CIFAR-100 in batches of 64, normalized as in HobbitLong/RepDistiller (CRD, arXiv:1910.10699).
 
 Made-up data of the same form, for a try: docs/data.md.
 """

@@ -19,7 +19,7 @@ with read_base():
 from mmengine.dataset import RepeatDataset
 
 model = dict(type=Distiller, student=digits_student)
-# The data of configs/digits/pair.py: 100 labelled images, ten times an epoch, 400 steps in all.
+# The data of configs/digits/pair.py: 100 labeled images, ten times an epoch, 400 steps in all.
 few_images = dict(**train_dataloader["dataset"], labelled=100)
 train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
 
