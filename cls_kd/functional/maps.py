@@ -1,4 +1,4 @@
-"""Feature maps: sizes that meet, and where a network looks."""
+"""Feature maps: matching sizes and attention maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometry between the samples of a batch."""
+"""Pairwise distances and triplet angles of a batch of embeddings."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class DistillLoss(nn.Module):
     def stage_indices(self) -> Mapping[str, tuple[int, ...]]:
         """For signals that are tuples: the indices that the loss reads. Default: all.
 
-        The others are not recorded; their places in the tuple hold None.
+        The others are not recorded; their items in the tuple are None.
         """
         return {}
 

@@ -34,7 +34,7 @@ class FitNetLoss(DistillLoss):
         student_stages, teacher_stages: tuples of (N, C, h, w).
 
     Args:
-        stage: Place in both tuples, counted from 0; negative from the last. Default: the second
+        stage: Index in both tuples, counted from 0; negative from the last. Default: the second
             stage, the usual hint on CIFAR-100 (2 in [1], which counts the stem).
 
     Weight:

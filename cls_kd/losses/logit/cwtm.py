@@ -17,8 +17,8 @@ class CWTMLoss(DistillLoss):
               w_n = \max_c t_{nc} \Big/ \sum_m \max_c t_{mc}
 
     with s and t the softmaxes at temperature 1 and v the label; the sums are over the batch of one
-    process. It takes the place of the cross-entropy: the control of [0] for what is left of KD when
-    the teacher says nothing of the other classes (confidence weighted by the teacher's maximum).
+    process. It replaces the cross-entropy: the ablation of [0] that keeps of KD only the weight of
+    each sample, without the other classes' probabilities (confidence weighted by teacher max).
 
     [0] T. Furlanello, Z. Lipton, M. Tschannen, L. Itti, A. Anandkumar, "Born-Again Neural
         Networks", ICML 2018, arXiv:1805.04770.

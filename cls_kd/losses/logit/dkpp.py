@@ -19,8 +19,8 @@ class DKPPLoss(DistillLoss):
 
     with s and t the softmaxes at temperature 1 and pi a permutation of the classes that leaves the
     teacher's first class where it is, drawn for each sample in each step; mean over the batch. It
-    is the control of [0] for what is left of KD when the teacher does not say which other class is
-    likely (dark knowledge with permuted predictions). Without labels, as BAN.
+    is the ablation of [0] that keeps the values of the other probabilities, but not their classes
+    (dark knowledge with permuted predictions). Without labels, as BAN.
 
     [0] T. Furlanello, Z. Lipton, M. Tschannen, L. Itti, A. Anandkumar, "Born-Again Neural
         Networks", ICML 2018, arXiv:1805.04770.

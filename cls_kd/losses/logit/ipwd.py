@@ -26,7 +26,7 @@ class IPWDLoss(DistillLoss):
 
     [0] Y. Niu, L. Chen, C. Zhou, H. Zhang, "Respecting Transfer Gap in Knowledge Distillation",
         NeurIPS 2022, arXiv:2210.12787.
-    [1] No public code is known. Ours, where the paper is silent or we do not know its
+    [1] No public code is known. Ours, where the paper does not state its
         choice: the direction of the ratio is an option; logits are standardized by their mean and
         population deviation; w is constant, neither clipped nor normalized; L_cls also trains the
         embedding; the distilled classifier is the one that is evaluated, and gets hard labels by
@@ -41,10 +41,10 @@ class IPWDLoss(DistillLoss):
         alpha: alpha. Default, ours: KD's usual 0.9 of CIFAR-100.
         beta: beta, 1 in the paper's formula. Default, ours: 0.1, which is what KD gives to labels.
         temperature: T. Default: the usual 4 of CIFAR-100.
-        direction: 'printed' or 'inverse', which H is above in w.
+        direction: 'printed' or 'inverse', which H is the numerator in w.
         clip: Smallest and largest w.
         normalize: Divide w by its mean over the global batch.
-        start: Share of training before which every w is 1: plain KD.
+        start: Fraction of training before which every w is 1: plain KD.
     """
 
     def __init__(

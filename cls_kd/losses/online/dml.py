@@ -16,7 +16,7 @@ class DMLLoss(DistillLoss):
 
     .. math:: L = \sum_a \frac{1}{P - 1} \sum_{b \ne a} T^2 \, \mathrm{KL}(p_b \,\|\, p_a)
 
-    with p the softmax at temperature T, mean over the batch; the other one's p is a constant.
+    with p the softmax at temperature T, mean over the batch; the other network's p is a constant.
 
     [0] Y. Zhang, T. Xiang, T. M. Hospedales, H. Lu, "Deep Mutual Learning", CVPR 2018,
         arXiv:1706.00384. There the networks are updated one after the other; here in one step, as

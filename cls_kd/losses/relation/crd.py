@@ -50,7 +50,7 @@ class CRDLoss(DistillLoss):
         dim: Length of the learned embeddings. Default: CIFAR-100 and ImageNet.
         negatives: m. Default: CIFAR-100 and ImageNet.
         temperature: tau. Default: CIFAR-100 and ImageNet.
-        momentum: Share of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
+        momentum: Fraction of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
         draws: ``'independent'`` or ``'distinct'`` negatives, see ``ContrastiveBank``. The second
             sorts ``num_samples`` numbers for each sample of a batch. Default: ImageNet.
 
@@ -98,9 +98,9 @@ class CRDLoss(DistillLoss):
         bank: ContrastiveBank = built(self.bank, self)
         student = built(self.student_embed, self)(student_embedding)
         teacher = built(self.teacher_embed, self)(teacher_embedding.detach())
-        places = bank.draw(index, labels, self.negatives)
-        student_scores = bank.compare(student, bank.teacher, places) / self.temperature
-        teacher_scores = bank.compare(teacher, bank.student, places) / self.temperature
+        rows = bank.draw(index, labels, self.negatives)
+        student_scores = bank.compare(student, bank.teacher, rows) / self.temperature
+        teacher_scores = bank.compare(teacher, bank.student, rows) / self.temperature
         log_z = bank.log_constants(student_scores, teacher_scores)
         if self.training:
             bank.update(index, student, teacher)
@@ -113,9 +113,9 @@ class CRDLoss(DistillLoss):
 def _contrast(log_x: Tensor, size: int) -> Tensor:
     """Noise-contrastive loss of log x (N, 1 + m), the sample's own first; mean over the batch."""
     negatives = log_x.shape[1] - 1
-    share = negatives / size
-    log_c = math.log(share + _EPS)
-    own = F.logsigmoid(log_x[:, 0] - log_c)
-    others = F.logsigmoid(log_c - log_x[:, 1:]).sum(1)
-    constant = negatives * math.log1p(_EPS / share)  # c is not quite m/n
-    return constant - (own + others).mean()
+    ratio = negatives / size
+    log_c = math.log(ratio + _EPS)
+    positive = F.logsigmoid(log_x[:, 0] - log_c)
+    negative = F.logsigmoid(log_c - log_x[:, 1:]).sum(1)
+    constant = negatives * math.log1p(_EPS / ratio)  # c is not quite m/n
+    return constant - (positive + negative).mean()

@@ -23,15 +23,15 @@ class IPWDSelfLoss(DistillLoss):
 
     with H the cross-entropy, v the label, f the softmax, p the last softmax that is known of the
     sample and :math:`\alpha_e = 0` where none is: with w = 1 and without L_cls it is
-    :class:`~cls_kd.losses.PSKDLoss`, whose place it takes. L_cls and w are those of
+    :class:`~cls_kd.losses.PSKDLoss`, which it replaces. L_cls and w are those of
     :class:`~cls_kd.losses.IPWDLoss`.
 
     A bank keeps the last logits of every training sample, as PS-KD's: 4 K bytes each.
 
     [0] Y. Niu, L. Chen, C. Zhou, H. Zhang, "Respecting Transfer Gap in Knowledge Distillation",
         NeurIPS 2022, arXiv:2210.12787.
-    [1] No public code is known. Ours: w stands at the past predictions, which are the machine's
-        domain here, and not at the labels; it begins at half of the training, as the paper says
+    [1] No public code is known. Ours: w weights the past predictions, which are the machine's
+        domain here, and not the labels; it begins at half of the training, as the paper says
         "later epochs" and we do not know which; the rest as in IPWDLoss.
 
     Shapes:
@@ -40,12 +40,13 @@ class IPWDSelfLoss(DistillLoss):
         index: (N,).
 
     Args:
-        alpha: alpha, the share of the past at the end. Default: PS-KD's on CIFAR-100 and ImageNet.
+        alpha: alpha, the final weight of the past predictions. Default: PS-KD's on CIFAR-100 and
+            ImageNet.
         beta: beta. Default, ours: 0.1, as in IPWDLoss.
-        direction: 'printed' or 'inverse', which H is above in w.
+        direction: 'printed' or 'inverse', which H is the numerator in w.
         clip: Smallest and largest w.
         normalize: Divide w by its mean over the global batch.
-        start: Share of training before which every w is 1: PS-KD. Default: ours.
+        start: Fraction of training before which every w is 1: PS-KD. Default: ours.
     """
 
     def __init__(
@@ -91,9 +92,10 @@ class IPWDSelfLoss(DistillLoss):
         bank: PredictionBank = built(self.bank, self)
         loss_cls, weights = built(self.head, self)(student_embedding, student_logits, targets)
         past, known = bank.recall(index)
-        share = self.alpha * min((epoch + 1) / max_epochs, 1.0) * known  # (N,)
-        of_past = share * weights if progress >= self.start else share
-        target = (1 - share).unsqueeze(1) * targets + of_past.unsqueeze(1) * F.softmax(past, dim=1)
+        fraction = self.alpha * min((epoch + 1) / max_epochs, 1.0) * known  # (N,)
+        past_weight = fraction * weights if progress >= self.start else fraction
+        past_target = past_weight.unsqueeze(1) * F.softmax(past, dim=1)
+        target = (1 - fraction).unsqueeze(1) * targets + past_target
         if self.training:
             bank.remember(index, student_logits)
         losses = -(target.detach() * F.log_softmax(student_logits, dim=1)).sum(1)

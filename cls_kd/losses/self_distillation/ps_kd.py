@@ -23,7 +23,7 @@ class PSKDLoss(DistillLoss):
 
     with f the softmax at temperature 1, v the label, p the last softmax that is known of the
     sample, e the number of finished epochs and E that of all; mean over the batch. Where nothing is
-    known, in the first epoch, the target is the label. It takes the place of the cross-entropy.
+    known, in the first epoch, the target is the label. It replaces the cross-entropy.
 
     A bank keeps the last logits of every training sample in float32: 4 K bytes each, 20 MB for
     CIFAR-100 and 5.1 GB for ImageNet-1k, on the device and in every checkpoint.
@@ -38,7 +38,7 @@ class PSKDLoss(DistillLoss):
         index: (N,).
 
     Args:
-        alpha: alpha_T, the share of the past at the end. Default: CIFAR-100 and ImageNet.
+        alpha: alpha_T, the final weight of the past predictions. Default: CIFAR-100 and ImageNet.
     """
 
     def __init__(self, *, alpha: float = 0.8) -> None:
@@ -60,8 +60,8 @@ class PSKDLoss(DistillLoss):
     ) -> Tensor:
         bank: PredictionBank = built(self.bank, self)
         past, known = bank.recall(index)
-        share = self.alpha * min((epoch + 1) / max_epochs, 1.0)
-        mixed = torch.lerp(targets.to(past.dtype), F.softmax(past, dim=1), share)
+        fraction = self.alpha * min((epoch + 1) / max_epochs, 1.0)
+        mixed = torch.lerp(targets.to(past.dtype), F.softmax(past, dim=1), fraction)
         target = torch.where(known.unsqueeze(1), mixed, targets)
         if self.training:
             bank.remember(index, student_logits)

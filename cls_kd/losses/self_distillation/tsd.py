@@ -17,20 +17,20 @@ class TSDLoss(DistillLoss):
 
     .. math:: L = f_{(1)} - \frac{1}{k - 1} \sum_{j=2}^{k} f_{(j)}
 
-    with f the softmax at temperature 1 and (j) the place of its j-th largest score, whatever the
+    with f the softmax at temperature 1 and (j) the class of its j-th largest score, whatever the
     label; mean over the batch. In [0] it makes the first of several generations, the patriarch,
     tolerant: cross-entropy of weight eta, this of weight 1 - eta, eta 0.6 or 0.7. The later
     generations learn from the one before and do not use it.
 
     [0] C. Yang, L. Xie, S. Qiao, A. Yuille, "Training Deep Neural Networks in Generations: A More
         Tolerant Teacher Educates Better Students", AAAI 2019, arXiv:1805.05551.
-    [1] No public code. The places of the scores are constants; that is ours.
+    [1] No public code. The ranks of the scores are constants; that is ours.
 
     Shapes:
         student_logits: (N, K).
 
     Args:
-        k: How many classes an image may be taken for, its own included: 2 to K. Default: CIFAR-100
+        k: Number of top scores, the largest included: 2 to K. Default: CIFAR-100
             and ImageNet.
 
     Weight:

@@ -34,13 +34,13 @@ class USKDTerms(DistillLoss):
         """Weighted loss terms; ``middle`` is the input of the weak classifier, (N, D)."""
         if targets is None:
             targets = F.one_hot(labels, student_logits.shape[1]).to(student_logits.dtype)
-        classes, shares = two_targets(targets)
+        classes, values = two_targets(targets)
         log_student = F.log_softmax(student_logits, dim=1)
         log_weak = F.log_softmax(built(self.weak_head, self)(middle), dim=1)
-        label = torch.zeros_like(log_weak).scatter(1, classes, shares)
+        label = torch.zeros_like(log_weak).scatter(1, classes, values)
 
         log_target = log_student.gather(1, classes)
-        target = soft_target_loss(log_target, log_target.detach().exp().square(), shares)
+        target = soft_target_loss(log_target, log_target.detach().exp().square(), values)
         non_target = _non_target(student_logits, log_student, log_weak, label > 0)
         smoothed = (1 - _SMOOTHING) * label + _SMOOTHING / label.shape[1]
         weak = -(smoothed * log_weak).sum(dim=1).mean()
@@ -76,8 +76,8 @@ class USKDLoss(USKDTerms):
         Labels", ICCV 2023, arXiv:2303.13005.
     [1] yzd-v/cls_KD@87a7197:mmcls/distillation/losses/uskd.py. Means are over the batch of one
         process, as there. Differences: r is made of probabilities, as in the formula (versions
-        since July 2023 put logarithms into its second term). Ours: a class of share 0 is never
-        a target, nor in a mean; label smoothing is taken off ``targets`` first.
+        since July 2023 put logarithms into its second term). Ours: a class of probability 0 is
+        never a target, nor in a mean; label smoothing is taken off ``targets`` first.
 
     Shapes:
         student_logits: (N, K).
@@ -114,8 +114,8 @@ def _non_target(
     """Cross-entropy of the other classes with Zipf's law over their ranks."""
     ranking = _among_others(log_weak, is_target) + _among_others(log_student, is_target)
     order = ranking.argsort(dim=1, descending=True, stable=True)
-    places = torch.arange(1, ranking.shape[1] + 1, device=ranking.device, dtype=ranking.dtype)
-    zipf = torch.zeros_like(ranking).scatter(1, order, places.reciprocal().expand_as(ranking))
+    ranks = torch.arange(1, ranking.shape[1] + 1, device=ranking.device, dtype=ranking.dtype)
+    zipf = torch.zeros_like(ranking).scatter(1, order, ranks.reciprocal().expand_as(ranking))
     zipf = zipf.masked_fill(is_target, 0)
     zipf = zipf / zipf.sum(dim=1, keepdim=True)
     log_rest = F.log_softmax(student_logits.masked_fill(is_target, -torch.inf), dim=1)

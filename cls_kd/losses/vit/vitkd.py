@@ -25,8 +25,8 @@ class ViTKDLoss(DistillLoss):
                 + \frac{\beta}{\lambda N} \| m \odot (G(u(a(x^s))) - x^t) \|^2
 
     on the tokens of patches: x_b after block b, x after the final norm. Every a is a linear layer
-    to the teacher's width, nothing where the widths agree. u puts one learned token in the
-    place of a share lambda of each sample's tokens, m is 1 there, and G is two 3x3 convolutions
+    to the teacher's width, nothing where the widths agree. u replaces a fraction lambda
+    of each sample's tokens by one learned token, m is 1 there, and G is two 3x3 convolutions
     with a ReLU between them, on the grid of patches.
 
     [0] Z. Yang, Z. Li, A. Zeng, Z. Li, C. Yuan, Y. Li, "ViTKD: Feature-based Knowledge Distillation
