@@ -335,7 +335,7 @@ def _runner(
             console_log_level="ERROR",
             launcher="none",
             compile=args.compile,
-            default_hooks=dict(logger=dict(interval=pair.block)),
+            default_hooks=dict(logger=dict(interval=pair.block), run_summary=None),
             optim_wrapper=amp_wrapper(wrapper) if args.amp else wrapper,
             # By step, as in real schedules; so flat that both loops keep the same rate.
             param_scheduler=[dict(type="ConstantLR", factor=1.0, by_epoch=False)],

@@ -3,7 +3,7 @@
 
 python tools/list_methods.py
 python tools/list_methods.py nkd
-python tools/list_methods.py --write README.md
+python tools/list_methods.py --write docs/method_table.md
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", nargs="?", help="one loss, or one method config, in full")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print the table of the README")
+    form.add_argument(
+        "--markdown", action="store_true", help="print the table of docs/method_table.md"
+    )
     form.add_argument("--write", metavar="PAGE", help=f"put it between {BEGIN} and {END}")
     form.add_argument("--check", metavar="PAGE", help="exit with 1 if the table there is stale")
     return parser.parse_args()

@@ -139,7 +139,7 @@ def _pull(run: FinishedRun) -> dict[str, Any]:
 
 def _fresh(run: FinishedRun) -> Distiller:
     torch.manual_seed(run.seed)
-    distiller = build_distiller(run.cfg, run.loader("train"))
+    distiller: Any = build_distiller(run.cfg, run.loader("train"))
     distiller.init_weights()
     return distiller.to(get_device()).eval()
 

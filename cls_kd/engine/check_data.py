@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,7 @@ def check_data(cfg: Config, console: Console | None = None) -> dict[str, Any]:
             dataset = innermost(build_dataset(loader["dataset"]))
             task = progress.add_task(name, total=len(dataset))
             workers = int(loader.get("num_workers", 0))
-            parts[name] = scan(
-                dataset, workers, lambda done, task=task: progress.advance(task, done)
-            )
+            parts[name] = scan(dataset, workers, partial(progress.advance, task))
     return summary(parts)
 
 

@@ -18,6 +18,7 @@ from cls_kd.distillers import Distiller
 from cls_kd.distillers.networks import describe
 from cls_kd.engine.data import image_shape, innermost
 from cls_kd.engine.runner import DistillRunner
+from cls_kd.errors import UserError
 
 MAX_TEACHERS = 4
 MAX_LOSSES = 6
@@ -139,11 +140,19 @@ def _data(loader: DataLoader, classes: int) -> str:
     dataset = innermost(loader.dataset)
     repeated = len(loader.dataset) // max(len(dataset), 1)  # type: ignore[arg-type]
     size = f"{len(dataset):,} images" + (f", repeated {repeated} times" if repeated > 1 else "")
-    shape = "x".join(map(str, image_shape(loader.dataset)))
+    shape = _image_shape(loader)
     processes = get_world_size()
     batch = f"batches of {loader.batch_size or _batch_size(loader)}"
     batch += f" on each of {processes} processes" if processes > 1 else ""
-    return f"{type(dataset).__name__}, {size} of {shape}, {classes} classes, {batch}"
+    return f"{type(dataset).__name__}, {size}{shape}, {classes} classes, {batch}"
+
+
+def _image_shape(loader: DataLoader) -> str:
+    """`` of 3x32x32``; empty for data sets whose items are no single samples."""
+    try:
+        return " of " + "x".join(map(str, image_shape(loader.dataset)))
+    except UserError:
+        return ""
 
 
 def _batch_size(loader: DataLoader) -> Any:

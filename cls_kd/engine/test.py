@@ -60,7 +60,7 @@ def evaluate_student(
     loader = _prepare(cfg, split)
     distiller = _distiller(cfg, loader, {"ce": TaskLoss()})
     note = load_weights(distiller.student, checkpoint)
-    step: Step = distiller.val_step
+    step: Any = distiller.val_step
     return _evaluate(cfg, distiller, step, loader, split, note, amp)
 
 

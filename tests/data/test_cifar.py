@@ -432,7 +432,7 @@ def test_a_download_is_asked_for(
     assert len(load(root, download=True)) == 300
     monkeypatch.setattr(CIFAR100, "URL", "file:///nowhere")
     assert len(load(root, download=True)) == 300
-    refused(tmp_path / "other", "cannot be downloaded", download=True)
+    refused(tmp_path / "other", "could not be downloaded", download=True)
 
 
 @pytest.mark.parametrize(

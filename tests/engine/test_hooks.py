@@ -233,7 +233,7 @@ def test_a_checkpoint_of_a_run_holds_no_teacher(digits_teacher: Path, tmp_path: 
 
 
 def test_a_teacher_that_changed_is_noticed() -> None:
-    teachers = [SimpleNamespace(digest=lambda: "after")]
+    teachers = [SimpleNamespace(digest=lambda: "after", train_mode=False)]
     runner = SimpleNamespace(model=SimpleNamespace(teachers=teachers))
     hook = TeacherHook()
     hook.digests = ["before"]

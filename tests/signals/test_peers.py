@@ -110,7 +110,7 @@ def test_a_deployed_branch_has_the_places_of_a_network() -> None:
 def test_an_ensemble_has_no_one_embedding() -> None:
     student = tiny.branches(tiny.digits_cnn(), deploy="ensemble")
     with pytest.raises(
-        UserError, match=r"no place for 'student_(embedding|feature)'.*Known: .*, peer_logits"
+        UserError, match=r"no tap for 'student_(embedding|feature)'.*Known: .*, peer_logits"
     ):
         tiny.distiller(dict(single=Single()), student=student)
 

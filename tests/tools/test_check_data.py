@@ -14,7 +14,8 @@ from tests.tools.driver import PAIR, Outcome, call
 CONFIG = """
 def loader(split):
     folder = dict(type='CustomDataset', data_root=split, pipeline=[])
-    return dict(dataset=folder, num_workers=1, batch_size=2)
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    return dict(dataset=folder, sampler=sampler, num_workers=1, batch_size=2)
 
 
 train_dataloader, val_dataloader = loader({train!r}), loader({val!r})

@@ -11,7 +11,7 @@ from cls_kd.engine.compose import known_methods
 from cls_kd.signals import VOCABULARY
 from tests.tools.driver import ROOT, call
 
-README = ROOT / "README.md"
+README = ROOT / "docs" / "method_table.md"
 
 
 def test_every_loss_says_what_it_does_asks_for_and_comes_from() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cls_kd.engine import load_config, plan, smoke
+from cls_kd.engine.compose import read_config
 from cls_kd.engine.smoke import (
     BATCH,
     STEPS,
@@ -49,6 +50,8 @@ def test_a_benchmark_trains(name: str, data: Path, tmp_path: Path) -> None:
 def test_two_steps_of_the_schedule_as_it_is(data: Path, tmp_path: Path) -> None:
     file = CONFIGS / "benchmarks" / "uskd" / "imagenet" / "shufflenet_v2.py"
     (run,) = plan(load_config(file), tmp_path)
+    schedule = CONFIGS / "_base_" / "schedules" / "imagenet_shufflenet_v2_1_0.py"
+    run.cfg.param_scheduler = read_config(schedule).param_scheduler
     cfg = shrunk(run.cfg, data)
     assert cfg.train_dataloader.batch_size == BATCH
     assert cfg.train_dataloader.num_batch_per_epoch == STEPS
