@@ -1,8 +1,8 @@
-"""Analyses: what finished runs tell beyond accuracy.
+"""Analyses of finished runs beyond accuracy.
 
 An analysis is a function, registered by its name in `ANALYSES`: finished runs and options in, one
 `Section` out. A config lists those that `tools/train.py` adds to its report; `tools/analyze.py`
-runs one on what is there.
+runs one on finished runs.
 """
 
 from cls_kd.analyses.branches import branches, diversity_pull

@@ -28,11 +28,11 @@ from cls_kd.signals import VOCABULARY, NetworkSource, check_names
 from cls_kd.signals.vocabulary import CALLABLES
 
 Split = Literal["train", "val", "test"]
-_OF_TIME = {name for name, signal in VOCABULARY.items() if signal.provider == "time"}
+_TIME_SIGNALS = {name for name, signal in VOCABULARY.items() if signal.provider == "time"}
 
 
 class FinishedRun:
-    """One finished run; its networks are built when somebody first asks for them.
+    """A finished run; its networks are built at first use.
 
     Args:
         run: From ``plan``.
@@ -52,7 +52,7 @@ class FinishedRun:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """What stands in its ``result.json``."""
+        """Content of its ``result.json``."""
         return self.run.result() or {}
 
     @cached_property
@@ -68,19 +68,19 @@ class FinishedRun:
         check_match(distiller, distiller.state_dict(), weights, source)
         distiller.load_state_dict(weights)
         preprocessor: Any = distiller.data_preprocessor
-        preprocessor.batch_augments = None  # the training part is looked at with its own labels
+        preprocessor.batch_augments = None  # the training split is evaluated with its own labels
         return distiller.to(get_device()).eval()
 
     def loader(self, split: Split) -> DataLoader:
-        """All images of a part of the data, each once, in order; the whole of it in each process.
+        """Loader of all images of a split, each once, in order; of the whole split in each process.
 
         Raises:
-            UserError: The config has no such part.
+            UserError: The config has no such split.
         """
         key = f"{split}_dataloader"
         if not self.cfg.get(key):
             raise UserError(f"The run {self.run.title} has no {key}.")
-        set_random_seed(self.seed)  # the training part may be augmented
+        set_random_seed(self.seed)  # the training split may be augmented
         dataset = innermost(build_dataset(self.cfg[key]["dataset"]))
         config = {name: value for name, value in self.cfg[key].items() if name != "batch_sampler"}
         config |= {"dataset": dataset, "sampler": SequentialSampler(dataset), "drop_last": False}
@@ -90,33 +90,35 @@ class FinishedRun:
     def signals(
         self, split: Split, names: Sequence[str], *, teacher_of: FinishedRun | None = None
     ) -> dict[str, Any]:
-        """Signals of the whole part, on the CPU, in the order of the data set.
+        """Signals of the whole split, on the CPU, in the order of the data set.
 
         Args:
-            split: Which part; the training part comes with the config's augmentation, but for what
-                mixes images or labels.
+            split: The split; the training split comes with the config's augmentation, except mixed
+                images or labels.
             names: Tensor signals of the vocabulary: of the batch, the student or a teacher.
             teacher_of: The run whose first teacher is asked, about the images of this run. Default:
                 this run.
 
         Returns:
-            By name: a tensor, or a tuple of tensors, with N all images of the part.
+            By name: a tensor, or a tuple of tensors, with N the images of the split.
 
         Raises:
             UserError: There is no such signal, or no teacher, or none that sees such images.
         """
         check_names(names, "The analysis")
         for name in names:
-            if name in CALLABLES or name.startswith("pair_") or name in _OF_TIME:
+            if name in CALLABLES or name.startswith("pair_") or name in _TIME_SIGNALS:
                 raise UserError(f"{name!r} is known in a training step only, not to an analysis.")
         distiller = self.distiller
-        lender = teacher_of or self
+        teacher_run = teacher_of or self
         wants_teacher = any(VOCABULARY[name].provider == "teacher" for name in names)
-        if wants_teacher and not lender.distiller.teachers:
-            raise UserError(f"The run {lender.run.title} has no teacher, which the analysis needs.")
-        if wants_teacher and _normalization(lender.cfg) != _normalization(self.cfg):
+        if wants_teacher and not teacher_run.distiller.teachers:
             raise UserError(
-                f"The teacher of {lender.run.title} cannot be asked about the images of "
+                f"The run {teacher_run.run.title} has no teacher, which the analysis needs."
+            )
+        if wants_teacher and _normalization(teacher_run.cfg) != _normalization(self.cfg):
+            raise UserError(
+                f"The teacher of {teacher_run.run.title} cannot be asked about the images of "
                 f"{self.run.title}: these runs normalize images differently."
             )
         student = NetworkSource(
@@ -131,15 +133,15 @@ class FinishedRun:
             data = distiller.data_preprocessor(data, split == "train")
             inputs = data["inputs"]
             batch = SampleBatch(inputs, data["data_samples"], distiller.num_classes)
-            if first:  # which places a later operation overwrites is found in a dry pass
+            if first:  # the dry run finds the tensors that a later operation overwrites
                 student.measure(inputs[:1])
             seen = student.run(inputs)
             if wants_teacher:
-                one = lender.distiller.teachers[0]
+                teacher = teacher_run.distiller.teachers[0]
                 if first:
-                    listening = NetworkSource("teacher", one.network, names, one.taps)
-                    listening.measure(one.normalize_inputs(inputs[:1]))
-                seen.update(one.run(listening, inputs))
+                    teacher_source = NetworkSource("teacher", teacher.network, names, teacher.taps)
+                    teacher_source.measure(teacher.normalize_inputs(inputs[:1]))
+                seen.update(teacher.run(teacher_source, inputs))
             for name in names:
                 known = VOCABULARY[name].provider not in ("student", "teacher")
                 gathered[name].append(getattr(batch, name) if known else seen[name])
@@ -203,7 +205,7 @@ def _normalization(cfg: Config) -> list[Any]:
 
 def _joined(name: str, values: list[Any]) -> Any:
     if isinstance(values[0], tuple):
-        return tuple(_joined(name, list(places)) for places in zip(*values, strict=True))
+        return tuple(_joined(name, list(items)) for items in zip(*values, strict=True))
     axis = VOCABULARY[name].batch_axis
     if axis is None:  # a property of the network, the same for every batch
         return values[-1].detach().cpu()

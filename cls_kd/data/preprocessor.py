@@ -1,4 +1,4 @@
-"""From what the loader gives to what networks take: on the device, augmented, normalized."""
+"""Data preprocessor: from the loader's batches to augmented, normalized ones on the device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cls_kd.registry import MODELS, TRANSFORMS
 from cls_kd.signals.time import TrainingTime
 
 Augment = Callable[[Tensor, Tensor], Tensor]
-"""Images (N, C, H, W) uint8 and their places in the data set (N,) to images."""
+"""Images (N, C, H, W) uint8 and their indices in the data set (N,) to images."""
 
 
 @MODELS.register_module()
@@ -83,8 +83,8 @@ class BatchPreprocessor(ClsDataPreprocessor):
                 "collate_fn=dict(type='pseudo_collate'), which leaves them a list."
             )
         assert self.augment is not None
-        index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's place")
-        # A negative place is no sample's: a paired image gets another draw than the image itself.
+        index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's index")
+        # A negative index is no sample's: a paired image gets another draw than the image itself.
         return self.augment(self.cast_data(images), -1 - index if paired else index)
 
     def _normalized(self, images: Any) -> Tensor:
@@ -120,7 +120,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
 def _move_labels(samples: Sequence[DataSample], device: torch.device) -> Sequence[DataSample]:
     labels = [sample.gt_label for sample in samples]
-    moved = torch.cat(labels).to(device, non_blocking=True).split([len(one) for one in labels])
+    moved = torch.cat(labels).to(device, non_blocking=True).split([len(label) for label in labels])
     for sample, label in zip(samples, moved, strict=True):
         sample.set_field(label, "gt_label", dtype=torch.Tensor)
     return samples

@@ -48,7 +48,7 @@ def build_registered_loss(name: str, config: Mapping[str, Any]) -> Any:
 
 
 def _is_loss(value: Any) -> bool:
-    """Whether an option is the config of a loss, without the weight that only a term has."""
+    """True if an option is the config of a loss, without the weight that only a term has."""
     if not isinstance(value, Mapping) or "type" not in value or {"weight", "teacher"} & set(value):
         return False
     kind = value["type"]

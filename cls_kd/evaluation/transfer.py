@@ -1,4 +1,4 @@
-"""What a frozen embedding is worth on other data."""
+"""Linear transfer of a frozen embedding to other data."""
 
 from __future__ import annotations
 

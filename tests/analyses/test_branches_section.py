@@ -79,8 +79,8 @@ def test_the_pull_is_the_gradient_at_the_classifiers(trained: FinishedRun) -> No
     ]
     (gradient,) = torch.autograd.grad(sum(norms), weights)
     assert float(row["CD, end"]) == pytest.approx(float(gradient.norm()), rel=0.05)
-    share = 0.01 * float(row["CD, end"]) / float(row["CE, end"])
-    assert float(row["share, end"]) == pytest.approx(share, rel=0.1)
+    ratio = 0.01 * float(row["CD, end"]) / float(row["CE, end"])
+    assert float(row["ratio, end"]) == pytest.approx(ratio, rel=0.1)
     assert float(row["CD, start"]) < float(row["CD, end"])  # heads start next to zero
 
 

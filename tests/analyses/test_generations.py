@@ -23,7 +23,7 @@ from cls_kd.analyses import (
     generations,
     secondary_information,
 )
-from cls_kd.analyses.chains import Answers, chains_of
+from cls_kd.analyses.chains import SplitOutputs, chains_of
 from cls_kd.data import Digits
 from cls_kd.engine import Run, plan
 from cls_kd.engine.execute import execute
@@ -92,17 +92,17 @@ SCORES = {
 }
 
 
-def made_up(one: FinishedRun, split: str) -> Answers:
+def synthetic_outputs(run: FinishedRun, split: str) -> SplitOutputs:
     assert split == "val"
-    scores = SCORES.get(f"{one.name}/{one.seed}") or SCORES[one.name]
+    scores = SCORES.get(f"{run.name}/{run.seed}") or SCORES[run.name]
     logits = torch.tensor(scores, dtype=torch.float64)
     logits[LABELS == 1] = logits[LABELS == 1].flip(1)
-    return Answers(logits, logits, LABELS, logits.softmax(1))
+    return SplitOutputs(logits, logits, LABELS, logits.softmax(1))
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FinishedRun]:
-    monkeypatch.setattr(MODULE, "answers_of", made_up)
+    monkeypatch.setattr(MODULE, "outputs_of", synthetic_outputs)
     return two_chains(tmp_path)
 
 
@@ -182,8 +182,8 @@ def test_class_structure_where_superclasses_are_given(
     for label in range(10):
         scores[label, label] = 0.6
         scores[label, (label + 5) % 10] = 0.32  # its like
-    answers = Answers(scores.log(), scores, torch.arange(10), scores)
-    monkeypatch.setattr(MODULE, "answers_of", lambda one, split: answers)
+    answers = SplitOutputs(scores.log(), scores, torch.arange(10), scores)
+    monkeypatch.setattr(MODULE, "outputs_of", lambda one, split: answers)
     pairs = [0, 1, 2, 3, 4] * 2
     section = secondary_information(two_chains(tmp_path), k=2, superclasses=pairs, split="val")
     row = section.table.iloc[0]

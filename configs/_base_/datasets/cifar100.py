@@ -30,7 +30,7 @@ train_dataloader = dict(
         pipeline=[dict(type=PackInputs)],
     ),
 )
-# There is no validation part: each epoch is measured on the test part, as the papers do. Report the
+# There is no validation split: each epoch is measured on the test split, as the papers do. Report the
 # last epoch, not the best one.
 val_dataloader = dict(
     batch_size=500,
