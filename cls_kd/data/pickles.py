@@ -79,7 +79,7 @@ _KNOWN: dict[tuple[str, str], _Kind] = {
 
 
 class _Maker:
-    """Takes the place of a function or class of NumPy. Without a dict, nothing can be set on it."""
+    """Replacement of a function or class of NumPy. Without a dict, nothing can be set on it."""
 
     __slots__ = ("_kind",)
 

@@ -138,9 +138,9 @@ def _our_name(key: str, rules: Rules) -> str:
 
 
 def _filled(match: re.Match[str], group: re.Match[str]) -> str:
-    found = match[int(group[1])]
-    return found if group[2] is None else str(int(found) - int(group[2]))
+    text = match[int(group[1])]
+    return text if group[2] is None else str(int(text) - int(group[2]))
 
 
-def _same_but_ones(one: Tensor, other: Tensor) -> bool:
-    return [n for n in one.shape if n != 1] == [n for n in other.shape if n != 1]
+def _same_but_ones(value: Tensor, other: Tensor) -> bool:
+    return [n for n in value.shape if n != 1] == [n for n in other.shape if n != 1]

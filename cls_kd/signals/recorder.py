@@ -82,7 +82,7 @@ class Recorder:
         if key not in self._seen:
             raise UserError(
                 f"The module {tap.module!r}, tapped for {key[0]!r}, did not run in the forward "
-                "pass: declare another place in `taps`."
+                "pass: declare another module in `taps`."
             )
         return self._seen[key]
 

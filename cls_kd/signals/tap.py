@@ -40,4 +40,4 @@ class Tap:
 
 
 Taps = dict[str, "Tap | tuple[Tap, ...]"]
-"""Signal name without its role (``stages``, ``embedding``, ...) to the place or places."""
+"""Signal name without its role (``stages``, ``embedding``, ...) to its tap or taps."""

@@ -78,7 +78,7 @@ def test_runs_that_nobody_taught_are_chains_of_one(tmp_path: Path) -> None:
     assert all(len(lines[0]) == 1 for lines in chains.values())
 
 
-# --- tables of made-up answers ---
+# --- tables of synthetic answers ---
 
 LABELS = torch.tensor([0, 0, 1, 1])
 RIGHT, WRONG, SLIGHTLY = [2.0, 0.0], [0.0, 1.0], [0.5, 0.0]

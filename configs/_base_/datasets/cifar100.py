@@ -1,6 +1,6 @@
 """CIFAR-100 in batches of 64, normalized as in HobbitLong/RepDistiller (CRD, arXiv:1910.10699).
 
-Made-up data of the same form, for a try: docs/data.md.
+Synthetic data of the same form, for a try: docs/data.md.
 """
 
 from mmengine.dataset import DefaultSampler

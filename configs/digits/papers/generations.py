@@ -38,7 +38,7 @@ report = dict(baseline="strict_0", title="Digits: generations of one network on 
 analyses = [
     dict(type="generations", baseline="strict_0"),
     dict(type="generation_calibration"),
-    # Who looks like whom: Ward's clusters of the classes' mean training images, four of them.
+    # Similar classes: Ward's clusters of the classes' mean training images, four of them.
     dict(type="secondary_information", k=5, superclasses=[0, 1, 1, 2, 3, 2, 3, 1, 1, 2]),
 ]
 
