@@ -181,9 +181,9 @@ def _notes(
         "the same of the labels. Group 1 is the head. The images are as the student sees them; "
         f"the teacher is right about {right:.1f} % of them.",
         f"recall: macro-average in % on the {split} split, mean over seeds. gain: percentage "
-        f"points over {baseline}, seed by seed, with the 95 % t interval of its mean. The verdict follows "
-        "the p-value of the paired t-test, adjusted for the number of gains (Holm); the intervals "
-        "are not adjusted.",
+        f"points over {baseline}, seed by seed, with the 95 % t interval of its mean. The verdict "
+        "follows the p-value of the paired t-test, adjusted for the number of gains (Holm); the "
+        "intervals are not adjusted.",
     ]
 
 

@@ -16,7 +16,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "i4": np.dtype("i4"),
     "i8": np.dtype("i8"),
 }
-"""What such files hold: pixels and labels. Bytes of any other kind are refused."""
+"""Types of pixels and labels in such files. Bytes of any other kind are refused."""
 
 
 def read_pickle(raw: bytes, name: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ _INNER = ("state_dict", "model", "model_state_dict")
 """Keys under which checkpoints keep the weights, in order of preference."""
 
 _NO_PICKLE = re.compile(r"Unsupported operand|invalid load key|pickle data was truncated")
-"""How unpickling ends on bytes that never were a pickle: a web page, a text."""
+"""Messages of unpickling for bytes that are no pickle: a web page, a text."""
 
 
 @contextmanager

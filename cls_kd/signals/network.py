@@ -150,7 +150,8 @@ class NetworkSource:
             if item is not None and item.ndim != signal.rank:
                 raise UserError(
                     f"The {self.role} {describe(self.network)} gives {name!r} of shape "
-                    f"{tuple(item.shape)}; it must be {signal.shape}. Name another module in `taps`."
+                    f"{tuple(item.shape)}; it must be {signal.shape}. Name another module in "
+                    "`taps`."
                 )
 
 

@@ -30,8 +30,8 @@ train_dataloader = dict(
         pipeline=[dict(type=PackInputs)],
     ),
 )
-# There is no validation split: each epoch is measured on the test split, as the papers do. Report the
-# last epoch, not the best one.
+# There is no validation split: each epoch is measured on the test split, as the papers do. Report
+# the last epoch, not the best one.
 val_dataloader = dict(
     batch_size=500,
     num_workers=0,
