@@ -1,4 +1,9 @@
-"""The benchmarks: which config reproduces which published figure."""
+"""The benchmarks: published results, and the settings that reproduce them.
+
+A cell is a row of a ``metafile.yml``: a pair, a method and the options that differ from the
+method's config. Where the schedule or the networks differ too, the cell has a config file of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,8 @@ from cls_kd.errors import UserError, did_you_mean
 FOLDER = Path(__file__).resolve().parents[1] / "configs" / "benchmarks"
 METAFILE = "metafile.yml"
 _FIGURES = ("top1", "teacher", "student")
-_OF_A_RESULT = {*_FIGURES, "source", "note"}
+_OF_A_RESULT = {*_FIGURES, "source"}
+_OPTIONAL = {"note", "pair", "method", "settings", "settings_from"}
 _OF_A_SOURCE = {"where", "epoch", "second_hand"}
 _EPOCHS = ("last", "best", "unknown")
 
@@ -26,7 +32,7 @@ class Cell:
     Attributes:
         method: Folder below ``configs/benchmarks``.
         pair: ``cifar100/resnet32x4_resnet8x4``; without a teacher ``imagenet/resnet18``.
-        config: The config that trains it.
+        config: Path of the config that trains it, for ``load_config``: a file, or the row.
         paper: The method's.
         top1: Published accuracy in percent; None where none is.
         teacher: That of the teacher; None where there is none, or none is named.
@@ -35,6 +41,11 @@ class Cell:
         epoch: Which epoch they are of: last, best or unknown.
         second_hand: They stand in the table of another work than the method's or the protocol's.
         note: What else there is to know.
+        settings: Options of the losses that differ from the method's; None where the cell has a
+            config file.
+        settings_from: Where the settings are published.
+        method_config: Name of the config of the method, in ``configs/methods``.
+        pair_config: Name of the config of the pair, in ``configs/pairs``.
     """
 
     method: str
@@ -48,6 +59,15 @@ class Cell:
     epoch: str
     second_hand: bool
     note: str = ""
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+    settings_from: str = ""
+    method_config: str = ""
+    pair_config: str = ""
+
+    @property
+    def name(self) -> str:
+        """``dkd/cifar100/vgg13_vgg8``."""
+        return f"{self.method}/{self.pair}"
 
     @property
     def gain(self) -> float | None:
@@ -63,6 +83,29 @@ def read_cells(folder: Path = FOLDER) -> list[Cell]:
     """
     files = sorted(folder.glob(f"*/{METAFILE}"))
     return [cell for file in files for cell in _cells_of(file)]
+
+
+def find_row(path: str | Path) -> Cell | None:
+    """The row that stands for a config ``benchmarks/METHOD/DATA/PAIR.py``, or None.
+
+    Raises:
+        UserError: The metafile has an odd entry.
+    """
+    path = Path(path)
+    metafile = path.parent.parent / METAFILE
+    if path.suffix != ".py" or not metafile.is_file():
+        return None
+    pair = f"{path.parent.name}/{path.stem}"
+    rows = [cell for cell in _cells_of(metafile) if cell.pair == pair]
+    return rows[0] if rows and rows[0].settings is not None else None
+
+
+def rows_near(path: Path) -> list[Path]:
+    """Paths of the rows beside a config that does not exist."""
+    metafile = path.parent.parent / METAFILE
+    if not metafile.is_file():
+        return []
+    return [cell.config for cell in _cells_of(metafile) if cell.settings is not None]
 
 
 def choose_cells(
@@ -108,7 +151,7 @@ def _cells_of(file: Path) -> list[Cell]:
     except Exception as error:
         # YAML's own errors have no common base in what mmengine lets one see.
         raise UserError(f"{file} is no YAML: {error}") from error
-    _check_keys(content, {"paper", "sources", "results"}, set(), str(file))
+    _check_keys(content, {"paper", "sources", "results"}, {"settings_from"}, str(file))
     for name, source in content["sources"].items():
         _check_keys(source, _OF_A_SOURCE, set(), f"{file}, source {name}")
         if source["epoch"] not in _EPOCHS:
@@ -116,7 +159,7 @@ def _cells_of(file: Path) -> list[Cell]:
     cells = []
     for pair, result in content["results"].items():
         place = f"{file}, {pair}"
-        _check_keys(result, _OF_A_RESULT - {"note"}, {"note"}, place)
+        _check_keys(result, _OF_A_RESULT, _OPTIONAL, place)
         source = content["sources"].get(result["source"])
         if source is None:
             known = did_you_mean(str(result["source"]), content["sources"])
@@ -136,6 +179,10 @@ def _cells_of(file: Path) -> list[Cell]:
                 second_hand=source["second_hand"],
                 **{key: result[key] for key in _FIGURES},
                 note=result.get("note", ""),
+                settings=result.get("settings"),
+                settings_from=result.get("settings_from", content.get("settings_from", "")),
+                method_config=result.get("method", file.parent.name),
+                pair_config=result.get("pair", pair),
             )
         )
     return cells

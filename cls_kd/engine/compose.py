@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings
 
+from cls_kd.engine.benchmarks import Cell, find_row, rows_near
 from cls_kd.engine.check_config import check_config
 from cls_kd.engine.check_options import check_option_names, check_options_count
 from cls_kd.engine.compat import amp_wrapper
@@ -70,13 +71,23 @@ def load_config(
 def read_config(path: str | Path) -> Config:
     """Read a Python config, with an error that names the file.
 
+    Args:
+        path: A file; or ``configs/benchmarks/METHOD/DATA/PAIR.py`` of a cell that is a row of the
+            method's ``metafile.yml``.
+
     Raises:
         UserError: It does not exist, or Python cannot make a config of it.
     """
     file = Path(path)
     if not file.is_file():
+        row = find_row(file)
+        if row is not None:
+            return _read_row(row, configs=file.parents[3])
         folder = file.parent if file.parent.is_dir() else Path(".")
-        known = [str(found) for found in folder.glob("*.py")]
+        known = [
+            *(str(item) for item in folder.glob("*.py")),
+            *(str(item) for item in rows_near(file)),
+        ]
         raise UserError(f"The config {path} does not exist.{did_you_mean(str(file), known)}")
     try:
         # Plain values, types as dotted names: what is dumped, compared and merged.
@@ -90,6 +101,16 @@ def read_config(path: str | Path) -> Config:
         raise UserError(
             f"The config {path} cannot be read. {type(error).__name__}: {error}"
         ) from error
+    return cfg
+
+
+def _read_row(row: Cell, configs: Path) -> Config:
+    """The config of a cell: its pair, trained by its method with the settings of the row."""
+    method = read_config(configs / "methods" / f"{row.method_config}.py").to_dict()
+    pair = read_config(configs / "pairs" / f"{row.pair_config}.py").to_dict()
+    cfg = PlainConfig({**method, **pair})
+    cfg.model.losses = method["losses"]
+    cfg.merge_from_dict({"model": {"losses": dict(row.settings or {})}})
     return cfg
 
 

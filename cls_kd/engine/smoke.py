@@ -21,6 +21,7 @@ from mmengine.registry import init_default_scope
 
 from cls_kd.data import synthetic
 from cls_kd.distillers.teacher import UNTRAINED
+from cls_kd.engine.benchmarks import read_cells
 from cls_kd.engine.compose import load_config, read_config
 from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.engine.runs import REFERENCE, Run, plan
@@ -72,7 +73,7 @@ def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
     """
     files = {
         _name(file, root): file
-        for file in sorted(root.rglob("*.py"))
+        for file in sorted({*root.rglob("*.py"), *_rows(root)})
         if not file.stem.startswith("_") and not set(_NOT_ALONE) & set(file.relative_to(root).parts)
     }
     chosen: set[str] = set()
@@ -83,6 +84,12 @@ def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
             raise UserError(f"No config is named {glob!r}.{did_you_mean(glob, files, every=False)}")
         chosen |= found
     return [file for name, file in files.items() if name in chosen or not globs]
+
+
+def _rows(root: Path) -> list[Path]:
+    """Cells of the benchmarks that are rows of a metafile."""
+    cells = read_cells(root / "benchmarks")
+    return [cell.config for cell in cells if cell.settings is not None]
 
 
 def try_configs(files: Sequence[Path], root: Path, jobs: int = 1) -> Iterator[Outcome]:

@@ -1,8 +1,0 @@
-# As HobbitLong/RepDistiller's scripts.
-from mmengine.config import read_base
-
-with read_base():
-    from ....methods.crd import *
-    from ....pairs.cifar100.wrn40_2_wrn16_2 import *
-
-model["losses"] = losses

@@ -1,9 +1,0 @@
-# As megvii-research/mdistiller.
-from mmengine.config import read_base
-
-with read_base():
-    from ....methods.dkd import *
-    from ....pairs.cifar100.vgg13_mobilenet_v2 import *
-
-losses["dkd"].update(beta=6.0)
-model["losses"] = losses

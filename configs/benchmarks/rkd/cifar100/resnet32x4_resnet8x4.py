@@ -1,8 +1,0 @@
-# As HobbitLong/RepDistiller's scripts.
-from mmengine.config import read_base
-
-with read_base():
-    from ....methods.rkd import *
-    from ....pairs.cifar100.resnet32x4_resnet8x4 import *
-
-model["losses"] = losses

@@ -1,9 +1,0 @@
-# As yzd-v/cls_KD.
-from mmengine.config import read_base
-
-with read_base():
-    from ....methods.uskd import *
-    from ....pairs.imagenet.mobilenet_v2 import *
-
-losses["uskd"].update(alpha=1.0, beta=0.1, mu=0.005)
-model["losses"] = losses

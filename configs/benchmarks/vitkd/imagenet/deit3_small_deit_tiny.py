@@ -1,8 +1,0 @@
-# As yzd-v/cls_KD's master: with mixup and CutMix; the teacher's stochastic depth is off.
-from mmengine.config import read_base
-
-with read_base():
-    from ....methods.vitkd import *
-    from ....pairs.imagenet.deit3_small_deit_tiny import *
-
-model["losses"] = losses
