@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine import DistillRunner, compose
+from cls_kd.engine import DistillRunner, read_config
 from cls_kd.engine.compat import amp_wrapper
 from cls_kd.registry import MODELS
 
@@ -327,7 +327,7 @@ def measure(name: str, method: str, args: argparse.Namespace) -> Outcome:
 def _runner(
     pair: Pair, method: Method, loader: Interleaved, folder: str, args: argparse.Namespace
 ) -> DistillRunner:
-    cfg = compose.read_config(RUNTIME)
+    cfg = read_config(RUNTIME)
     wrapper = dict(type="OptimWrapper", optimizer=SGD)
     cfg.merge_from_dict(
         dict(

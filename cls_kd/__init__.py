@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from cls_kd.core import Teacher as Teacher
     from cls_kd.core import Term as Term
     from cls_kd.engine import load_config as load_config
-    from cls_kd.engine import plan as plan
-    from cls_kd.engine import train as train
-    from cls_kd.engine.execute import execute
-
-    train_runs = execute
+    from cls_kd.engine import train_runs as train_runs
     from cls_kd.engine.predict import load_student as load_student
     from cls_kd.engine.predict import predict as predict
+    from cls_kd.engine.train import train as train
     from cls_kd.errors import UserError as UserError
     from cls_kd.losses import DistillLoss as DistillLoss
+    from cls_kd.runs import plan as plan
     from cls_kd.signals import TrainingTime as TrainingTime
     from cls_kd.signals import find_taps as find_taps
 
@@ -41,9 +39,9 @@ _EXPORTS = {
     "UserError": "cls_kd.errors:UserError",
     # MMEngine
     "load_config": "cls_kd.engine:load_config",
-    "plan": "cls_kd.engine:plan",
+    "plan": "cls_kd.runs:plan",
     "train": "cls_kd.engine:train",
-    "train_runs": "cls_kd.engine.execute:execute",
+    "train_runs": "cls_kd.engine:train_runs",
     "load_student": "cls_kd.engine.predict:load_student",
     "predict": "cls_kd.engine.predict:predict",
 }

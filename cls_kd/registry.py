@@ -73,8 +73,6 @@ OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, "engine")
 METRICS = _child(mmpretrain.METRICS, "evaluation")
 # Functions: finished runs in, a section of a report out.
 ANALYSES = Registry("analysis", scope=_SCOPE, locations=[f"{_SCOPE}.analyses"])
-# Functions: a config and options in, entries of its list of runs out.
-RUN_LISTS = Registry("list of runs", scope=_SCOPE, locations=[f"{_SCOPE}.engine.generations"])
 
 RUNNER_CONSTRUCTORS = _child(mmpretrain.RUNNER_CONSTRUCTORS)
 LOOPS = _child(mmpretrain.LOOPS)

@@ -17,8 +17,8 @@ from rich.console import Console
 from cls_kd.analyses import analyze
 from cls_kd.engine import load_config, plan
 from cls_kd.engine.cli import KeyValues, add_config_options, run_tool
-from cls_kd.engine.execute import default_work_dir
 from cls_kd.files import write_atomically
+from cls_kd.runs import default_work_dir
 
 
 def parse_args() -> argparse.Namespace:

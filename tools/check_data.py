@@ -15,7 +15,7 @@ from rich.console import Console
 from cls_kd.engine import load_config
 from cls_kd.engine.check_data import check_data, show, writable
 from cls_kd.engine.cli import add_config_options, run_tool
-from cls_kd.engine.runs import write_atomically
+from cls_kd.files import write_atomically
 
 
 def main() -> None:

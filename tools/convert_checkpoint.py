@@ -17,8 +17,8 @@ from torch import nn
 from cls_kd.distillers.convert import convert_file
 from cls_kd.distillers.networks import build_network
 from cls_kd.engine.cli import add_config_options, run_tool
-from cls_kd.engine.compose import apply_options, read_config
 from cls_kd.errors import UserError
+from cls_kd.runs.compose import apply_options, read_config
 
 
 def parse_args() -> argparse.Namespace:

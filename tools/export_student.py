@@ -25,7 +25,7 @@ from cls_kd.engine.export import (
     read_student,
 )
 from cls_kd.engine.export.report import PAGE
-from cls_kd.engine.runs import choose, expand
+from cls_kd.runs import choose, expand
 
 
 def parse_args() -> argparse.Namespace:

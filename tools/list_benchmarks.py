@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cls_kd.engine.benchmarks import FOLDER, Cell, choose_cells, read_cells
 from cls_kd.engine.cli import run_tool
+from cls_kd.runs.benchmarks import FOLDER, Cell, choose_cells, read_cells
 
 
 def parse_args() -> argparse.Namespace:

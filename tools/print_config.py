@@ -15,9 +15,8 @@ from mmengine.config import Config
 
 from cls_kd.engine import load_config
 from cls_kd.engine.cli import add_config_options, run_tool
-from cls_kd.engine.execute import default_work_dir
-from cls_kd.engine.runs import choose, plan
 from cls_kd.errors import UserError
+from cls_kd.runs import choose, default_work_dir, plan
 
 
 def parse_args() -> argparse.Namespace:

@@ -21,11 +21,10 @@ from rich.table import Table
 from cls_kd.engine import load_config
 from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
-from cls_kd.engine.execute import default_work_dir
-from cls_kd.engine.runs import Run, choose, expand, plan
-from cls_kd.engine.test import Evaluation, evaluate_student, evaluate_teachers
+from cls_kd.engine.evaluate import Evaluation, evaluate_student, evaluate_teachers
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
+from cls_kd.runs import Run, choose, default_work_dir, expand, plan
 
 _COLUMNS = 4
 """So many metrics stand side by side; of more, all but the first get a row each."""

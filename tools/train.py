@@ -15,12 +15,11 @@ from mmengine.dist import is_main_process
 from rich.console import Console
 
 from cls_kd.analyses import analyze
-from cls_kd.engine import load_config, plan
+from cls_kd.engine import default_work_dir, load_config, plan, train_runs
 from cls_kd.engine.cli import add_config_options, parse_launched, run_tool
 from cls_kd.engine.compat import init_distributed
-from cls_kd.engine.execute import default_work_dir, execute
-from cls_kd.engine.runs import RESULT, Run
 from cls_kd.reporting import make_report
+from cls_kd.runs import RESULT, Run
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,7 +59,7 @@ def main() -> None:
     runs = plan(cfg, work_dir)
     init_distributed(args.launcher)
     single = "runs" not in cfg
-    execute(
+    train_runs(
         runs,
         resume=args.resume,
         restart=args.restart or (single and not args.resume),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cls_kd.analyses.finished_runs import FinishedRun, Split
-from cls_kd.engine.runs import Run
+from cls_kd.runs import Run
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cls_kd.analyses.finished_runs import FinishedRun
-from cls_kd.engine.runs import RESULT
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
 from cls_kd.reporting import Section, adjusted, collect, paired_gain, style
 from cls_kd.reporting.tables import score_column, score_label
+from cls_kd.runs import RESULT
 
 
 @ANALYSES.register_module()

@@ -17,13 +17,12 @@ from cls_kd.adapters.samples import SampleBatch
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
-from cls_kd.engine.data import build_dataset, build_loader, innermost
-from cls_kd.engine.runner import DistillRunner
-from cls_kd.engine.runs import Run
+from cls_kd.engine.loaders import build_dataloader, build_dataset, build_loader, innermost
 from cls_kd.engine.train import build_distiller
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
 from cls_kd.reporting.sections import Section
+from cls_kd.runs import Run
 from cls_kd.signals import VOCABULARY, NetworkSource, check_names
 from cls_kd.signals.vocabulary import CALLABLES
 
@@ -84,7 +83,7 @@ class FinishedRun:
         dataset = innermost(build_dataset(self.cfg[key]["dataset"]))
         config = {name: value for name, value in self.cfg[key].items() if name != "batch_sampler"}
         config |= {"dataset": dataset, "sampler": SequentialSampler(dataset), "drop_last": False}
-        return DistillRunner.build_dataloader(config, seed=self.seed)
+        return build_dataloader(config, seed=self.seed)
 
     @torch.no_grad()
     def signals(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cls_kd.analyses.chains import SplitOutputs, chains_of, outputs_of
 from cls_kd.analyses.finished_runs import FinishedRun, Split
-from cls_kd.engine.data import innermost
+from cls_kd.engine.loaders import innermost
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.evaluation import calibration, class_structure, confidence
 from cls_kd.evaluation.ensembles import accuracy, prefix_ensembles

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import cls_kd.losses
-from cls_kd.engine.compose import known_methods, read_config
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.files import write_atomically
 from cls_kd.losses import DistillLoss
 from cls_kd.markdown import markdown_table
 from cls_kd.registry import MODELS
+from cls_kd.runs.compose import known_methods, read_config
 from cls_kd.signals import VOCABULARY
 
 BEGIN, END = "<!-- methods:begin -->", "<!-- methods:end -->"

@@ -15,9 +15,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cls_kd.data.check import RARE, Member, Part, duplicates, scan
-from cls_kd.engine.data import build_dataset, innermost
-from cls_kd.engine.plain_config import PlainConfig
+from cls_kd.engine.loaders import build_dataset, innermost
 from cls_kd.errors import UserError
+from cls_kd.runs.plain_config import PlainConfig
 
 _SHOWN = 10
 _KEYS = ("train", "val", "test")

@@ -198,7 +198,6 @@ KINDS: dict[str, Kind] = {
     # What is no section of a run. (``make_report`` is in a package beside this layer.)
     "report": _keys("baseline", "title", "references", "metric"),
     "analyses": Kind(registry.ANALYSES, extra=frozenset({"runs"}), lenient=True),
-    "list_of_runs": Kind(registry.RUN_LISTS, lenient=True),
     "train_data": _keys("wrapper", "batch_sampler", wrapper="dataset", batch_sampler="sampler"),
     # Parts of sections.
     "network": Kind(registry.MODELS, example="ImageClassifier", inside=_NETWORK),

@@ -1,24 +1,169 @@
-"""Evaluation of a network that need not be the student."""
+"""Evaluation: a student from its checkpoint, or teachers, during training and outside of it."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator, Sized
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
+import numpy as np
 import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
 from mmengine.runner.loops import TestLoop, ValLoop
 from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
 
-from cls_kd.distillers import Distiller
+from cls_kd.distillers import Distiller, Teacher
+from cls_kd.distillers.weights import load_weights
+from cls_kd.engine.compat import amp_dtype
+from cls_kd.engine.loaders import build_loader, check_labels, class_names, image_shape
+from cls_kd.errors import UserError
+from cls_kd.losses import DistillLoss, KDLoss, TaskLoss
+
+Split = Literal["val", "test"]
 
 Step = Callable[[Any], list[DataSample]]
 """A batch of data to predictions."""
 
 Say = Callable[[str], None]
 """Where a line of progress goes."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one network reaches on one part of the data.
+
+    Attributes:
+        note: Where the network comes from.
+        images: Length of the data set.
+        metrics: As the config's evaluator gives them.
+    """
+
+    note: str
+    images: int
+    metrics: dict[str, Any]
+
+
+def evaluate_student(
+    cfg: Config, checkpoint: str, split: Split = "test", *, amp: bool = False
+) -> Evaluation:
+    """Metrics of a run's student with the weights of a checkpoint.
+
+    Args:
+        cfg: Config of one run; a teacher in it is not built.
+        checkpoint: Of ours, or a plain one of the same network; every key must match.
+        split: Which data and evaluator of the config.
+        amp: In half precision.
+
+    Raises:
+        UserError: The config, the data and the weights do not fit together.
+    """
+    loader = _prepare(cfg, split)
+    distiller = _distiller(cfg, loader, {"ce": TaskLoss()})
+    note = load_weights(distiller.student, checkpoint)
+    step: Any = distiller.val_step
+    return _evaluate(cfg, distiller, step, loader, split, note, amp)
+
+
+def evaluate_teachers(
+    cfg: Config, checkpoint: str | None = None, split: Split = "test", *, amp: bool = False
+) -> list[Evaluation]:
+    """Metrics of each of a run's teachers.
+
+    Args:
+        cfg: Config of one run.
+        checkpoint: Weights in place of those that the config names, where there is one teacher.
+        split: Which data and evaluator of the config.
+        amp: In half precision.
+
+    Raises:
+        UserError: There is no teacher, or something does not fit.
+    """
+    teachers = cfg.model.get("teacher") or []
+    teachers = [teachers] if isinstance(teachers, Mapping) else list(teachers)
+    if not teachers:
+        raise UserError("This run has no teacher: its model.teacher is not set.")
+    if checkpoint is not None:
+        if len(teachers) > 1:
+            raise UserError(f"One checkpoint cannot be for {len(teachers)} teachers: leave it out.")
+        teachers = [{**teachers[0], "weights": checkpoint}]
+    loader = _prepare(cfg, split)
+    # A loss that asks for logits, so that each teacher's are compared with the student's.
+    asking = {"ce": TaskLoss(), "kd": KDLoss()}
+    distiller = _distiller(cfg, loader, asking, [Teacher(**_untyped(one)) for one in teachers])
+    return [
+        _evaluate(cfg, distiller, teacher_step(distiller, place), loader, split, one.note, amp)
+        for place, one in enumerate(distiller.teachers)
+    ]
+
+
+def _prepare(cfg: Config, split: Split) -> DataLoader:
+    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    set_random_seed(cfg.randomness.seed)
+    if "student" not in cfg.get("model", {}):
+        raise UserError("The config has no model.student: it is not a config of this project.")
+    for key in (f"{split}_dataloader", f"{split}_evaluator"):
+        if not cfg.get(key):
+            raise UserError(f"The config has no {key}, so there is nothing to evaluate on.")
+    return build_loader(cfg, f"{split}_dataloader")
+
+
+def _distiller(
+    cfg: Config,
+    loader: DataLoader,
+    losses: Mapping[str, DistillLoss],
+    teachers: list[Teacher] | None = None,
+) -> Distiller:
+    model = cfg.model
+    return Distiller(
+        model.student,
+        losses,
+        teachers,
+        input_shape=image_shape(loader.dataset),
+        classes=model.get("classes", class_names(loader.dataset)),
+        data_preprocessor=model.get("data_preprocessor", cfg.get("data_preprocessor")),
+    )
+
+
+def _untyped(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "type"}
+
+
+def _evaluate(
+    cfg: Config,
+    distiller: Distiller,
+    step: Step,
+    loader: DataLoader,
+    split: Split,
+    note: str,
+    amp: bool,
+) -> Evaluation:
+    check_labels(loader, distiller.num_classes, split)
+    distiller.to(get_device()).eval()
+    metrics = cfg[f"{split}_evaluator"]
+    evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])
+    evaluator.dataset_meta = getattr(loader.dataset, "metainfo", None)
+    with torch.autocast(get_device(), dtype=amp_dtype(), enabled=amp):
+        found = evaluate(step, loader, evaluator, _say_on_main)
+    images = len(cast(Sized, loader.dataset))
+    return Evaluation(note, images, {key: _plain(found[key]) for key in found})
+
+
+def _say_on_main(line: str) -> None:
+    if is_main_process():
+        print(line, file=sys.stderr)
+
+
+def _plain(value: Any) -> Any:
+    """A figure as JSON writes it: a float, or a list where a metric gives one for each class."""
+    return np.asarray(value, dtype=float).tolist()
 
 
 def evaluate_teacher(

@@ -14,11 +14,11 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from cls_kd.core import Term
 from cls_kd.engine.loops import planned_length
-from cls_kd.engine.runs import CONFIG, Run
 from cls_kd.engine.schedule import play, restart_schedule, scheduler_configs
 from cls_kd.errors import UserError
 from cls_kd.modules.schedules import Constant
 from cls_kd.registry import resolve
+from cls_kd.runs import CONFIG, Run
 
 _OF_LENGTH = ("progress", "max_epochs")
 """Signals that depend on the length of the whole training."""

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.networks import describe
-from cls_kd.engine.data import image_shape, innermost
+from cls_kd.engine.loaders import image_shape, innermost
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
 

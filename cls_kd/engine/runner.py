@@ -18,22 +18,14 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from cls_kd.data.in_memory import collate
-from cls_kd.data.reading import name_unreadable
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
 from cls_kd.engine.hook_list import complete_hooks
+from cls_kd.engine.loaders import build_dataloader
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
 from cls_kd.registry import RUNNERS
-
-
-def leave_seed(worker_id: int) -> None:
-    """A loader worker keeps PyTorch's seed, which follows the epoch.
-
-    MMEngine's own gives each worker the same seed in every epoch, so that augmentations repeat.
-    """
 
 
 @RUNNERS.register_module()
@@ -63,22 +55,8 @@ class DistillRunner(Runner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """As MMEngine's, with workers whose randomness follows the epoch, and images stacked.
-
-        Normalising a stack takes a fraction of the time that it takes image by image. Images of
-        different sizes need ``collate_fn=dict(type='pseudo_collate')``. An image that cannot
-        be read is an error that names its file.
-        """
-        if isinstance(dataloader, dict):
-            own = {
-                "worker_init_fn": {"type": leave_seed},
-                "collate_fn": {"type": collate},
-                "pin_memory": torch.cuda.is_available(),
-            }
-            dataloader = {**own, **dataloader}
-        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
-        name_unreadable(loader.dataset)
-        return loader
+        """See ``cls_kd.engine.loaders.build_dataloader``."""
+        return build_dataloader(dataloader, seed, diff_rank_seed)
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
         """As MMEngine's; on the CPU, memory of one step is kept for the next."""

@@ -21,13 +21,14 @@ from mmengine.registry import init_default_scope
 
 from cls_kd.data import synthetic
 from cls_kd.distillers.teacher import UNTRAINED
-from cls_kd.engine.benchmarks import read_cells
-from cls_kd.engine.compose import load_config, read_config
-from cls_kd.engine.plain_config import PlainConfig
-from cls_kd.engine.runs import REFERENCE, Run, plan
+from cls_kd.engine.configs import load_config
 from cls_kd.engine.train import train
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import HOOKS, MODELS
+from cls_kd.runs import Run, plan, read_config
+from cls_kd.runs.benchmarks import read_cells
+from cls_kd.runs.plain_config import PlainConfig
+from cls_kd.runs.run import REFERENCE
 
 STEPS = 2
 BATCH = 4

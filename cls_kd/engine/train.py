@@ -19,7 +19,19 @@ from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine.data import (
+from cls_kd.engine.events import (
+    EpochFinished,
+    EventConsumer,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
+from cls_kd.engine.extension import check_extension
+from cls_kd.engine.hook_list import check_hooks
+from cls_kd.engine.hooks.history import history
+from cls_kd.engine.hooks.teacher import unwrapped
+from cls_kd.engine.loaders import (
     build_loader,
     check_classes,
     check_labels,
@@ -28,37 +40,43 @@ from cls_kd.engine.data import (
     image_shape,
     innermost,
 )
-from cls_kd.engine.extension import check_extension
-from cls_kd.engine.hook_list import check_hooks
-from cls_kd.engine.hooks.history import history
-from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loops import check_loop, check_signals
 from cls_kd.engine.resume import check_resumable
+from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.runner import DistillRunner
-from cls_kd.engine.runs import Run, begin, finish
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
+from cls_kd.runs import Run, begin, finish
 
 
-class ProgressCallback(Hook):
-    """Calls a function after each epoch, or validation interval in iterations (a progress bar)."""
+class EventHook(Hook):
+    """Reports each epoch, or validation interval in iterations, as an event.
 
-    def __init__(self, call: Callable[[], None]) -> None:
-        self.call = call
+    Args:
+        run: The run that is trained.
+        on_event: Called with ``EpochFinished``.
+    """
+
+    def __init__(self, run: Run, on_event: EventConsumer) -> None:
+        self._run = run
+        self._on_event = on_event
 
     def after_train_iter(self, runner: DistillRunner, *_: Any, **__: Any) -> None:
-        """Call, where iterations are counted."""
+        """Report, where iterations are counted."""
         loop, done = runner.train_loop, runner.iter + 1
         if isinstance(loop, IterBasedTrainLoop) and (
             done % loop.val_interval == 0 or done == loop.max_iters
         ):
-            self.call()
+            self._report(-(-done // loop.val_interval))
 
     def after_train_epoch(self, runner: DistillRunner) -> None:
-        """Call, where epochs are counted."""
+        """Report, where epochs are counted."""
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
-            self.call()
+            self._report(runner.epoch + 1)
+
+    def _report(self, finished: int) -> None:
+        self._on_event(EpochFinished.of(self._run, finished=finished))
 
 
 def train(
@@ -66,33 +84,56 @@ def train(
     *,
     resume: str | bool = False,
     launcher: str = "none",
-    after_epoch: Callable[[], None] | None = None,
+    on_event: EventConsumer | None = None,
 ) -> dict[str, Any]:
-    """Train one run and write its result.
+    """Train one run and write its result. Its folder is locked meanwhile.
 
     Args:
         run: What to train.
         resume: True for the run's last checkpoint, if there is one; or the path of a checkpoint.
         launcher: ``none``, ``pytorch`` or ``slurm``.
-        after_epoch: Called after each epoch, or validation interval where iterations are counted.
+        on_event: Called with the run's events (``cls_kd.engine.events``), in the main process of a
+            distributed training. Default: none.
 
     Returns:
         What stands in ``result.json``.
 
     Raises:
-        UserError: The config, the data or the weights do not fit together.
+        UserError: The config, the data or the weights do not fit together, or another process
+            trains this run.
         DivergedError: A loss is no longer finite.
     """
+    send = on_event if on_event is not None and is_main_process() else _ignore
+    send(RunStarted.of(run))
+    try:
+        lock = RunLock(run)
+        try:
+            result = _train(run, lock, resume, launcher, send)
+        finally:
+            lock.release()
+    except BaseException as error:
+        send(RunFailed.of(run, error=f"{type(error).__name__}: {error}"))
+        raise
+    send(RunFinished.of(run, result=result))
+    return result
+
+
+def _ignore(event: RunEvent) -> None:
+    """No consumer."""
+
+
+def _train(
+    run: Run, lock: RunLock, resume: str | bool, launcher: str, on_event: EventConsumer
+) -> dict[str, Any]:
     cfg = run.resolved()
     cfg.launcher = launcher
     started = time.time()
     runner = build_runner(
         cfg,
         resume_from=_checkpoint_to_resume(run, resume),
-        before_writing=lambda: _begin_on_main(run, bool(resume)),
+        before_writing=lambda: _begin(run, lock, bool(resume)),
     )
-    if after_epoch is not None:
-        runner.register_hook(ProgressCallback(after_epoch))
+    runner.register_hook(EventHook(run, on_event))
     runner.train()
     test = runner.test_checkpoint()
     result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
@@ -215,7 +256,8 @@ def check_complete(cfg: Config) -> None:
             raise UserError(f"train_cfg.{key} must be a whole number above 0, not {value!r}.")
 
 
-def _begin_on_main(run: Run, resume: bool) -> None:
+def _begin(run: Run, lock: RunLock, resume: bool) -> None:
+    lock.acquire()
     if is_main_process():
         begin(run, resume=resume)
     barrier()

@@ -15,9 +15,9 @@ from loss_docstrings import NO_PAPER, LossDocstring
 from restructured_text import code, escaped, heading, join, table, with_links
 
 import cls_kd.losses
-from cls_kd.engine.benchmarks import Cell, read_cells
 from cls_kd.engine.catalogue import Entry, catalogue
-from cls_kd.engine.compose import known_methods
+from cls_kd.runs.benchmarks import Cell, read_cells
+from cls_kd.runs.compose import known_methods
 from cls_kd.signals import VOCABULARY
 
 ROOT = Path(__file__).resolve().parents[2]

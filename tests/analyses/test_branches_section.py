@@ -11,8 +11,8 @@ from mmengine.config import Config
 
 from cls_kd.analyses import FinishedRun, branches, diversity_pull
 from cls_kd.engine import plan, train
-from cls_kd.engine.runs import Run, finish
 from cls_kd.errors import UserError
+from cls_kd.runs import Run, finish
 from tests.engine.test_branch_runs import config
 
 

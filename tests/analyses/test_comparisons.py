@@ -9,8 +9,8 @@ import pytest
 from mmengine.config import Config
 
 from cls_kd.analyses import FinishedRun, comparisons
-from cls_kd.engine.runs import Run, finish
 from cls_kd.errors import UserError
+from cls_kd.runs import Run, finish
 
 TEST = {"kd": [80.0, 82.0, 84.0], "nkd": [81.0, 84.0, 87.0]}
 

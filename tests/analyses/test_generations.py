@@ -25,8 +25,7 @@ from cls_kd.analyses import (
 )
 from cls_kd.analyses.chains import SplitOutputs, chains_of
 from cls_kd.data import Digits
-from cls_kd.engine import Run, plan
-from cls_kd.engine.execute import execute
+from cls_kd.engine import Run, plan, train_runs
 from cls_kd.errors import UserError
 from tests.engine import tiny_runs
 
@@ -237,7 +236,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
     cfg.train_dataloader.dataset = few
     cfg.runs = [dict(type="generations", name="a", students=1, lambda_=0.5, seeds=SEEDS)]
     runs = plan(cfg, root)
-    execute(runs)
+    train_runs(runs)
     return finished_runs(runs)
 
 

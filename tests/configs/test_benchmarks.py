@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from cls_kd.engine.benchmarks import FOLDER, METAFILE, choose_cells, read_cells
-from cls_kd.engine.compose import known_methods, read_config
-from cls_kd.engine.execute import default_work_dir
 from cls_kd.errors import UserError
+from cls_kd.runs import default_work_dir
+from cls_kd.runs.benchmarks import FOLDER, METAFILE, choose_cells, read_cells
+from cls_kd.runs.compose import known_methods, read_config
 from tests.engine.tiny_runs import ROOT
 
 CONFIGS = ROOT / "configs"

@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from cls_kd.engine import Run, load_config, plan, train
-from cls_kd.engine.compose import known_methods, read_config
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
+from cls_kd.runs.compose import known_methods, read_config
 from tests.distillers import tiny
 from tests.engine import tiny_runs
 

@@ -17,8 +17,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from cls_kd.engine.compose import read_config
 from cls_kd.registry import MODELS
+from cls_kd.runs.compose import read_config
 from tests.engine.tiny_runs import ROOT
 
 CONFIGS = ROOT / "configs"

@@ -14,7 +14,7 @@ from torch import Tensor
 from cls_kd.data import synthetic
 from cls_kd.data.crop_flip import draw
 from cls_kd.engine import load_config, train
-from cls_kd.engine.data import build_loader
+from cls_kd.engine.loaders import build_loader
 from cls_kd.registry import MODELS
 from cls_kd.signals import TrainingTime
 from tests.engine import tiny_runs

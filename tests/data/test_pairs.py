@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cls_kd.data import BatchPreprocessor, ClassPairs, Digits, ImagesInMemory
 from cls_kd.data.in_memory import collate
-from cls_kd.engine.data import check_pairs, innermost
+from cls_kd.engine.loaders import check_pairs, innermost
 from cls_kd.errors import UserError
 from cls_kd.losses import CSKDLoss, DistillLoss, TaskLoss
 from cls_kd.registry import DATASETS

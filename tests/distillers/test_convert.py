@@ -20,10 +20,10 @@ from torchvision.models.convnext import CNBlockConfig
 from cls_kd.distillers.convert import convert, convert_file, read_foreign
 from cls_kd.distillers.layouts import LAYOUTS
 from cls_kd.distillers.weights import load_weights
-from cls_kd.engine.compose import read_config
 from cls_kd.errors import UserError
 from cls_kd.models import MobileNetV1
 from cls_kd.registry import MODELS
+from cls_kd.runs.compose import read_config
 from tests.distillers import published
 
 ROOT = Path(__file__).parents[2]

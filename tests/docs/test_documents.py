@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from cls_kd.engine import load_config, plan
-from cls_kd.engine.benchmarks import find_row
 from cls_kd.losses import DistillLoss
+from cls_kd.runs.benchmarks import find_row
 from cls_kd.signals import VOCABULARY, SignalShapes
 
 ROOT = Path(__file__).parents[2]

@@ -14,10 +14,10 @@ from types import ModuleType
 import pytest
 
 import cls_kd.losses
-from cls_kd.engine.benchmarks import read_cells
 from cls_kd.engine.catalogue import catalogue
-from cls_kd.engine.compose import known_methods
 from cls_kd.losses import DistillLoss
+from cls_kd.runs.benchmarks import read_cells
+from cls_kd.runs.compose import known_methods
 
 ROOT = Path(__file__).parents[2]
 EXTENSIONS = ("api_pages", "loss_docstrings", "method_pages", "project_pages", "restructured_text")

@@ -12,9 +12,9 @@ import torch
 from mmengine.config import Config
 
 from cls_kd.engine import Run, load_config, plan
-from cls_kd.engine.compose import read_config
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
+from cls_kd.runs.compose import read_config
 from tests.engine import tiny_runs
 from tests.engine.tiny_runs import ROOT
 
@@ -161,7 +161,7 @@ def test_the_papers_config_is_dumped_and_read_to_the_same_runs(tmp_path: Path) -
     first, other = (plan(one, tmp_path) for one in (cfg, again))
     assert [run.digest() for run in first] == [run.digest() for run in other]
     assert len({run.digest() for run in first}) == len(first)
-    assert read_config(PAPER).runs[0].type == "cls_kd.engine.generations.generations"
+    assert read_config(PAPER).runs[0].type == "cls_kd.runs.generations.generations"
 
 
 def test_the_numbers_can_be_changed_from_the_command_line() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from cls_kd.engine import load_config, plan
 from cls_kd.engine.config_kinds import KINDS
-from cls_kd.engine.runs import SECTIONS
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
+from cls_kd.runs.sections import SECTIONS
 from tests.engine.tiny_runs import PAIR, ROOT
 
 CONFIGS = ROOT / "configs"

@@ -8,8 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from cls_kd.engine import load_config
-from cls_kd.engine.compose import known_methods, read_config
 from cls_kd.errors import UserError
+from cls_kd.runs.compose import known_methods, read_config
 from tests.engine.tiny_runs import PAIR
 
 

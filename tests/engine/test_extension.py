@@ -12,13 +12,13 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 
 from cls_kd.core import Term
-from cls_kd.engine.execute import execute
+from cls_kd.engine import train_runs
 from cls_kd.engine.extension import check_extension, is_extended
-from cls_kd.engine.runs import Run, begin, finish
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.errors import UserError
 from cls_kd.losses import IPWDLoss, KDLoss
 from cls_kd.modules import LinearWarmup
+from cls_kd.runs import Run, begin, finish
 from tests.engine import tiny_runs
 
 LENGTH, STEPS = 20, 5
@@ -115,5 +115,5 @@ def test_only_a_finished_run_with_a_greater_length_is_extended(tmp_path: Path) -
     assert not is_extended(run_of(tmp_path, epochs=2, train_cfg__max_epochs=1))
     assert not is_extended(run_of(tmp_path, epochs=2, randomness__seed=1, **options))
     with pytest.raises(UserError, match=r"--resume extends it .* --restart trains it anew"):
-        execute([run_of(tmp_path, epochs=2, **options)])
+        train_runs([run_of(tmp_path, epochs=2, **options)])
     assert json.loads((tmp_path / "result.json").read_text())["digest"] == run.digest()

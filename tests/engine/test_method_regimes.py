@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from cls_kd.engine import load_config, train
-from cls_kd.engine.compose import known_methods
+from cls_kd.runs.compose import known_methods
 from tests.distillers import tiny
 from tests.distributed.test_two_processes import ends, in_two, train_and_keep
 from tests.engine import tiny_runs

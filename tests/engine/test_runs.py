@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from cls_kd.engine import check_unchanged, load_config, plan
-from cls_kd.engine.execute import execute
-from cls_kd.engine.runs import CONFIG, begin, finish
+from cls_kd.engine import check_unchanged, load_config, plan, train_runs
 from cls_kd.errors import UserError
+from cls_kd.runs import CONFIG, begin, finish
 from tests.engine.tiny_runs import PAIR, TRAIN
 
 
@@ -240,19 +239,19 @@ def test_a_list_is_gone_through_and_gone_on_with(
 
     monkeypatch.setattr(module, "train", train)
     with pytest.raises(KeyboardInterrupt):
-        execute(plan(tiny_list(), tmp_path))
+        train_runs(plan(tiny_list(), tmp_path))
     assert trained == [("teacher", 0, False), ("kd", 0, False), ("kd", 1, False)]
 
     before = times(tmp_path)
     stops.clear(), trained.clear(), capsys.readouterr()
-    execute(plan(tiny_list(), tmp_path), resume=True)
+    train_runs(plan(tiny_list(), tmp_path), resume=True)
     assert trained == [("kd", 1, True)]
     assert "2 of 3 runs are finished and unchanged" in capsys.readouterr().err
     after = times(tmp_path)
     assert before.items() <= after.items()
 
     trained.clear()
-    execute(plan(tiny_list(), tmp_path))
+    train_runs(plan(tiny_list(), tmp_path))
     assert trained == []
     assert times(tmp_path) == after
     result = json.loads((tmp_path / "kd" / "seed_1" / "result.json").read_text())
@@ -263,7 +262,7 @@ def test_a_list_is_gone_through_and_gone_on_with(
     }
 
     with pytest.raises(UserError, match="another config"):
-        execute(plan(tiny_list(epochs=1), tmp_path))
+        train_runs(plan(tiny_list(epochs=1), tmp_path))
     assert times(tmp_path) == after
 
 

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from cls_kd.analyses.finished_runs import FinishedRun
 from cls_kd.data import Digits
-from cls_kd.engine.test import evaluate_teachers
+from cls_kd.engine.evaluate import evaluate_teachers
 from cls_kd.engine.train import build_distiller, train
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS

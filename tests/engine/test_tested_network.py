@@ -14,8 +14,8 @@ from torch import nn
 from cls_kd.distillers.checkpoints import read_checkpoint
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine import train
+from cls_kd.engine.evaluate import evaluate_student
 from cls_kd.engine.export import read_student
-from cls_kd.engine.test import evaluate_student
 from tests.distillers import tiny
 from tests.engine import tiny_runs
 

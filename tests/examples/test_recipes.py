@@ -13,8 +13,7 @@ import torch
 from mmengine.config import Config
 
 from cls_kd.distillers.checkpoints import read_checkpoint
-from cls_kd.engine import load_config, plan
-from cls_kd.engine.execute import execute
+from cls_kd.engine import load_config, plan, train_runs
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
 
@@ -52,7 +51,7 @@ def printed(name: str, folder: Path) -> Config:
 
 
 def train(cfg: Config, place: Path, resume: bool = False) -> dict[str, Any]:
-    execute(plan(cfg, place), resume=resume)
+    train_runs(plan(cfg, place), resume=resume)
     return json.loads((place / "result.json").read_text())
 
 

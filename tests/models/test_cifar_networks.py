@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cls_kd.engine.compose import read_config
 from cls_kd.errors import UserError
 from cls_kd.models import (
     CIFARVGG,
@@ -26,6 +25,7 @@ from cls_kd.models import (
 from cls_kd.models.plain_backbone import shuffle
 from cls_kd.models.split_backbone import find_cut
 from cls_kd.registry import MODELS
+from cls_kd.runs.compose import read_config
 from cls_kd.signals import NetworkSource, find_taps
 from cls_kd.signals.heads import classify_with
 

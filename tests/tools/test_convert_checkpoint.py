@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cls_kd.distillers.networks import build_with_weights
-from cls_kd.engine.compose import read_config
+from cls_kd.runs.compose import read_config
 from tests.distillers import published
 from tests.tools.driver import ROOT, call
 

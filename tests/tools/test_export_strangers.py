@@ -15,8 +15,8 @@ from PIL import Image
 
 from cls_kd.engine import load_config
 from cls_kd.engine.compat import forbid_unpickling
-from cls_kd.engine.data import build_dataset
 from cls_kd.engine.export.facts import channel_order
+from cls_kd.engine.loaders import build_dataset
 from cls_kd.registry import MODELS
 from tests.tools.conftest import Trained
 from tests.tools.driver import PAIR, call, spawn

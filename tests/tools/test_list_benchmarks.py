@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cls_kd.engine.benchmarks import read_cells
+from cls_kd.runs.benchmarks import read_cells
 from tests.tools.driver import call
 
 

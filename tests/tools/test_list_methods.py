@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cls_kd.engine.catalogue import BEGIN, END, catalogue, find, to_markdown
-from cls_kd.engine.compose import known_methods
+from cls_kd.runs.compose import known_methods
 from cls_kd.signals import VOCABULARY
 from tests.tools.driver import ROOT, call
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from cls_kd.engine import load_config, plan, smoke
-from cls_kd.engine.compose import read_config
 from cls_kd.engine.smoke import (
     BATCH,
     STEPS,
@@ -19,6 +18,7 @@ from cls_kd.engine.smoke import (
 )
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
+from cls_kd.runs import read_config
 from tests.tools.driver import ROOT, call
 
 CONFIGS = ROOT / "configs"

@@ -22,7 +22,7 @@ from cls_kd.adapters.samples import BatchSamples
 from cls_kd.data import BatchPreprocessor
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.convert import convert
-from cls_kd.engine.compose import read_config
+from cls_kd.runs.compose import read_config
 from tests.engine.tiny_runs import ROOT
 from tests.trajectories.reference import FILES, Entries, Trajectory, read
 

@@ -10,8 +10,8 @@ from mmpretrain.datasets import CIFAR10
 
 from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.distillers.checkpoints import read_checkpoint
-from cls_kd.engine.data import build_dataset, image_shape
 from cls_kd.engine.export.clean_config import short_name
+from cls_kd.engine.loaders import build_dataset, image_shape
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 

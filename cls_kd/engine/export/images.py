@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from cls_kd.adapters.samples import labels_of
-from cls_kd.engine.data import build_dataset
 from cls_kd.engine.export.facts import NOT_THERE, innermost_config, splits
-from cls_kd.engine.runner import DistillRunner
+from cls_kd.engine.loaders import build_dataloader, build_dataset
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 
@@ -103,6 +102,6 @@ class ExportImages:
         preprocessor = self.cfg.model.get("data_preprocessor", self.cfg.get("data_preprocessor"))
         return LabelledImages(
             split,
-            DistillRunner.build_dataloader(config, seed=self.cfg.randomness.seed),
+            build_dataloader(config, seed=self.cfg.randomness.seed),
             MODELS.build({"type": "BatchPreprocessor", **(preprocessor or {})}),
         )

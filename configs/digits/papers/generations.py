@@ -7,8 +7,8 @@ docs/papers/generations.md says what came out.
 from mmengine.config import read_base
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine.generations import generations
 from cls_kd.losses import ConfidencePenaltyLoss, LabelSmoothingLoss, TSDLoss
+from cls_kd.runs.generations import generations
 
 with read_base():
     from ..._base_.datasets.digits import *

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cls_kd.distillers.teacher import UNTRAINED
-from cls_kd.engine.plain_config import PlainConfig
-from cls_kd.engine.runs import REFERENCE, Run
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
+from cls_kd.runs.plain_config import PlainConfig
+from cls_kd.runs.run import REFERENCE, Run
 
 
-def rehearse(runs: Sequence[Run]) -> None:
+def dry_run(runs: Sequence[Run]) -> None:
     """Build the data and networks of each run after the first; one seed stands for all.
 
     What an earlier run will have trained is untrained here.

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from cls_kd.errors import UserError
-from cls_kd.registry import RUN_LISTS
+from cls_kd.runs.registry import RUN_LISTS
 
 _APART = 1000
 """Between the seeds of two generations: no seed that one is likely to ask for."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mmengine
+import yaml
 
 from cls_kd.errors import UserError, did_you_mean
 
@@ -147,9 +147,8 @@ def _is_of(pair: str, wanted: str) -> bool:
 
 def _cells_of(file: Path) -> list[Cell]:
     try:
-        content: Any = mmengine.load(file)
-    except Exception as error:
-        # YAML's own errors have no common base in what mmengine lets one see.
+        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
         raise UserError(f"{file} is no YAML: {error}") from error
     _check_keys(content, {"paper", "sources", "results"}, {"settings_from"}, str(file))
     for name, source in content["sources"].items():

@@ -8,9 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from cls_kd.engine.check_config import ELSEWHERE, TOP_LEVEL
-from cls_kd.engine.runs import SECTIONS, run_specs
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.runs.check_sections import ELSEWHERE
+from cls_kd.runs.planning import run_specs
+from cls_kd.runs.sections import SECTIONS, TOP_LEVEL
 
 _ABSENT = object()
 

@@ -9,13 +9,45 @@ from typing import Any, cast
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
 from torch.utils.data import DataLoader
 
-from cls_kd.engine.runner import DistillRunner
+from cls_kd.data.in_memory import collate
+from cls_kd.data.reading import name_unreadable
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_PAIRS, check_label_range
+
+
+def leave_seed(worker_id: int) -> None:
+    """A loader worker keeps PyTorch's seed, which follows the epoch.
+
+    MMEngine's own gives each worker the same seed in every epoch, so that augmentations repeat.
+    """
+
+
+def build_dataloader(
+    dataloader: DataLoader | dict[str, Any],
+    seed: int | None = None,
+    diff_rank_seed: bool = False,
+) -> DataLoader:
+    """As MMEngine's, with workers whose randomness follows the epoch, and images stacked.
+
+    Normalizing a stack takes a fraction of the time that it takes image by image. Images of
+    different sizes need ``collate_fn=dict(type='pseudo_collate')``. An image that cannot
+    be read is an error that names its file.
+    """
+    if isinstance(dataloader, dict):
+        defaults = {
+            "worker_init_fn": {"type": leave_seed},
+            "collate_fn": {"type": collate},
+            "pin_memory": torch.cuda.is_available(),
+        }
+        dataloader = {**defaults, **dataloader}
+    loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+    name_unreadable(loader.dataset)
+    return loader
 
 
 def build_loader(cfg: Config, key: str) -> DataLoader:
@@ -25,7 +57,7 @@ def build_loader(cfg: Config, key: str) -> DataLoader:
         UserError: It cannot be built, or would give no batch.
     """
     try:
-        loader = DistillRunner.build_dataloader(cfg[key], seed=cfg.randomness.seed)
+        loader = build_dataloader(cfg[key], seed=cfg.randomness.seed)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise

@@ -12,12 +12,11 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings
 
-from cls_kd.engine.benchmarks import Cell, find_row, rows_near
-from cls_kd.engine.check_config import check_config
-from cls_kd.engine.check_options import check_option_names, check_options_count
-from cls_kd.engine.compat import amp_wrapper
-from cls_kd.engine.plain_config import PlainConfig
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.runs.benchmarks import Cell, find_row, rows_near
+from cls_kd.runs.check_options import check_option_names, check_options_count
+from cls_kd.runs.check_sections import check_sections
+from cls_kd.runs.plain_config import PlainConfig
 
 _OWN_METHODS = Path(__file__).resolve().parents[1] / "configs" / "methods"
 
@@ -27,23 +26,23 @@ def load_config(
     *,
     method: str | None = None,
     options: Mapping[str, Any] | None = None,
-    amp: bool = False,
     seed: int | None = None,
     deterministic: bool = False,
 ) -> Config:
     """Read a config and apply to it what the command line says.
 
+    The classes that it names are neither imported nor looked at.
+
     Args:
         path: A Python config.
         method: Name of a file in ``configs/methods``; its losses replace the config's.
         options: ``--cfg-options``, dotted keys.
-        amp: Automatic mixed precision.
         seed: Replaces the config's seed, and the list of seeds of every run.
         deterministic: Ask PyTorch for deterministic algorithms.
 
     Raises:
-        UserError: The file does not exist or cannot be read, there is no such method, or a key is
-            not known (see ``check_config`` and ``check_options``).
+        UserError: The file does not exist or cannot be read, there is no such method, or a section
+            or an option is not known (see ``check_sections`` and ``check_options``).
     """
     cfg = read_config(path)
     if method is not None:
@@ -51,8 +50,6 @@ def load_config(
     if options:
         check_option_names(cfg, options)
         apply_options(cfg, options)
-    if amp:
-        cfg.optim_wrapper = amp_wrapper(dict(cfg.optim_wrapper))
     randomness = dict(cfg.get("randomness", {}))
     if seed is not None:
         randomness["seed"] = seed
@@ -62,7 +59,7 @@ def load_config(
     cfg.randomness = {"seed": 0, **randomness}
     if deterministic:
         cfg.randomness["deterministic"] = True
-    check_config(cfg)
+    check_sections(cfg)
     for note in check_options_count(cfg, options or {}):
         print(f"note: {note}", file=sys.stderr)
     return cfg
@@ -150,7 +147,7 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
 def apply_method(cfg: Config, method: str, path: Path) -> None:
     """Replace the losses of ``cfg`` by those of ``configs/methods/<method>.py``.
 
-    What the method needs of the training data (``train_data``, see ``engine.train_data``) comes
+    What the method needs of the training data (``train_data``, see ``data_requirements``) comes
     along, for all runs that keep its losses. What it needs of a student of several branches
     (``student``: a fusion, a cut) is merged over the config's.
 

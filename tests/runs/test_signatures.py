@@ -9,7 +9,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.optim import CosineAnnealingLR
 from mmpretrain.models import ResNetV1d, TimmClassifier
 
-from cls_kd.engine.signatures import keywords
+from cls_kd.runs.signatures import keywords
 
 
 class Base:

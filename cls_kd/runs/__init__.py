@@ -1,0 +1,28 @@
+"""From a config to a list of runs: reading, composition, planning. Needs no network and no torch.
+
+What takes the classes that a config names (the keys that each of them accepts) is checked by
+``cls_kd.engine.load_config``, which calls ``load_config`` of this package first.
+"""
+
+from cls_kd.runs.compose import apply_options, known_methods, load_config, read_config
+from cls_kd.runs.planning import choose, default_work_dir, expand, plan
+from cls_kd.runs.registry import RUN_LISTS
+from cls_kd.runs.run import CONFIG, RESULT, Run, begin, check_unchanged, finish
+
+__all__ = [
+    "CONFIG",
+    "RESULT",
+    "RUN_LISTS",
+    "Run",
+    "apply_options",
+    "begin",
+    "check_unchanged",
+    "choose",
+    "default_work_dir",
+    "expand",
+    "finish",
+    "known_methods",
+    "load_config",
+    "plan",
+    "read_config",
+]

@@ -1,0 +1,144 @@
+"""One run: its config, its folder, and what it leaves there."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from cls_kd.errors import UserError
+from cls_kd.files import write_atomically
+from cls_kd.runs.plain_config import PlainConfig
+from cls_kd.runs.sections import SECTIONS
+
+RESULT = "result.json"
+CONFIG = "config.py"
+REFERENCE = "run:"
+
+
+@dataclass
+class Run:
+    """One training.
+
+    Attributes:
+        name: Name in the list; empty for a config that is one run.
+        seed: Its seed.
+        cfg: Its whole config; references to other runs still stand in it.
+        work_dir: Where it writes.
+        needs: The runs that it refers to, by reference.
+    """
+
+    name: str
+    seed: int
+    cfg: Config
+    work_dir: Path
+    needs: dict[str, Run] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """For people: ``kd (seed 3)``."""
+        return f"{self.name or self.work_dir.name} (seed {self.seed})"
+
+    def text(self) -> str:
+        """The config as it is dumped: what training reads, and not where it writes.
+
+        A config's other names (``seeds``, parts that its runs share) would else make every
+        finished run a changed one as soon as a seed is added.
+        """
+        sections = {key: value for key, value in self.cfg.to_dict().items() if key in SECTIONS}
+        return PlainConfig(sections).pretty_text
+
+    def digest(self) -> str:
+        """SHA-256 of the config and of the runs that it builds on."""
+        parts = [self.text(), *(self.needs[key].digest() for key in sorted(self.needs))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def result(self) -> dict[str, Any] | None:
+        """What the finished run left, or None.
+
+        Raises:
+            UserError: The file is damaged.
+        """
+        file = self.work_dir / RESULT
+        if not file.is_file():
+            return None
+        try:
+            return json.loads(file.read_text())
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file} is damaged ({error}): remove it to run again.") from None
+
+    def checkpoint(self) -> str:
+        """Path of the last checkpoint.
+
+        Raises:
+            UserError: There is none yet.
+        """
+        pointer = self.work_dir / "last_checkpoint"
+        if not pointer.is_file():
+            raise UserError(f"The run {self.title} has no checkpoint in {self.work_dir}.")
+        # The folder may have been moved since the pointer was written.
+        return str(self.work_dir / Path(pointer.read_text().strip()).name)
+
+    def resolved(self) -> Config:
+        """The config with references replaced by the paths that they stand for."""
+        paths = {reference: run.checkpoint() for reference, run in self.needs.items()}
+        cfg = PlainConfig(map_strings(self.cfg.to_dict(), lambda text: paths.get(text, text)))
+        cfg.work_dir = str(self.work_dir)
+        return cfg
+
+
+def check_unchanged(run: Run) -> bool:
+    """Whether the run is finished and its config is still the same.
+
+    Raises:
+        UserError: It was finished, or begun, with another config; the difference is shown.
+    """
+    result = run.result()
+    dumped = run.work_dir / CONFIG
+    if result is not None and result.get("digest") == run.digest():
+        return True
+    if dumped.is_file() and (result is not None or (run.work_dir / "last_checkpoint").is_file()):
+        before = dumped.read_text()
+        if result is None and before == run.text():
+            return False
+        lines = difflib.unified_diff(
+            before.splitlines(), run.text().splitlines(), "before", "now", lineterm="", n=0
+        )
+        difference = "\n".join(lines) or "(a run that it builds on has changed)"
+        raise UserError(
+            f"The run {run.title} in {run.work_dir} was made with another config:\n{difference}\n"
+            "Use another --work-dir, or --restart to run it anew."
+        )
+    return False
+
+
+def begin(run: Run, *, resume: bool) -> None:
+    """Write the run's config; without ``resume``, forget what an earlier try left behind."""
+    run.work_dir.mkdir(parents=True, exist_ok=True)
+    (run.work_dir / RESULT).unlink(missing_ok=True)
+    if not resume:
+        (run.work_dir / "last_checkpoint").unlink(missing_ok=True)
+    write_atomically(run.work_dir / CONFIG, run.text())
+
+
+def finish(run: Run, result: dict[str, Any]) -> None:
+    """Write the run's result, the sign that it is finished."""
+    facts = {"run": run.name, "seed": run.seed, "digest": run.digest(), **result}
+    write_atomically(run.work_dir / RESULT, json.dumps(facts, indent=1))
+
+
+def map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """A config with ``change`` applied to every string in its dicts, lists and tuples."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return type(value)({key: map_strings(item, change) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return type(value)(map_strings(item, change) for item in value)
+    return value
