@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from rich.console import Console
 
-from cls_kd.analyses import analyse
+from cls_kd.analyses import analyze
 from cls_kd.cli.experiment import open_experiment
 from cls_kd.cli.options import (
     add_config_or_benchmark,
@@ -106,7 +106,7 @@ def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:
 def _report(cfg: Config, runs: Sequence[Run], work_dir: Path) -> None:
     files = [run.work_dir / RESULT for run in runs]
     report = make_report(work_dir, **cfg.get("report", {}), files=files)
-    sections = [analyse(config, runs) for config in cfg.get("analyses", [])]
+    sections = [analyze(config, runs) for config in cfg.get("analyses", [])]
     paths = report.write(work_dir, sections)
     console = Console()
     report.show(console)

@@ -21,7 +21,7 @@ from cls_kd.engine import load_config, plan
 from cls_kd.losses import DistillLoss
 from cls_kd.runs.benchmarks import find_row
 from cls_kd.runs.config_names import is_packaged
-from cls_kd.signals import VOCABULARY, ShapeFacts
+from cls_kd.signals import VOCABULARY, SignalShapes
 from tests.tools.driver import command
 
 ROOT = Path(__file__).parents[2]
@@ -243,7 +243,7 @@ def test_the_loss_on_the_page_works() -> None:
     loss = space["CosineLoss"](beta=2.0)
     assert isinstance(loss, DistillLoss)
     shapes = {"student_embedding": (3,), "teacher_embedding": (5,)}
-    loss.build(ShapeFacts(shapes, num_classes=4))
+    loss.build(SignalShapes(shapes, num_classes=4))
     student = torch.randn(2, 3, requires_grad=True)
     loss(student_embedding=student, teacher_embedding=torch.randn(2, 5)).backward()
     assert student.grad is not None
