@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from rich.console import Console
 
-from cls_kd.analyses import analyse
+from cls_kd.analyses import analyze
 from cls_kd.cli.experiment import open_experiment
 from cls_kd.cli.options import KeyValues, add_config, add_method, add_work_dir
 from cls_kd.files import write_atomically
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     config = {**_of_config(experiment.cfg, args.analysis), **args.options}
     if args.runs:
         config["runs"] = args.runs
-    section = analyse(config, experiment.runs(), args.checkpoint)
+    section = analyze(config, experiment.runs(), args.checkpoint)
     Console().print(section.terminal())
     for line in section.notes:
         print(f"- {line}")

@@ -8,19 +8,20 @@ import sys
 from mmengine.config import Config
 
 from cls_kd.cli.experiment import Experiment, open_experiment
-from cls_kd.cli.options import add_config, add_method, add_run, add_work_dir
+from cls_kd.cli.options import add_config_or_benchmark, add_method, add_run, add_work_dir
 from cls_kd.errors import UserError
 from cls_kd.runs import choose
 
 EXAMPLES = (
     "cls-kd config digits/pair --method nkd > pair_nkd.py",
+    "cls-kd config --benchmark dkd/cifar100/vgg13_vgg8",
     "cls-kd config configs/digits/pair.py --run teacher > teacher.py",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_config(parser)
+    add_config_or_benchmark(parser)
     add_method(parser)
     add_run(parser, "print one of the config's runs, alone")
     add_work_dir(parser, "where the runs are that it builds on")

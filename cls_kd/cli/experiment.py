@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from cls_kd.engine import load_config
+from cls_kd.errors import UserError
 from cls_kd.runs import Run, default_work_dir, plan
 from cls_kd.runs.config_names import find_config
 
@@ -46,7 +47,15 @@ def open_config(args: argparse.Namespace, **changes: Any) -> Config:
         UserError: See ``find_config`` and ``load_config``.
     """
     method = getattr(args, "method", None)
+    args.config = _config_name(args)
     return load_config(find_config(args.config), method=method, options=args.cfg_options, **changes)
+
+
+def _config_name(args: argparse.Namespace) -> str:
+    benchmark = getattr(args, "benchmark", None)
+    if (args.config is None) == (benchmark is None):
+        raise UserError("Name one config: CONFIG, or --benchmark METHOD/DATA/PAIR.")
+    return args.config if benchmark is None else f"benchmarks/{benchmark}"
 
 
 def open_experiment(args: argparse.Namespace, **changes: Any) -> Experiment:

@@ -10,6 +10,8 @@ from mmengine.config import DictAction
 
 from cls_kd.engine.compat import init_distributed
 
+_CONFIG = "path of a config, or the name of a packaged one: digits/demo"
+
 
 class KeyValues(DictAction):
     """``--option KEY=VALUE ...``: MMEngine's, with a message for what is not of that form."""
@@ -30,8 +32,17 @@ class KeyValues(DictAction):
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``CONFIG`` and ``--cfg-options``."""
+    parser.add_argument("config", help=_CONFIG)
+    add_config_options(parser)
+
+
+def add_config_or_benchmark(parser: argparse.ArgumentParser) -> None:
+    """``CONFIG``, or ``--benchmark CELL`` in its place, and ``--cfg-options``."""
+    parser.add_argument("config", nargs="?", help=_CONFIG)
     parser.add_argument(
-        "config", help="path of a config, or the name of a packaged one: digits/demo"
+        "--benchmark",
+        metavar="CELL",
+        help="in place of a config: a row that `cls-kd benchmarks` lists, dkd/cifar100/vgg13_vgg8",
     )
     add_config_options(parser)
 

@@ -11,10 +11,10 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from rich.console import Console
 
-from cls_kd.analyses import analyse
+from cls_kd.analyses import analyze
 from cls_kd.cli.experiment import open_experiment
 from cls_kd.cli.options import (
-    add_config,
+    add_config_or_benchmark,
     add_launcher,
     add_method,
     add_run,
@@ -30,13 +30,14 @@ EXAMPLES = (
     "cls-kd train digits/demo",
     "cls-kd train configs/digits/pair.py --method nkd --seed 3",
     "cls-kd train digits/demo --run kd/seed_3",
+    "cls-kd train --benchmark dkd/cifar100/vgg13_vgg8",
     "cls-kd train digits/pair --cfg-options train_cfg.max_epochs=5 --work-dir short",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_config(parser)
+    add_config_or_benchmark(parser)
     add_method(parser)
     add_run(parser, "train this one of the config's runs; those that it builds on are finished")
     add_work_dir(parser, "where logs, checkpoints and results go")
@@ -105,7 +106,7 @@ def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:
 def _report(cfg: Config, runs: Sequence[Run], work_dir: Path) -> None:
     files = [run.work_dir / RESULT for run in runs]
     report = make_report(work_dir, **cfg.get("report", {}), files=files)
-    sections = [analyse(config, runs) for config in cfg.get("analyses", [])]
+    sections = [analyze(config, runs) for config in cfg.get("analyses", [])]
     paths = report.write(work_dir, sections)
     console = Console()
     report.show(console)

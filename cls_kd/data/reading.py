@@ -1,4 +1,4 @@
-"""Images that cannot be read: the file is named, whatever the decoder says."""
+"""Loading errors that name the file."""
 
 from __future__ import annotations
 

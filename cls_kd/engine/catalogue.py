@@ -22,7 +22,7 @@ BEGIN, END = "<!-- methods:begin -->", "<!-- methods:end -->"
 _PAPER = re.compile(r"^\s*Paper: (.+)$", re.MULTILINE)
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 _MANY = 6
-_OF_EVERY_LOSS = ("weight", "teacher")
+_OF_EVERY_LOSS = ("weight", "teacher", "group")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from cls_kd.engine import load_config, plan
 from cls_kd.losses import DistillLoss
 from cls_kd.runs.benchmarks import find_row
 from cls_kd.runs.config_names import is_packaged
-from cls_kd.signals import VOCABULARY, ShapeFacts
+from cls_kd.signals import VOCABULARY, SignalShapes
 from tests.tools.driver import command
 
 ROOT = Path(__file__).parents[2]
@@ -243,7 +243,7 @@ def test_the_loss_on_the_page_works() -> None:
     loss = space["CosineLoss"](beta=2.0)
     assert isinstance(loss, DistillLoss)
     shapes = {"student_embedding": (3,), "teacher_embedding": (5,)}
-    loss.build(ShapeFacts(shapes, num_classes=4))
+    loss.build(SignalShapes(shapes, num_classes=4))
     student = torch.randn(2, 3, requires_grad=True)
     loss(student_embedding=student, teacher_embedding=torch.randn(2, 5)).backward()
     assert student.grad is not None
@@ -263,6 +263,25 @@ def test_the_loss_used_alone_on_the_page_works() -> None:
     space: dict[str, Any] = {}
     exec(compile(code, "losses.md", "exec"), space)
     assert set(space["terms"]) == {"loss_target", "loss_non_target"}
+
+
+def test_the_page_on_pytorch_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks one after the other, with networks that take milliseconds."""
+    import torchvision
+
+    def tiny(num_classes: int) -> torch.nn.Module:
+        block = torchvision.models.resnet.BasicBlock
+        network = torchvision.models.ResNet(block, [1, 1, 1, 1], num_classes=num_classes)
+        return network.eval()
+
+    monkeypatch.setattr(torchvision.models, "resnet18", tiny)
+    monkeypatch.setattr(torchvision.models, "resnet34", tiny)
+    loader = [(torch.randn(2, 3, 32, 32), torch.tensor([1, 7]))]
+    space: dict[str, Any] = {"loader": loader}
+    for code in blocks(ROOT / "docs/pytorch.md", "python"):
+        exec(compile(code.replace("range(100)", "range(1)"), "pytorch.md", "exec"), space)
+    assert set(space["terms"]) == {"ce.loss", "kd.loss"}
+    assert space["value"] == space["same"]
 
 
 def test_the_vocabulary_table_is_the_vocabulary() -> None:

@@ -108,3 +108,13 @@ def test_one_run_of_a_list(trained: Trained, tmp_path: Path) -> None:
     assert contents(tmp_path / "teacher") == before
     assert (tmp_path / "nkd" / "result.json").is_file()
     assert "1 of 1 runs are finished" in command("train", PAIR, "--run", "nkd", *options).err
+
+
+def test_a_row_of_a_benchmark_is_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = command("config", "--benchmark", "dkd/cifar100/vgg13_vgg8").succeeded().out
+    assert "'beta': 6.0" in named
+    assert command("config", "benchmarks/dkd/cifar100/vgg13_vgg8").succeeded().out == named
+    command("config", "--benchmark", "dkd/cifar100/vgg13_vgg9").refused("vgg13_vgg8")
+    command("config").refused("Name one config")
+    command("config", "digits/pair", "--benchmark", "dkd/cifar100/vgg13_vgg8").refused("one config")

@@ -1,4 +1,4 @@
-"""The student's own loss, as one loss among others."""
+"""The student's task loss, as one loss among others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class TaskLoss(DistillLoss):
-    r"""Keep the loss that the student's own head has for the labels, usually cross-entropy.
+    r"""Compute the student's task loss on the labels by its own head, usually cross-entropy.
 
     Paper: none
 
@@ -21,6 +21,8 @@ class TaskLoss(DistillLoss):
     Shapes:
         student_logits: (N, K).
     """
+
+    group = "task"
 
     def forward(
         self, student_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]
