@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cls_kd import functional as functional
     from cls_kd import losses as losses
+    from cls_kd import optimizers as optimizers
     from cls_kd.core import Distiller as Distiller
     from cls_kd.core import Teacher as Teacher
     from cls_kd.core import Term as Term
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cls_kd.signals import TrainingTime as TrainingTime
     from cls_kd.signals import find_taps as find_taps
 
+
 __version__ = "0.1.0"
 
 _EXPORTS = {
@@ -36,6 +38,7 @@ _EXPORTS = {
     "DistillLoss": "cls_kd.losses:DistillLoss",
     "losses": "cls_kd.losses:",
     "functional": "cls_kd.functional:",
+    "optimizers": "cls_kd.optimizers:",
     "UserError": "cls_kd.errors:UserError",
     # MMEngine
     "load_config": "cls_kd.engine:load_config",

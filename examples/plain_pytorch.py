@@ -5,6 +5,9 @@
 Needs scikit-learn for the images; nothing is downloaded. About ten seconds on a CPU.
 """
 
+import argparse
+from collections.abc import Sequence
+
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
@@ -44,19 +47,22 @@ def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> fl
         return 100 * (model.eval()(images).argmax(1) == labels).float().mean().item()
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=60, help="of the students' training")
+    epochs = parser.parse_args(arguments).epochs
     torch.manual_seed(0)
     digits = load_digits()
     images = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 8 - 1
     labels = torch.tensor(digits.target)
-    test = slice(1200, None)
+    test = images[1200:], labels[1200:]
     everything = DataLoader(TensorDataset(images[:1200], labels[:1200]), 64, shuffle=True)
     few = DataLoader(TensorDataset(images[:100], labels[:100]), 20, shuffle=True)
 
     teacher = network(32)
-    fit(cls_kd.Distiller(teacher, {"ce": TaskLoss()}, input_shape=(1, 8, 8)), everything, epochs=5)
-    print(f"teacher  {accuracy(teacher, images[test], labels[test]):.1f} %")
-
+    distiller = cls_kd.Distiller(teacher, {"ce": TaskLoss()}, input_shape=(1, 8, 8))
+    fit(distiller, everything, epochs=5)
+    print(f"teacher  {accuracy(teacher, *test):.1f} %")
     methods = {
         "student": {"ce": TaskLoss()},
         "kd": {"ce": cls_kd.Term(TaskLoss(), 0.1), "kd": cls_kd.Term(KDLoss(temperature=4.0), 0.9)},
@@ -65,8 +71,8 @@ def main() -> None:
     for name, losses in methods.items():
         torch.manual_seed(1)
         student = network(4)
-        fit(cls_kd.Distiller(student, losses, teacher, input_shape=(1, 8, 8)), few, epochs=60)
-        print(f"{name:8} {accuracy(student, images[test], labels[test]):.1f} %")
+        fit(cls_kd.Distiller(student, losses, teacher, input_shape=(1, 8, 8)), few, epochs)
+        print(f"{name:8} {accuracy(student, *test):.1f} %")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Rules for the networks of torchvision: places of their stages and tokens."""
+"""Rules for the networks of torchvision: places of their stages and tokens, and their heads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models import (
     ConvNeXt,
@@ -41,12 +42,19 @@ def _(network: ResNet) -> Taps:
 
 @network_taps.register(ConvNeXt)
 @network_taps.register(DenseNet)
-@network_taps.register(EfficientNet)
-@network_taps.register(MobileNetV2)
-@network_taps.register(MobileNetV3)
 @network_taps.register(VGG)
 def _(network: Any) -> Taps:
     return {"stages": _last_of_each_resolution(network.features), **embedding_tap(network)}
+
+
+@network_taps.register(EfficientNet)
+@network_taps.register(MobileNetV2)
+@network_taps.register(MobileNetV3)
+def _(network: Any) -> Taps:
+    # The last of `features` is the 1x1 convolution in front of the pooling, not a stage.
+    feature = Tap(f"features.{len(network.features) - 1}")
+    stages = _last_of_each_resolution(network.features[:-1])
+    return {"stages": stages, "feature": feature, **embedding_tap(network)}
 
 
 @network_taps.register
@@ -72,9 +80,37 @@ def _(network: VisionTransformer) -> Taps:
     return {**taps, **embedding_tap(network)}
 
 
-@classify_with.register
-def _(network: ResNet) -> Any:
+@classify_with.register(RegNet)
+@classify_with.register(ResNet)
+def _(network: Any) -> Any:
     return lambda feature: network.fc(network.avgpool(feature).flatten(1))
+
+
+@classify_with.register
+def _(network: ShuffleNetV2) -> Any:
+    return lambda feature: network.fc(feature.mean((2, 3)))
+
+
+@classify_with.register
+def _(network: ConvNeXt) -> Any:
+    return lambda feature: network.classifier(network.avgpool(feature))
+
+
+@classify_with.register(EfficientNet)
+@classify_with.register(MobileNetV3)
+@classify_with.register(VGG)
+def _(network: Any) -> Any:
+    return lambda feature: network.classifier(network.avgpool(feature).flatten(1))
+
+
+@classify_with.register
+def _(network: MobileNetV2) -> Any:
+    return lambda feature: network.classifier(feature.mean((2, 3)))
+
+
+@classify_with.register
+def _(network: DenseNet) -> Any:
+    return lambda feature: network.classifier(F.relu(feature).mean((2, 3)))
 
 
 @torch.no_grad()

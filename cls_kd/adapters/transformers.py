@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import DeiTForImageClassificationWithTeacher, PreTrainedModel
 
 from cls_kd.signals.tap import Tap, Taps
 from cls_kd.signals.taps import embedding_tap, network_taps
@@ -23,9 +23,23 @@ def _(network: PreTrainedModel) -> Taps:
         places = tuple(Tap(f"{name}.{index}") for index in range(len(modules)))
         if name.endswith("encoder.stages"):
             return {"stages": places, **taps}
-        if name.endswith((".layer", ".layers")):
+        if name.endswith((".layer", ".layers")) and _is_plain(network, modules):
             return {**_tokens(network, places), **taps}
     return taps
+
+
+@network_taps.register
+def _(network: DeiTForImageClassificationWithTeacher) -> Taps:
+    # Two classifiers, on two tokens, whose logits are averaged: neither input is the embedding.
+    taps = network_taps.dispatch(PreTrainedModel)(network)
+    return {name: tap for name, tap in taps.items() if name != "embedding"}
+
+
+def _is_plain(network: Any, modules: nn.ModuleList) -> bool:
+    """Whether these are the blocks of a vision transformer without a hierarchy of widths."""
+    config = network.config
+    layers = getattr(config, "num_hidden_layers", None)
+    return layers == len(modules) and not hasattr(config, "depths")
 
 
 def _tokens(network: Any, blocks: tuple[Tap, ...]) -> Taps:

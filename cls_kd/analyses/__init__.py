@@ -1,7 +1,7 @@
 """Analyses of finished runs beyond accuracy.
 
 An analysis is a function, registered by its name in `ANALYSES`: finished runs and options in, one
-`Section` out. A config lists those that `tools/train.py` adds to its report; `tools/analyze.py`
+`Section` out. A config lists those that `cls-kd train` adds to its report; `cls-kd analyze`
 runs one on finished runs.
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cls_kd.core.teacher import Teacher, TeacherProtocol
+from cls_kd.core.teacher import Teacher, TeacherProtocol, check_module
 from cls_kd.core.terms import (
     LossConfig,
     Term,
@@ -78,7 +78,8 @@ class Distiller(nn.Module):
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__()
-        teachers = _as_teachers(teacher)
+        check_module("student", student)
+        teachers = _as_teachers(teacher, student)
         if normalization is not None:
             for item in teachers:
                 item.match(normalization)
@@ -113,6 +114,21 @@ class Distiller(nn.Module):
     def total(terms: Mapping[str, Tensor]) -> Tensor:
         """The sum of the terms that count: those with ``loss`` in their names."""
         return torch.stack([value for name, value in terms.items() if "loss" in name]).sum()
+
+    def totals(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The sum of the terms that count in each group, for `cls_kd.optimizers`.
+
+        Args:
+            terms: As `loss` returns them.
+
+        Returns:
+            ``{'task': ..., 'distillation': ...}``: a sum for each group that has a term.
+        """
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, value in terms.items():
+            group = self.terms[key.partition(".")[0]].group
+            groups.setdefault(group, {})[key] = value
+        return {group: self.total(values) for group, values in groups.items()}
 
     def step(self, batch: Batch) -> Losses:
         """Every term of every loss on one batch, weighted."""
@@ -220,11 +236,22 @@ class _Lookup:
         return torch.stack([signals[name] for signals in self.teachers]).mean(dim=0)
 
 
-def _as_teachers(teacher: TeacherLike | Sequence[TeacherLike] | None) -> list[Any]:
+def _as_teachers(
+    teacher: TeacherLike | Sequence[TeacherLike] | None, student: nn.Module
+) -> list[Any]:
     if teacher is None:
         return []
     items: list[Any] = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
-    return [item if hasattr(item, "attach") else Teacher(item) for item in items]
+    teachers = [item if hasattr(item, "attach") else Teacher(item) for item in items]
+    learned = {id(parameter) for parameter in student.parameters()}
+    for item in teachers:
+        network = getattr(item, "network", None)
+        if network is not None and learned & {id(value) for value in network.parameters()}:
+            raise UserError(
+                "The teacher and the student share parameters, and a teacher never learns: give "
+                "the distiller a copy, teacher=copy.deepcopy(network)."
+            )
+    return teachers
 
 
 def _wanted(terms: Any) -> dict[str, Indices]:

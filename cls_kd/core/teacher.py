@@ -54,6 +54,20 @@ class TeacherProtocol(Protocol):
         """Identity: the same as long as its signals are the same."""
 
 
+def check_module(role: str, network: Any) -> None:
+    """Refuse what is no module.
+
+    Raises:
+        UserError: With what to give instead.
+    """
+    if not isinstance(network, nn.Module):
+        raise UserError(
+            f"The {role} must be a torch.nn.Module with its weights loaded, not "
+            f"{network!r:.80} of the type {type(network).__name__}. Configs and checkpoint files "
+            "are for cls_kd.train and the command line."
+        )
+
+
 class Teacher(nn.Module):
     """A network that teaches and never learns.
 
@@ -102,6 +116,7 @@ class Teacher(nn.Module):
         train_mode: bool = False,
     ) -> None:
         super().__init__()
+        check_module("teacher", network)
         self.name = name
         self.note = describe(network)
         self.train_mode = train_mode

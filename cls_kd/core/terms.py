@@ -29,14 +29,22 @@ class Term:
         weight: A number, a schedule over the training time, or the config of one. Default: 1.
         teacher: Index or name of the teacher whose signals the loss gets, where the distiller has
             several. Default: the only one; of several, the mean of their logits.
+        group: For optimizers that keep gradients apart (`cls_kd.optimizers`): the group that the
+            term belongs to. Default: the loss's own, ``'task'`` of the losses that compare with the
+            labels alone and ``'distillation'`` of all others.
     """
 
     def __init__(
-        self, loss: DistillLoss, weight: WeightConfig = 1.0, teacher: int | str | None = None
+        self,
+        loss: DistillLoss,
+        weight: WeightConfig = 1.0,
+        teacher: int | str | None = None,
+        group: str | None = None,
     ) -> None:
         self.loss = loss
         self.weight = as_schedule(weight)
         self.teacher = teacher
+        self.group = str(group or getattr(loss, "group", ""))
 
 
 LossConfig = Mapping[str, Any] | DistillLoss | Term
@@ -50,13 +58,19 @@ def build_terms(
     """The terms of an objective, by name.
 
     Args:
-        losses: Name to a `Term`, a loss, or the config of a loss with ``weight`` and ``teacher``.
+        losses: Name to a `Term`, a loss, or the config of a loss with ``weight``, ``teacher``
+            and ``group``.
         build_loss: Creates a loss from its config.
         build_schedule: Creates a schedule from a weight.
 
     Raises:
         UserError: There is no loss, a name cannot be used, or something is not a loss.
     """
+    if not isinstance(losses, Mapping):
+        raise UserError(
+            "The losses must be a dict of names and losses, such as losses=dict(ce=TaskLoss()), "
+            f"not of the type {type(losses).__name__}."
+        )
     if not losses:
         raise UserError("The distiller has no loss: give losses=dict(ce=dict(type='TaskLoss')).")
     terms = {}
@@ -125,9 +139,15 @@ def _term(
         return config
     if isinstance(config, nn.Module):
         return Term(config)  # type: ignore[arg-type]
+    if not isinstance(config, Mapping):
+        raise UserError(
+            f"The loss {name!r} is {config!r:.80}: give a loss such as KDLoss(), a Term, or a "
+            "config such as dict(type='KDLoss')."
+        )
     options = dict(config)
     weight, teacher = build_schedule(options.pop("weight", 1.0)), options.pop("teacher", None)
-    return Term(build_loss(name, options), weight, teacher)
+    group = options.pop("group", None)
+    return Term(build_loss(name, options), weight, teacher, group)
 
 
 def _check_name(name: str) -> None:

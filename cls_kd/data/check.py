@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
 _BATCH = 32
@@ -139,12 +139,22 @@ def duplicates(parts: Mapping[str, Part]) -> list[list[Member]]:
 def _image(info: Mapping[str, Any]) -> Image.Image:
     if "img" in info:
         return Image.fromarray(np.squeeze(np.asarray(info["img"])))
-    content = Path(info["img_path"]).read_bytes()
+    return decode(Path(info["img_path"]).read_bytes())
+
+
+def decode(content: bytes) -> Image.Image:
+    """An image file, decoded by Pillow, which refuses a file that is cut short.
+
+    Raises:
+        ValueError: It is empty, damaged, cut short or no image. Decoders may raise other errors.
+    """
     if not content:
         raise ValueError("the file is empty (0 bytes)")
-    image = Image.open(io.BytesIO(content))
     try:
+        image = Image.open(io.BytesIO(content))
         image.load()
+    except UnidentifiedImageError:
+        raise ValueError("not an image of a format that Pillow knows") from None
     except OSError as error:
         raise ValueError(f"damaged or cut short: {error}") from None
     return image

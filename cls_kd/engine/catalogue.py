@@ -22,7 +22,7 @@ BEGIN, END = "<!-- methods:begin -->", "<!-- methods:end -->"
 _PAPER = re.compile(r"^\s*Paper: (.+)$", re.MULTILINE)
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 _MANY = 6
-_OF_EVERY_LOSS = ("weight", "teacher")
+_OF_EVERY_LOSS = ("weight", "teacher", "group")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def check(page: Path, table: str) -> None:
         UserError: It is stale.
     """
     if embed(page, table) != page.read_text(encoding="utf-8"):
-        raise UserError(f"The methods in {page} are stale: tools/list_methods.py --write {page}")
+        raise UserError(f"The methods in {page} are stale: cls-kd methods --write {page}")
 
 
 def write(page: Path, table: str) -> None:

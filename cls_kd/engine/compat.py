@@ -17,7 +17,7 @@ from torch import nn
 from torch.distributed import init_process_group
 
 from cls_kd.errors import UserError
-from cls_kd.registry import OPTIM_WRAPPERS
+from cls_kd.registry import OPTIM_WRAPPERS, resolve
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -119,6 +119,9 @@ def amp_wrapper(wrapper: dict[str, Any]) -> dict[str, Any]:
     bfloat16 where the device has it, else float16 with dynamic loss scaling; ``dtype`` and
     ``loss_scale`` in the config decide otherwise.
     """
+    kind = resolve(OPTIM_WRAPPERS, wrapper.get("type", "OptimWrapper"))
+    if getattr(kind, "casts_by_itself", False):
+        return {"dtype": "bfloat16", **wrapper}
     if not torch.cuda.is_available():
         kept = {key: value for key, value in wrapper.items() if key not in ("dtype", "loss_scale")}
         return {**kept, "type": CPUAmpOptimWrapper}

@@ -211,7 +211,7 @@ KINDS: dict[str, Kind] = {
     "loss": Kind(
         registry.MODELS,
         lenient=True,
-        extra=frozenset({"weight", "teacher"}),
+        extra=frozenset({"weight", "teacher", "group"}),
         inside={"weight": "schedule", "loss": "loss"},
     ),
     "schedule": Kind(registry.SCHEDULES, example="LinearWarmup"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,20 @@ class DistillLoss(nn.Module):
         KDLoss(temperature=4.0)(student_logits, teacher_logits)
 
     With half-precision inputs or under autocast it computes in float32.
+
+    Attributes:
+        stateless: Whether the value depends on the signals and the options alone; such a loss is
+            also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
+        group: ``'task'`` or ``'distillation'``, for optimizers that keep their gradients apart.
     """
+
+    stateless: ClassVar[bool] = True
+    group: ClassVar[str] = "distillation"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in vars(cls) and "stateless" not in vars(cls):
+            cls.stateless = False
 
     @cached_property
     def signals(self) -> tuple[str, ...]:

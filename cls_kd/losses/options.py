@@ -64,11 +64,11 @@ def inner_loss(owner: object, loss: DistillLoss | Mapping[str, Any]) -> DistillL
     """The loss that another one wraps, from an instance or a config.
 
     Raises:
-        UserError: It is no distillation loss, or has a weight or a teacher of its own.
+        UserError: It is no distillation loss, or has a weight, a teacher or a group of its own.
     """
     name = type(owner).__name__
     if isinstance(loss, Mapping):
-        for option in ("weight", "teacher"):
+        for option in ("weight", "teacher", "group"):
             if option in loss:
                 raise UserError(
                     f"{name}: {option!r} of the inner loss would have no effect; write it beside "

@@ -66,7 +66,7 @@ def _certain(runs: pd.DataFrame, references: tuple[str, ...]) -> Comparison:
             None,
             references,
             "No baseline, and so no gains: it is not certain which run the others are to be "
-            "compared with. Say it with tools/report.py --baseline NAME, or with "
+            "compared with. Say it with cls-kd report --baseline NAME, or with "
             "report=dict(baseline=NAME) in the config.",
         )
     (baseline,) = candidates
@@ -77,7 +77,7 @@ def _certain(runs: pd.DataFrame, references: tuple[str, ...]) -> Comparison:
         references + others,
         f"The baseline is {baseline}: the only run without a teacher and with the labels' loss "
         "alone that has the seeds, epochs and parameters of the others. --baseline NAME of "
-        "tools/report.py chooses another.",
+        "cls-kd report chooses another.",
     )
 
 

@@ -56,7 +56,7 @@ def _read(folder: Path) -> pd.DataFrame:
     if not paths.table.is_file() or not paths.page.is_file():
         raise UserError(
             f"{folder} has no report.md and report.csv: train its config first, or write them "
-            f"with tools/report.py {folder}."
+            f"with cls-kd report {folder}."
         )
     try:
         table = pd.read_csv(paths.table)
@@ -66,7 +66,7 @@ def _read(folder: Path) -> pd.DataFrame:
     except (ValueError, KeyError) as error:
         raise UserError(
             f"{paths.table} is damaged, or of an older version ({error}): write it again with "
-            f"tools/report.py {folder}."
+            f"cls-kd report {folder}."
         ) from error
     table.insert(0, "experiment", folder.name)
     return table

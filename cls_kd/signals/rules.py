@@ -20,8 +20,9 @@ ADAPTERS = {
 class NetworkRule:
     """A function of a network that dispatches on the network's class.
 
-    ``@rule.register`` adds a rule, as of ``functools.singledispatch``. The adapter of the library
-    that a network comes from is imported beforehand.
+    ``@rule.register`` adds a rule and ``rule.dispatch(kind)`` gives that of a class, as of
+    ``functools.singledispatch``. The adapter of the library that a network comes from is imported
+    beforehand.
 
     Args:
         default: The rule for all other networks.
@@ -29,7 +30,7 @@ class NetworkRule:
 
     def __init__(self, default: Callable[..., Any]) -> None:
         self._dispatch = singledispatch(default)
-        self.register = self._dispatch.register
+        self.register, self.dispatch = self._dispatch.register, self._dispatch.dispatch
         update_wrapper(self, default)
 
     def __call__(self, network: nn.Module, *args: Any) -> Any:

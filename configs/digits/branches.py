@@ -1,6 +1,6 @@
 """Branches that learn together from 100 images, without a teacher.
 
-tools/train.py configs/digits/branches.py --method okdmde
+cls-kd train digits/branches --method okdmde
 """
 
 from mmengine.config import read_base

@@ -1,6 +1,6 @@
 """A teacher, and a student that sees 100 of its images.
 
-tools/train.py configs/digits/pair.py --method nkd
+cls-kd train digits/pair --method nkd
 """
 
 from mmengine.config import read_base

@@ -169,7 +169,9 @@ def test_at_pairs_stages_as_it_is_told() -> None:
     torch.testing.assert_close(loss(**signals), expected)
     with pytest.raises(UserError, match="teacher has 3 stages: 0 to 2"):
         ATLoss(stages=[(1, 3)]).build(sizes.facts())
-    with pytest.raises(UserError, match=r"an index or a pair \(student, teacher\), not \(0, 1, 2\)"):
+    with pytest.raises(
+        UserError, match=r"an index or a pair \(student, teacher\), not \(0, 1, 2\)"
+    ):
         ATLoss(stages=[(0, 1, 2)]).build(sizes.facts())
 
 

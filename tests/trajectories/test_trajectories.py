@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor
 
 from cls_kd.adapters.samples import BatchSamples
 from cls_kd.data import BatchPreprocessor
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.convert import convert
+from cls_kd.engine.optim import SeparateGradientsOptimWrapper
+from cls_kd.optimizers import SeparateGradients
+from cls_kd.registry import OPTIMIZERS, resolve
 from cls_kd.runs.compose import read_config
 from tests.engine.tiny_runs import ROOT
 from tests.trajectories.reference import FILES, Entries, Trajectory, read
@@ -102,7 +105,13 @@ def connect(distiller: Distiller, trajectory: Trajectory) -> None:
 
 def steps(distiller: Distiller, trajectory: Trajectory) -> list[dict[str, float]]:
     """Train along the batches; the logged losses of each step."""
-    wrapper = dict(type="OptimWrapper", optimizer=trajectory.meta["optimizer"])
+    options = trajectory.meta["optimizer"]
+    kind = resolve(OPTIMIZERS, options["type"])
+    apart = issubclass(kind, SeparateGradients)
+    wrapper = dict(
+        type=SeparateGradientsOptimWrapper if apart else OptimWrapper,
+        optimizer={**options, "type": kind},
+    )
     optimizer = build_optim_wrapper(distiller, wrapper)
     distiller.train()
     arrays, logs = trajectory.arrays, []
@@ -157,4 +166,4 @@ def test_twelve_steps_are_those_of_the_reference(file: Path) -> None:
 
 def test_files_are_of_these_methods() -> None:
     methods = {read(file).meta["method"] for file in FILES}
-    assert methods >= {"kd", "dkd", "at", "fitnet", "rkd", "crd", "dist", "nkd", "lskd_kd"}
+    assert methods >= {"kd", "dkd", "at", "fitnet", "rkd", "crd", "dist", "nkd", "lskd_kd", "dot"}

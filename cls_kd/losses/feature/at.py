@@ -43,6 +43,8 @@ class ATLoss(DistillLoss):
         1000 on CIFAR-100.
     """
 
+    stateless = True
+
     def __init__(self, *, p: int = 2, stages: StagePairs = None) -> None:
         super().__init__()
         check_positive(self, p=p)

@@ -22,6 +22,8 @@ class TaskLoss(DistillLoss):
         student_logits: (N, K).
     """
 
+    group = "task"
+
     def forward(
         self, student_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]
     ) -> Tensor:

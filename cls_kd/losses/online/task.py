@@ -23,6 +23,8 @@ class PeerTaskLoss(DistillLoss):
         peer_logits: (P, N, K).
     """
 
+    group = "task"
+
     def forward(self, peer_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]) -> Tensor:
         return torch.stack([student_criterion(logits) for logits in peer_logits]).sum()
 
@@ -41,6 +43,8 @@ class EnsembleTaskLoss(DistillLoss):
     Shapes:
         ensemble_logits: (N, K).
     """
+
+    group = "task"
 
     def forward(
         self, ensemble_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]

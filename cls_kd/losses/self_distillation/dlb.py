@@ -44,6 +44,8 @@ class DLBLoss(DistillLoss):
         alpha; 1 on CIFAR-100.
     """
 
+    stateless = False
+
     def __init__(self, *, temperature: float = 3.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature)

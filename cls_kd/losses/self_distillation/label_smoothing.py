@@ -34,6 +34,8 @@ class LabelSmoothingLoss(DistillLoss):
         student_logits: (N, K).
     """
 
+    group = "task"
+
     def forward(self, student_logits: Tensor) -> Tensor:
         log_scores = F.log_softmax(student_logits, dim=1)
         return -math.log(log_scores.shape[1]) - log_scores.mean()

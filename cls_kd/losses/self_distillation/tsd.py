@@ -37,6 +37,8 @@ class TSDLoss(DistillLoss):
         1 - eta.
     """
 
+    stateless = True
+
     def __init__(self, *, k: int = 5) -> None:
         super().__init__()
         if not isinstance(k, int) or k < 2:

@@ -1,6 +1,6 @@
 """Five chains of generations: a strict patriarch, born-again networks, three tolerant patriarchs.
 
-python tools/train.py configs/digits/papers/generations.py
+cls-kd train digits/papers/generations
 docs/papers/generations.md says what came out.
 """
 

@@ -1,6 +1,6 @@
 """Chains that see the digits 0 to 4 alone: what is their embedding worth on 5 to 9?
 
-python tools/train.py configs/digits/papers/generations_transfer.py
+cls-kd train digits/papers/generations_transfer
 """
 
 from mmengine.config import read_base

@@ -1,0 +1,119 @@
+"""Gradients of groups of terms, kept apart: the door for optimizers that treat them differently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from cls_kd.errors import UserError, did_you_mean
+from cls_kd.functional import mean_over_processes
+
+Gradients = dict[Tensor, Tensor]
+
+
+class SeparateGradients(Optimizer):
+    """An optimizer that takes the gradient of each group of terms by itself.
+
+    ``backward`` replaces ``loss.backward()``; ``parameter.grad`` stays None::
+
+        terms = distiller.loss(images, labels)
+        optimizer.zero_grad()
+        optimizer.backward(distiller.totals(terms))
+        optimizer.step()
+
+    Under ``DistributedDataParallel`` run the forward pass in ``with ddp.no_sync()``: gradients are
+    averaged over the processes here, group by group. Several calls before a step accumulate.
+
+    Attributes:
+        groups: Names of the groups, see ``Term(group=...)``.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ()
+
+    def backward(self, totals: Mapping[str, Tensor]) -> None:
+        """Take the gradient of each total and add it to what is there since ``zero_grad``.
+
+        Args:
+            totals: Group to the sum of its terms, as from `cls_kd.Distiller.totals`.
+
+        Raises:
+            UserError: There are other groups than this optimizer has momentum for.
+        """
+        self._check_groups(totals)
+        trained = [
+            parameter
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.requires_grad
+        ]
+        wanted = [name for name in self.groups if totals[name].requires_grad]
+        for name in wanted:
+            gradients = torch.autograd.grad(
+                totals[name], trained, retain_graph=name != wanted[-1], allow_unused=True
+            )
+            pairs = zip(trained, gradients, strict=True)
+            self._add(name, {key: value for key, value in pairs if value is not None})
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all groups."""
+        super().zero_grad(set_to_none)
+        self._gradients: dict[str, Gradients] = {}
+
+    def take_gradients(self) -> dict[str, Gradients]:
+        """Group to the gradients by parameter, for a step.
+
+        Raises:
+            UserError: There are none, because ``loss.backward()`` was called instead.
+        """
+        gradients = getattr(self, "_gradients", {})
+        if not gradients:
+            name = type(self).__name__
+            raise UserError(
+                f"{name} needs the gradients of {' and '.join(self.groups)} apart: call "
+                "optimizer.backward(distiller.totals(terms)) in place of loss.backward(); in a "
+                f"config, optim_wrapper=dict(type='SeparateGradientsOptimWrapper', ...)."
+            )
+        return {name: gradients.get(name, {}) for name in self.groups}
+
+    def _add(self, name: str, gradients: Gradients) -> None:
+        averaged = _mean_over_processes(gradients)
+        if not hasattr(self, "_gradients"):
+            self._gradients = {}
+        before = self._gradients.setdefault(name, {})
+        for parameter, gradient in averaged.items():
+            before[parameter] = before[parameter] + gradient if parameter in before else gradient
+
+    def _check_groups(self, totals: Mapping[str, Tensor]) -> None:
+        for name in totals:
+            if name not in self.groups:
+                raise UserError(
+                    f"{type(self).__name__} has the groups {', '.join(self.groups)}; a term is of "
+                    f"the group {name!r}.{did_you_mean(name, self.groups)}"
+                )
+        missing = [name for name in self.groups if name not in totals]
+        if missing:
+            raise UserError(
+                f"{type(self).__name__} keeps the gradients of {' and '.join(self.groups)} apart, "
+                f"and no term is of the group {missing[0]!r}: give one, or say "
+                f"group={missing[0]!r} in the term that is."
+            )
+
+
+def _mean_over_processes(gradients: Gradients) -> Gradients:
+    """The same, averaged; one collective for all parameters of a type."""
+    averaged: Gradients = {}
+    kinds = {(value.dtype, value.device) for value in gradients.values()}
+    for kind in sorted(kinds, key=str):
+        own = {p: g for p, g in gradients.items() if (g.dtype, g.device) == kind}
+        flat = torch.cat([gradient.reshape(-1) for gradient in own.values()])
+        mean = mean_over_processes(flat)
+        if mean is flat:
+            averaged |= own
+            continue
+        parts: Any = mean.split([gradient.numel() for gradient in own.values()])
+        averaged |= {p: part.view_as(p) for p, part in zip(own, parts, strict=True)}
+    return averaged
