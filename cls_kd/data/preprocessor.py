@@ -79,9 +79,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
         views = data["view_inputs"]
         stacked = views if isinstance(views, Tensor) else torch.stack(list(views))
         others = []
-        for place, view in enumerate(stacked.unbind(1), start=1):
+        for number, view in enumerate(stacked.unbind(1), start=1):
             if training and self.augment is not None:
-                view = self._augmented(view, data.get("data_samples"), draw=place)
+                view = self._augmented(view, data.get("data_samples"), draw=number)
             others.append(super().forward({"inputs": view}, training)["inputs"])
         return others
 
