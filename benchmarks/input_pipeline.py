@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Images a second on one core: crop, flip, normalise, here, by mmpretrain and by torchvision.
+"""Images a second on one core: crop, flip, normalize, here, by mmpretrain and by torchvision.
 
 python benchmarks/input_pipeline.py                    about a minute
 python benchmarks/input_pipeline.py --clock cpu        where others work on the machine
 
 All three get the same made-up images, 32x32, already in memory, in a shuffled order, and end with a
-normalised float32 batch; none uses a worker process. They run in turn in one process with one
+normalized float32 batch; none uses a worker process. They run in turn in one process with one
 thread, some seconds each, several times over; the table has the median over the rounds. `copy` does
 nothing but read the uint8 images in order and write them as float32: no pipeline that gives such
 batches can be faster than the memory that this shows.
@@ -43,7 +43,7 @@ from cls_kd.engine.compat import keep_freed_memory
 MEAN, STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 SCALED = dict(mean=[255 * one for one in MEAN], std=[255 * one for one in STD], num_classes=100)
 Batches = Callable[[], Iterator[Tensor]]
-"""One epoch of normalised batches."""
+"""One epoch of normalized batches."""
 
 
 class Ours(ImagesInMemory):
@@ -146,7 +146,7 @@ class Outcome:
 
 
 def check(known: dict[str, Batches]) -> None:
-    """Every contender's batches look alike; the copy's are not normalised."""
+    """Every contender's batches look alike; the copy's are not normalized."""
     for name, batches in known.items():
         batch = next(batches())
         assert batch.shape[1:] == (3, 32, 32)

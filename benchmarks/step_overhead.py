@@ -7,9 +7,9 @@ python benchmarks/step_overhead.py --pairs tiny --profile          where the dif
 python benchmarks/step_overhead.py --device cuda --pairs resnet --batch-size 256 --amp
 
 Ours is the real runner: its loop, hooks, log lines, preprocessing, `Distiller.train_step`. The bare
-loop has the same networks, initial weights, uint8 batches, loss and optimiser, and keeps nothing
+loop has the same networks, initial weights, uint8 batches, loss and optimizer, and keeps nothing
 but the losses. Batches are ready beforehand for both. They run in turn in one process, a block of
-steps each; the ratio is the median over pairs of neighbouring blocks, with quartiles. In every
+steps each; the ratio is the median over pairs of neighboring blocks, with quartiles. In every
 block of ours one log line is written, oftener than the usual one in 50 steps where it is shorter.
 """
 
@@ -177,10 +177,10 @@ class BareLoop:
 
     def step(self, batch: Batch) -> None:
         """One training step."""
-        inputs, labels = self.normalised(batch)
+        inputs, labels = self.normalized(batch)
         self.update(self.loss(inputs, labels))
 
-    def normalised(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def normalized(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images and labels, ready on the device."""
         images = batch["inputs"]
         images = torch.stack(images) if isinstance(images, list) else images
@@ -204,7 +204,7 @@ class BareLoop:
         return 0.1 * F.cross_entropy(logits, labels) + distilled
 
     def update(self, loss: Tensor) -> None:
-        """Backward and optimiser."""
+        """Backward and optimizer."""
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -379,17 +379,17 @@ def _watch_ours(runner: DistillRunner, clock: Callable[[], float]) -> Stopwatch:
     watch.watch(distiller.teachers[0].network, "forward", "teacher's forward")
     for loss in distiller.losses.values():
         watch.watch(loss, "forward", "losses")
-    watch.watch(runner.optim_wrapper, "update_params", "backward and optimiser")
+    watch.watch(runner.optim_wrapper, "update_params", "backward and optimizer")
     return watch
 
 
 def _watch_bare(bare: BareLoop, clock: Callable[[], float]) -> Stopwatch:
     watch = Stopwatch(clock)
-    watch.watch(bare, "normalised", "preprocessing")
+    watch.watch(bare, "normalized", "preprocessing")
     watch.watch(bare.student, "forward", "student's forward")
     watch.watch(bare.teacher, "forward", "teacher's forward")
     watch.watch(bare, "loss", "losses")
-    watch.watch(bare, "update", "backward and optimiser")
+    watch.watch(bare, "update", "backward and optimizer")
     return watch
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cls_kd.signals import TrainingTime as TrainingTime
     from cls_kd.signals import find_taps as find_taps
 
+
 __version__ = "0.1.0"
 
 _EXPORTS = {

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one message, no traceback at the command line."""
+"""Errors that a user can fix: one message, no traceback at the command line."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cls_kd.cli.failures import run_tool
 from cls_kd.data import synthetic
-from cls_kd.engine.cli import run_tool
 
 WRITERS = {
     "cifar10": (synthetic.write_cifar10, 50000, 10000),

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cls_kd.engine.cli import run_tool
+from cls_kd.cli.failures import run_tool
 from cls_kd.engine.smoke import Outcome, find_configs, try_configs
 
 ROOT = Path(__file__).resolve().parents[1] / "configs"

@@ -1,14 +1,14 @@
-"""Analyses: what finished runs tell beyond accuracy.
+"""Analyses of finished runs beyond accuracy.
 
 An analysis is a function, registered by its name in `ANALYSES`: finished runs and options in, one
-`Section` out. A config lists those that `tools/train.py` adds to its report; `tools/analyze.py`
-runs one on what is there.
+`Section` out. A config lists those that `cls-kd train` adds to its report; `cls-kd analyze`
+runs one on finished runs.
 """
 
 from cls_kd.analyses.branches import branches, diversity_pull
 from cls_kd.analyses.comparisons import comparisons
 from cls_kd.analyses.decomposition import decomposition
-from cls_kd.analyses.finished import Finished, analyse, finished
+from cls_kd.analyses.finished_runs import FinishedRun, analyze, finished_runs
 from cls_kd.analyses.generations import (
     generation_calibration,
     generation_transfer,
@@ -18,13 +18,13 @@ from cls_kd.analyses.generations import (
 from cls_kd.analyses.transfer_gap import transfer_gap
 
 __all__ = [
-    "Finished",
-    "analyse",
+    "FinishedRun",
+    "analyze",
     "branches",
     "comparisons",
     "decomposition",
     "diversity_pull",
-    "finished",
+    "finished_runs",
     "generation_calibration",
     "generation_transfer",
     "generations",

@@ -1,4 +1,4 @@
-"""Chosen runs against one another, seed by seed: the comparison that a paper is about."""
+"""Paired comparisons of chosen runs, seed by seed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cls_kd.analyses.finished import Finished
+from cls_kd.analyses.finished_runs import FinishedRun
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import ANALYSES
 from cls_kd.reporting import Section, adjusted, collect, paired_gain, style
-from cls_kd.reporting.tables import figure_name, figure_of
+from cls_kd.reporting.tables import score_column, score_label
 from cls_kd.runs import RESULT
 
 
 @ANALYSES.register_module()
-def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> Section:
+def comparisons(runs: Sequence[FinishedRun], *, pairs: Sequence[Sequence[str]]) -> Section:
     """Paired gain of one run over another, for each pair.
 
     Args:
@@ -37,14 +37,14 @@ def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> 
             raise UserError(f"comparisons: there is no run {name!r}.{did_you_mean(name, names)}")
     wanted = [run for run in runs if any(run.name in pair for pair in pairs)]
     results, _, metric = collect(".", [run.run.work_dir / RESULT for run in wanted])
-    figure = figure_of(results)
-    by_run = {name: group.set_index("seed")[figure] for name, group in results.groupby("run")}
-    gains = adjusted([paired_gain(by_run[one], by_run[other]) for one, other in pairs])
+    column = score_column(results)
+    by_run = {name: group.set_index("seed")[column] for name, group in results.groupby("run")}
+    gains = adjusted([paired_gain(by_run[run], by_run[other]) for run, other in pairs])
     rows = []
-    for (one, other), gain in zip(pairs, gains, strict=True):
+    for (run, other), gain in zip(pairs, gains, strict=True):
         rows.append(
             {
-                "run": one,
+                "run": run,
                 "over": other,
                 "gain": gain.mean,
                 "low": gain.low,
@@ -57,7 +57,7 @@ def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> 
         )
     table = pd.DataFrame(rows)
     notes = [
-        f"{metric.unit.capitalize()} of {figure_name(figure, metric)}, seed by seed, with the 95 % "
+        f"{metric.unit.capitalize()} of {score_label(column, metric)}, seed by seed, with the 95 % "
         "t interval of the mean. p is of the paired two-sided t-test; p adjusted is p adjusted for "
         "the number of comparisons (Holm), and the verdict follows it."
     ]
@@ -70,9 +70,9 @@ def comparisons(runs: Sequence[Finished], *, pairs: Sequence[Sequence[str]]) -> 
 
 def _draw(canvas: Figure, table: pd.DataFrame, unit: str) -> None:
     axes = canvas.subplots()
-    places = np.arange(len(table))
+    rows = np.arange(len(table))
     reach = np.stack([table["gain"] - table["low"], table["high"] - table["gain"]])
-    axes.errorbar(table["gain"], places, xerr=np.nan_to_num(reach), fmt="D", capsize=3)
+    axes.errorbar(table["gain"], rows, xerr=np.nan_to_num(reach), fmt="D", capsize=3)
     axes.axvline(0, color=style.BLACK, lw=0.8)
     style.rows(axes, [f"{row['run']} over {row['over']}" for _, row in table.iterrows()])
     axes.set_xlabel(unit)

@@ -1,4 +1,4 @@
-"""What of KD's cross-entropy is about the label's class, and what about the others, run by run."""
+"""Decompose KD's cross-entropy into target, mass and shape terms for each run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cls_kd.analyses.finished import Finished, Split
+from cls_kd.analyses.finished_runs import FinishedRun, Split
 from cls_kd.errors import UserError
 from cls_kd.evaluation.decomposition import decompose
 from cls_kd.registry import ANALYSES
@@ -26,22 +26,22 @@ _COLUMNS = {
     "gradient": "grad KD",
     "teacher_mass": "teacher mass %",
     "student_mass": "student mass %",
-    "normalised": "NKD others",
+    "normalized": "NKD others",
     "floor": "its floor",
-    "normalised_gradient": "grad NKD others",
+    "normalized_gradient": "grad NKD others",
 }
 
 
 @ANALYSES.register_module()
 def decomposition(
-    runs: Sequence[Finished], *, split: Split = "val", temperature: float = 1.0
+    runs: Sequence[FinishedRun], *, split: Split = "val", temperature: float = 1.0
 ) -> Section:
-    """KD's cross-entropy and its gradient in parts, at the end of training.
+    """Target, mass and shape terms of KD's cross-entropy and their gradients, after training.
 
     Args:
-        runs: Finished runs. One without a teacher is compared with the teacher of the first that
-            has one.
-        split: Which part of the data.
+        runs: The finished runs. One without a teacher is compared with the teacher of the first
+            that has one.
+        split: The split.
         temperature: Of both softmaxes, the same for every run, whatever it was trained with.
 
     Returns:
@@ -55,10 +55,10 @@ def decomposition(
         raise UserError("decomposition: none of the runs has a teacher to compare with.")
     rows = []
     for run in runs:
-        # About the same images: those of the training part may differ from run to run.
-        lender = run if run.distiller.teachers else taught
+        # About the same images: those of the training split may differ from run to run.
+        teacher_run = run if run.distiller.teachers else taught
         names = ["student_logits", "teacher_logits", "labels"]
-        student, teacher, labels = run.signals(split, names, teacher_of=lender).values()
+        student, teacher, labels = run.signals(split, names, teacher_of=teacher_run).values()
         parts = decompose(student, teacher, labels, temperature)
         rows.append({"run": run.name, "seed": run.seed, **parts.mean()})
     every = pd.DataFrame(rows)
@@ -83,33 +83,33 @@ def decomposition(
 
 def _notes(split: Split, temperature: float) -> list[str]:
     return [
-        f"Temperature {temperature:g}, {split} part, mean over images and seeds, at the end of "
+        f"Temperature {temperature:g}, {split} split, mean over images and seeds, at the end of "
         "training. A run without a teacher is compared with that of the first run that has one.",
-        "KD = target + mass + shape. target is of the label's class; mass depends on how much the "
-        "other classes hold together, shape on how they share it.",
-        "mass % is what the classes other than the label's hold. As long as teacher and student "
-        "differ there, the other classes cannot match.",
+        "KD = target + mass + shape. target is of the label's class; mass depends on the total "
+        "probability of the other classes, shape on its distribution among them.",
+        "mass % is the total probability of the classes other than the label's. As long as teacher "
+        "and student differ there, the other classes cannot match.",
         "grad is the norm of the gradient by the student's logits, mean over images. The norms of "
-        "the parts do not add up: the parts pull against each other.",
-        "NKD others is NKD's non-target part without gamma: the shares alone. It cannot fall below "
-        "its floor, the entropy of the teacher's shares.",
+        "the parts do not add up: their gradients partly cancel.",
+        "NKD others is NKD's non-target term without gamma: normalized probabilities. It cannot "
+        "fall below its floor, the entropy of the teacher's normalized probabilities.",
     ]
 
 
 def _draw(canvas: Figure, table: pd.DataFrame) -> None:
     left, right = canvas.subplots(1, 2)
-    places = np.arange(len(table))
+    rows = np.arange(len(table))
     start = np.zeros(len(table))
-    for part, colour in (("target", style.BLUE), ("mass", style.RED), ("shape", style.ORANGE)):
-        left.barh(places, table[part], left=start, color=colour, label=part)
+    for part, color in (("target", style.BLUE), ("mass", style.RED), ("shape", style.ORANGE)):
+        left.barh(rows, table[part], left=start, color=color, label=part)
         start = start + table[part].to_numpy()
     left.set_xlabel("KD's cross-entropy")
-    for shift, part, colour in (
+    for shift, part, color in (
         (-0.2, "grad target", style.BLUE),
         (0.2, "grad others", style.RED),
     ):
-        right.barh(places + shift, table[part], height=0.4, color=colour, label=part)
-    right.plot(table["grad KD"], places, "D", color=style.BLACK, ms=4, label="grad KD")
+        right.barh(rows + shift, table[part], height=0.4, color=color, label=part)
+    right.plot(table["grad KD"], rows, "D", color=style.BLACK, ms=4, label="grad KD")
     right.set_xlabel("norm of the gradient by the student's logits")
     for axes in (left, right):
         style.rows(axes, list(table["run"]))

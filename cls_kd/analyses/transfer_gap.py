@@ -1,4 +1,4 @@
-"""The transfer gap: whom a teacher's uneven attention serves, and what IPWD's weights do."""
+"""The transfer gap: recall of class groups by teacher probability mass, and IPWD's weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cls_kd.analyses.finished import Finished, Split
+from cls_kd.analyses.finished_runs import FinishedRun, Split
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.evaluation.transfer_gap import (
     class_groups,
@@ -32,14 +32,14 @@ from cls_kd.reporting.statistics import adjusted_by_name
 
 @ANALYSES.register_module()
 def transfer_gap(
-    runs: Sequence[Finished],
+    runs: Sequence[FinishedRun],
     *,
     baseline: str,
     groups: int = 4,
     temperature: float = 1.0,
     split: Split = "test",
 ) -> Section:
-    """Recall of groups of classes, ranked by the probability that the teacher hands out.
+    """Recall of class groups, ranked by the teacher's probability mass.
 
     Classes are ranked by their mass on the training images, as the student sees them, and cut into
     groups. One row for each run and group; a run with IPWD's weights also shows those.
@@ -47,9 +47,9 @@ def transfer_gap(
     Args:
         runs: The finished runs; the teacher is that of the first run that has one.
         baseline: The run that the others are compared with, seed by seed.
-        groups: How many groups.
+        groups: Number of groups.
         temperature: Of the teacher's softmax.
-        split: The part on which recall is measured.
+        split: The split on which recall is measured.
 
     Returns:
         ``mass`` and ``labels`` are the group's means over those of all classes; ``recall`` is
@@ -86,7 +86,7 @@ def transfer_gap(
         {
             "run": name,
             "group": group,
-            "classes": " ".join(str(int(one)) for one in part),
+            "classes": " ".join(str(int(label)) for label in part),
             "mass": float(mass[part].mean() / mass.mean()),
             "labels": float(counts[part].mean() / counts.mean()),
             **_compared(recalls, gains, name, group),
@@ -106,7 +106,7 @@ def transfer_gap(
     )
 
 
-def _recall(run: Finished, split: Split, parts: Sequence[Tensor]) -> list[float]:
+def _recall(run: FinishedRun, split: Split, parts: Sequence[Tensor]) -> list[float]:
     seen = run.signals(split, ["student_logits", "labels"])
     classes = seen["student_logits"].shape[1]
     recall = class_recall(seen["student_logits"].argmax(1), seen["labels"], classes)
@@ -130,11 +130,11 @@ def _compared(
     recalls: pd.DataFrame, gains: dict[tuple[str, int], Gain], name: str, group: int
 ) -> dict[str, Any]:
     chosen = recalls[(recalls["run"] == name) & (recalls["group"] == group)]
-    found: dict[str, Any] = {"recall": float(chosen["recall"].mean())}
+    row: dict[str, Any] = {"recall": float(chosen["recall"].mean())}
     gain = gains.get((name, group))
     if gain is None:
-        return found
-    return found | {
+        return row
+    return row | {
         "gain": gain.mean,
         "low": gain.low,
         "high": gain.high,
@@ -142,35 +142,37 @@ def _compared(
     }
 
 
-def _heads(run: Finished) -> list[PropensityHead]:
-    return [one for one in run.distiller.losses.modules() if isinstance(one, PropensityHead)]
+def _heads(run: FinishedRun) -> list[PropensityHead]:
+    return [
+        module for module in run.distiller.losses.modules() if isinstance(module, PropensityHead)
+    ]
 
 
 @torch.no_grad()
-def _weights(run: Finished) -> tuple[Tensor, Tensor]:
+def _weights(run: FinishedRun) -> tuple[Tensor, Tensor]:
     """The weights of all training samples at the end, over their mean; and the labels."""
     seen = run.signals("train", ["student_embedding", "student_logits", "targets", "labels"])
     signals = seen["student_embedding"], seen["student_logits"], seen["targets"]
     head = copy.deepcopy(_heads(run)[0]).cpu()
-    head.weigh.normalize = False  # it would ask other processes, which do not analyse
+    head.weigh.normalize = False  # it would ask other processes, which do not analyze
     _, weights = head(*signals)
     return weights / weights.mean(), seen["labels"]
 
 
 def _mean(
-    weights: dict[Finished, tuple[Tensor, Tensor]], name: str, part: Tensor, classes: int
+    weights: dict[FinishedRun, tuple[Tensor, Tensor]], name: str, part: Tensor, classes: int
 ) -> float:
     """Mean weight of a group of classes, over the seeds of a run; NaN for a run without."""
     means = [
-        float(group_means(class_means(*found, classes), [part])[0])
-        for run, found in weights.items()
+        float(group_means(class_means(*values, classes), [part])[0])
+        for run, values in weights.items()
         if run.name == name
     ]
     return float(np.mean(means)) if means else float("nan")
 
 
 def _notes(
-    taught: Finished, mass: Tensor, temperature: float, right: float, split: str, baseline: str
+    taught: FinishedRun, mass: Tensor, temperature: float, right: float, split: str, baseline: str
 ) -> list[str]:
     return [
         f"mass: probability that the teacher of {taught.run.title} gives a class over the training "
@@ -178,22 +180,24 @@ def _notes(
         f"{float(mass.max() / mass.mean()):.3f} to {float(mass.min() / mass.mean()):.3f}. labels: "
         "the same of the labels. Group 1 is the head. The images are as the student sees them; "
         f"the teacher is right about {right:.1f} % of them.",
-        f"recall: macro-average in % on the {split} part, mean over seeds. gain: percentage points "
-        f"over {baseline}, seed by seed, with the 95 % t interval of its mean. The verdict follows "
-        "the p-value of the paired t-test, adjusted for the number of gains (Holm); the intervals "
-        "are not adjusted.",
+        f"recall: macro-average in % on the {split} split, mean over seeds. gain: percentage "
+        f"points over {baseline}, seed by seed, with the 95 % t interval of its mean. The verdict "
+        "follows the p-value of the paired t-test, adjusted for the number of gains (Holm); the "
+        "intervals are not adjusted.",
     ]
 
 
-def _spread(weights: dict[Finished, tuple[Tensor, Tensor]]) -> list[str]:
+def _spread(weights: dict[FinishedRun, tuple[Tensor, Tensor]]) -> list[str]:
     lines = []
     for name in dict.fromkeys(run.name for run in weights):
-        found = [values for run, (values, _) in weights.items() if run.name == name]
-        share = np.mean([effective_sample_size(one) / len(one) for one in found])
-        low, high = np.mean([np.quantile(one.numpy(), (0.05, 0.95)) for one in found], axis=0)
+        seeds = [values for run, (values, _) in weights.items() if run.name == name]
+        fraction = np.mean([effective_sample_size(values) / len(values) for values in seeds])
+        quantiles = [np.quantile(values.numpy(), (0.05, 0.95)) for values in seeds]
+        low, high = np.mean(quantiles, axis=0)
         lines.append(
             f"{name}: 90 % of the weights are between {low:.2f} and {high:.2f} times their mean; "
-            f"their effective sample size is {100 * share:.1f} % of the samples (mean over seeds)."
+            f"their effective sample size is {100 * fraction:.1f} % of the samples (mean over "
+            "seeds)."
         )
     return lines
 
@@ -202,20 +206,20 @@ def _draw(
     canvas: Figure,
     table: pd.DataFrame,
     curve: Tensor,
-    weights: dict[Finished, tuple[Tensor, Tensor]],
+    weights: dict[FinishedRun, tuple[Tensor, Tensor]],
     baseline: str,
 ) -> None:
     compared = [name for name in dict.fromkeys(table["run"]) if name != baseline]
-    colours = {name: style.color_of(place) for place, name in enumerate(compared)}
+    colors = {name: style.color_of(index) for index, name in enumerate(compared)}
     panels = canvas.subplots(1, 3 if weights else 2)
     _draw_mass(panels[0], curve)
-    _draw_gains(panels[1], table, colours, baseline)
+    _draw_gains(panels[1], table, colors, baseline)
     if weights:
         for name in dict.fromkeys(run.name for run in weights):
             every = torch.cat([values for run, (values, _) in weights.items() if run.name == name])
-            colour = colours.get(name, style.DARK_GRAY)
+            color = colors.get(name, style.DARK_GRAY)
             panels[2].hist(
-                every.numpy(), bins=60, histtype="step", density=True, color=colour, label=name
+                every.numpy(), bins=60, histtype="step", density=True, color=color, label=name
             )
         panels[2].set(title="weights of training samples", xlabel="weight / mean weight")
         panels[2].legend(fontsize=8)
@@ -226,22 +230,22 @@ def _draw(
 def _draw_mass(axes: Axes, curve: Tensor) -> None:
     axes.bar(range(1, len(curve) + 1), curve.numpy() - 1, bottom=1, color=style.GRAY)
     axes.axhline(1, color=style.BLACK, lw=0.8)
-    axes.set(title="what the teacher hands out", xlabel="class, ranked", ylabel="mass / mean mass")
+    axes.set(title="teacher's probability mass", xlabel="class, ranked", ylabel="mass / mean mass")
 
 
-def _draw_gains(axes: Axes, table: pd.DataFrame, colours: dict[str, str], baseline: str) -> None:
-    width = 0.8 / max(len(colours), 1)
-    for place, (name, colour) in enumerate(colours.items()):
+def _draw_gains(axes: Axes, table: pd.DataFrame, colors: dict[str, str], baseline: str) -> None:
+    width = 0.8 / max(len(colors), 1)
+    for index, (name, color) in enumerate(colors.items()):
         rows = table[table["run"] == name]
         reach = np.stack([rows["gain"] - rows["low"], rows["high"] - rows["gain"]])
         axes.errorbar(
-            rows["group"] + (place - (len(colours) - 1) / 2) * width,
+            rows["group"] + (index - (len(colors) - 1) / 2) * width,
             rows["gain"],
             yerr=np.nan_to_num(reach),
             fmt="o",
             ms=4,
             capsize=2,
-            color=colour,
+            color=color,
             label=name,
         )
     axes.axhline(0, color=style.BLACK, lw=0.8)

@@ -18,7 +18,7 @@ from cls_kd.core.terms import (
     weighted,
 )
 from cls_kd.errors import UserError
-from cls_kd.signals import VOCABULARY, Batch, NetworkSource, ShapeFacts, TrainingTime
+from cls_kd.signals import VOCABULARY, Batch, NetworkSource, SignalShapes, TrainingTime
 from cls_kd.signals.network import Indices
 
 Losses = dict[str, Tensor]
@@ -215,7 +215,7 @@ class Distiller(nn.Module):
         for name, term in self.terms.items():
             # The first one stands for the mean: it has the same shape.
             shapes = teachers[self._teacher_index[name] or 0] if teachers else {}
-            facts = ShapeFacts({**student, **shapes, **stacked}, self.num_classes, num_samples)
+            facts = SignalShapes({**student, **shapes, **stacked}, self.num_classes, num_samples)
             term.loss.build(facts)
         device = inputs.device
         self.losses.to(device)

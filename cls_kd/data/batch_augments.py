@@ -1,4 +1,4 @@
-"""Augmentations of a whole batch, called by the data preprocessor on normalised images."""
+"""Augmentations of a whole batch, called by the data preprocessor on normalized images."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
 _BATCH = 32
 _DIGEST = 16
 RARE = 0.1
-"""A class with fewer images than this share of the median class is called rare (ours)."""
+"""A class with fewer images than this fraction of the median class is called rare (ours)."""
 
 
 class Scanned(NamedTuple):
@@ -32,16 +32,16 @@ class Scanned(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """What was found in one part of the data, N images; some tens of bytes for each.
+    """Scan of a split of N images; some tens of bytes for each.
 
     Attributes:
         labels: (N,) int64; -1 where an image has no single label.
         sizes: Height and width in pixels, (N, 2) int32; 0 where unreadable.
         modes: Number of images by Pillow's mode: ``RGB``, ``L`` (gray), ``CMYK``, ...
         digests: BLAKE2b of size and RGB pixels, (N, 16) uint8; 0 where unreadable.
-        unreadable: Place in the data set to the reason.
+        unreadable: Index in the data set to the reason.
         classes: Names of the classes.
-        name_of: Place in the data set to the path of the image, or to its number.
+        name_of: Index in the data set to the path of the image, or to its number.
     """
 
     labels: np.ndarray
@@ -67,8 +67,8 @@ class _Scan(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, place: int) -> Scanned:
-        info = self.dataset.get_data_info(place)
+    def __getitem__(self, index: int) -> Scanned:
+        info = self.dataset.get_data_info(index)
         label = np.asarray(info.get("gt_label", -1)).ravel()
         single = int(label[0]) if len(label) == 1 else -1
         try:
@@ -99,17 +99,17 @@ def scan(dataset: Any, workers: int = 0, advance: Callable[[int], None] = lambda
     modes: dict[str, int] = {}
     unreadable: dict[int, str] = {}
     loader = DataLoader(_Scan(dataset), _BATCH, num_workers=workers, collate_fn=list)
-    place = 0
+    index = 0
     for batch in loader:
         for item in batch:
-            labels[place] = item.label
+            labels[index] = item.label
             if item.error:
-                unreadable[place] = item.error
+                unreadable[index] = item.error
             else:
-                sizes[place] = item.height, item.width
-                digests[place] = np.frombuffer(item.digest, np.uint8)
+                sizes[index] = item.height, item.width
+                digests[index] = np.frombuffer(item.digest, np.uint8)
                 modes[item.mode] = modes.get(item.mode, 0) + 1
-            place += 1
+            index += 1
         advance(len(batch))
     return Part(
         labels, sizes, modes, digests, unreadable, _classes(dataset, labels), _namer(dataset)
@@ -117,34 +117,44 @@ def scan(dataset: Any, workers: int = 0, advance: Callable[[int], None] = lambda
 
 
 Member = tuple[str, int]
-"""Name of a part, place in it."""
+"""Name of a split, index in it."""
 
 
 def duplicates(parts: Mapping[str, Part]) -> list[list[Member]]:
-    """Groups of images of the same pixels and size, in any of the parts."""
+    """Groups of images of the same pixels and size, in any of the splits."""
     names = list(parts)
     digests = np.concatenate([parts[name].digests for name in names])
     owner = np.repeat(np.arange(len(names)), [len(parts[name].labels) for name in names])
-    place = np.concatenate([np.arange(len(parts[name].labels)) for name in names])
+    position = np.concatenate([np.arange(len(parts[name].labels)) for name in names])
     readable = digests.any(axis=1)
     keys = np.ascontiguousarray(digests[readable]).view(f"V{_DIGEST}").ravel()
-    owner, place = owner[readable], place[readable]
+    owner, position = owner[readable], position[readable]
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     twice = np.flatnonzero(counts[inverse] > 1)
     twice = twice[np.argsort(inverse[twice], kind="stable")]
     groups = np.split(twice, np.flatnonzero(np.diff(inverse[twice])) + 1) if len(twice) else []
-    return [[(names[owner[row]], int(place[row])) for row in group] for group in groups]
+    return [[(names[owner[row]], int(position[row])) for row in group] for group in groups]
 
 
 def _image(info: Mapping[str, Any]) -> Image.Image:
     if "img" in info:
         return Image.fromarray(np.squeeze(np.asarray(info["img"])))
-    content = Path(info["img_path"]).read_bytes()
+    return decode(Path(info["img_path"]).read_bytes())
+
+
+def decode(content: bytes) -> Image.Image:
+    """An image file, decoded by Pillow, which refuses a file that is cut short.
+
+    Raises:
+        ValueError: It is empty, damaged, cut short or no image. Decoders may raise other errors.
+    """
     if not content:
         raise ValueError("the file is empty (0 bytes)")
-    image = Image.open(io.BytesIO(content))
     try:
+        image = Image.open(io.BytesIO(content))
         image.load()
+    except UnidentifiedImageError:
+        raise ValueError("not an image of a format that Pillow knows") from None
     except OSError as error:
         raise ValueError(f"damaged or cut short: {error}") from None
     return image
@@ -156,7 +166,7 @@ def _classes(dataset: Any, labels: np.ndarray) -> tuple[str, ...]:
 
 
 def _namer(dataset: Any) -> Callable[[int], str]:
-    def name_of(place: int) -> str:
-        return str(dataset.get_data_info(place).get("img_path", f"image {place}"))
+    def name_of(index: int) -> str:
+        return str(dataset.get_data_info(index).get("img_path", f"image {index}"))
 
     return name_of

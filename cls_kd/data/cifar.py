@@ -15,7 +15,7 @@ from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORI
 
 from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.data.pickles import read_pickle
-from cls_kd.downloads import fetches, wait_for
+from cls_kd.downloads import is_local_main_process, wait_for
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import DATASETS
 
@@ -67,7 +67,7 @@ _MEMBERS = (
     "bicycle bus motorcycle pickup_truck train",
     "lawn_mower rocket streetcar tank tractor",
 )
-_SUPERCLASS_OF = {name: place for place, names in enumerate(_MEMBERS) for name in names.split()}
+_SUPERCLASS_OF = {name: group for group, names in enumerate(_MEMBERS) for name in names.split()}
 SUPERCLASSES = tuple(_SUPERCLASS_OF[name] for name in CIFAR100_CATEGORIES)
 """The superclass of each of CIFAR-100's 100 classes, as its web page lists them."""
 
@@ -187,7 +187,7 @@ class CIFAR10(ImagesInMemory):
         archive = root / self.ARCHIVE
         if self.download:
             # One process of each machine fetches; the others then find the file.
-            if fetches() and not self._is_there():
+            if is_local_main_process() and not self._is_there():
                 _download(self.URL, archive, self.ARCHIVE_MD5)
             _wait_for(self._is_there, archive)
         if not self._is_there():
@@ -208,7 +208,7 @@ class CIFAR10(ImagesInMemory):
 class CIFAR100(CIFAR10):
     """CIFAR-100: 50,000 training and 10,000 test images of 32x32 pixels, 100 classes [0].
 
-    The classes stand in 20 groups: ``metainfo['superclasses']`` is the group of each class, and
+    The classes form 20 groups: ``metainfo['superclasses']`` is the group of each class, and
     ``metainfo['superclass_names']`` their names. Files whose labels contradict it are refused.
 
     [0] https://www.cs.toronto.edu/~kriz/cifar.html
@@ -284,7 +284,7 @@ class CIFAR100(CIFAR10):
         if len(wrong):
             fine, coarse = (labels[key][wrong[0]] for key in self.KEYS)
             raise UserError(
-                f"{name} is mislabelled: image {wrong[0]} is of class {fine} "
+                f"{name} is mislabeled: image {wrong[0]} is of class {fine} "
                 f"({CIFAR100_CATEGORIES[fine]}), which is not in group {coarse} "
                 f"({SUPERCLASS_NAMES[coarse]}); {len(wrong)} images in all."
             )
@@ -310,7 +310,7 @@ def _labels(values: Any, count: int, classes: int, where: str) -> np.ndarray:
 
 def _members(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
     """Files in an archive, without unpacking it to the disk."""
-    found = {}
+    contents = {}
     try:
         # As a stream: going back in a compressed file would start anew.
         with tarfile.open(archive, "r|gz") as opened:
@@ -318,23 +318,23 @@ def _members(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
                 if member.name.removeprefix("./") in names and member.isfile():
                     file = opened.extractfile(member)
                     assert file is not None
-                    found[f"{archive}: {member.name}"] = file.read()
+                    contents[f"{archive}: {member.name}"] = file.read()
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise UserError(
             f"{archive} cannot be read: it is damaged, cut short or no archive ({error}). "
             "Remove it and get it again."
         ) from None
-    lacking = {name for name in names if not any(key.endswith(name) for key in found)}
+    lacking = {name for name in names if not any(key.endswith(name) for key in contents)}
     if lacking:
         raise UserError(f"{archive} lacks {sorted(lacking)[0]}: it is another archive.")
-    return dict(sorted(found.items()))
+    return dict(sorted(contents.items()))
 
 
 def _check_md5(raw: bytes, expected: str, name: str) -> None:
-    found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-    if found != expected:
+    digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    if digest != expected:
         raise UserError(
-            f"{name} is not the published file: its MD5 is {found}, not {expected}. Get it again; "
+            f"{name} is not the published file: its MD5 is {digest}, not {expected}. Get it again; "
             "other data in the same format are read with checksum=False."
         )
 

@@ -27,10 +27,10 @@ _CHUNK = 256  # files a thread reads before it asks for more
 
 @DATASETS.register_module()
 class CINIC10(ImagesInMemory):
-    """CINIC-10: 270,000 images of 32x32 pixels, ten classes, in three equal parts [0].
+    """CINIC-10: 270,000 images of 32x32 pixels, ten classes, in three equal splits [0].
 
-    Images of CIFAR-10, and images of ImageNet in its size. All files of a part are read once, into
-    one array; the 90,000 of a part take about 280 MB.
+    Images of CIFAR-10, and images of ImageNet in its size. All files of a split are read once, into
+    one array; the 90,000 of a split take about 280 MB.
 
     [0] CINIC-10 is not ImageNet or CIFAR-10, arXiv:1810.03505, github.com/BayesWatch/cinic-10.
 
@@ -51,20 +51,20 @@ class CINIC10(ImagesInMemory):
     SPLITS = tuple(_FOLDERS)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Images and labels: by part, then by class, then by name of the file."""
+        """Images and labels: by split, then by class, then by name of the file."""
         files, labels = [], []
         for part in _FOLDERS[self.split]:
             for label, folder in enumerate(self._class_folders(Path(self.data_root, part))):
-                found = sorted(file for file in os.listdir(folder) if file.endswith(".png"))
-                files += [str(folder / file) for file in found]
-                labels += [label] * len(found)
+                names = sorted(file for file in os.listdir(folder) if file.endswith(".png"))
+                files += [str(folder / name) for name in names]
+                labels += [label] * len(names)
         if not files:
             raise UserError(f"CINIC10: there is no PNG file in {Path(self.data_root).absolute()}.")
         images = np.empty((len(files), 3, _SIZE, _SIZE), np.uint8)
 
         def fill(start: int) -> None:
-            for place in range(start, min(start + _CHUNK, len(files))):
-                images[place] = _image(files[place])
+            for index in range(start, min(start + _CHUNK, len(files))):
+                images[index] = _image(files[index])
 
         # Pillow decodes without holding Python's lock.
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -79,8 +79,8 @@ class CINIC10(ImagesInMemory):
                 "same form to try things out: python tools/make_synthetic.py cinic10 "
                 f"{self.data_root}"
             )
-        found = {folder.name for folder in part.iterdir() if folder.is_dir()}
-        odd = sorted(found ^ set(CIFAR10_CATEGORIES))
+        present = {folder.name for folder in part.iterdir() if folder.is_dir()}
+        odd = sorted(present ^ set(CIFAR10_CATEGORIES))
         if odd:
             raise UserError(
                 f"CINIC10: the folders in {part} must be the ten classes; missing or unknown: "
@@ -94,7 +94,7 @@ def _image(file: str) -> np.ndarray:
         with Image.open(file, formats=["PNG"]) as image:
             if image.size != (_SIZE, _SIZE):
                 raise UserError(f"CINIC10: {file} has {image.size} pixels, not ({_SIZE}, {_SIZE}).")
-            # Some are grey.
+            # Some are gray.
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     except UserError:
         raise

@@ -19,9 +19,9 @@ class RandomCropFlip:
     """Crop each image at random from itself, padded by zeros, and flip every second one.
 
     The augmentation of CIFAR, for a whole batch at once and on the device where it lies, before
-    images are normalised. Which crop a sample gets is a hash of (seed, epoch, place in the data
+    images are normalized. Which crop a sample gets is a hash of (seed, epoch, index in the data
     set): the same in batches of any size, in any number of processes, and after a resume. Where
-    training counts steps, or has one epoch only, the step takes the epoch's place.
+    training counts steps, or has one epoch only, the step replaces the epoch.
 
     Args:
         padding: Pixels on each side.
@@ -38,13 +38,13 @@ class RandomCropFlip:
         self.time = TrainingTime()
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
-        """Images (N, C, H, W) and their places in the data set, (N,) int64."""
+        """Images (N, C, H, W) and their indices in the data set, (N,) int64."""
         offsets = 2 * self.padding + 1
         index = index.to(images.device, non_blocking=True)
         drawn = draw(index, 2 * offsets**2, self.time)
         flipped = (drawn >= offsets**2) & self.flip
-        place = drawn % offsets**2
-        return crop_flip(images, place // offsets, place % offsets, flipped, self.padding)
+        offset = drawn % offsets**2
+        return crop_flip(images, offset // offsets, offset % offsets, flipped, self.padding)
 
     def __repr__(self) -> str:
         return f"RandomCropFlip(padding={self.padding}, flip={self.flip})"
@@ -64,10 +64,10 @@ def crop_flip(images: Tensor, down: Tensor, right: Tensor, flip: Tensor, padding
     columns = torch.arange(width, device=images.device)
     columns = right[:, None] + torch.where(flip[:, None], width - 1 - columns, columns)
     rows = down[:, None] + torch.arange(height, device=images.device)
-    # One place in the padded image for each pixel, the same in all channels.
-    places = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]
-    places = places.flatten(1)[:, None].expand(-1, images.shape[1], -1)
-    return F.pad(images, [padding] * 4).flatten(2).gather(2, places).view_as(images)
+    # One position in the padded image for each pixel, the same in all channels.
+    positions = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]
+    positions = positions.flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return F.pad(images, [padding] * 4).flatten(2).gather(2, positions).view_as(images)
 
 
 def draw(index: Tensor, choices: int, time: TrainingTime) -> Tensor:

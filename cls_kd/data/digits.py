@@ -25,29 +25,30 @@ _POSITIONS: dict[str, tuple[int, ...]] = {
 
 @DATASETS.register_module()
 class Digits(BaseDataset):
-    """The 1,797 grey 8x8 digits bundled with scikit-learn, ten classes.
+    """The 1,797 gray 8x8 digits bundled with scikit-learn, ten classes.
 
-    They are the test part of the UCI collection "Optical Recognition of Handwritten Digits" [0].
+    They are the test split of the UCI collection "Optical Recognition of Handwritten Digits" [0].
 
     *Split.* No random generator decides: within each class, in the order of the collection, the
     images at positions 0-4 modulo 8 train, 5 validates and 6-7 test. This gives 1,135 / 223 / 439
-    images (63.2 / 12.4 / 24.4 %). The same 13 writers are in every part.
+    images (63.2 / 12.4 / 24.4 %). The same 13 writers are in every split.
 
-    *Labelled.* ``labelled`` keeps a fixed, stratified subset of the part, spread over the order of
+    *Labels.* ``labelled`` keeps a fixed, stratified subset of the split, spread over the order of
     the collection; a smaller subset is contained in every larger one.
 
     *Only.* ``only`` keeps the images of some digits, which then are the classes: a data set to
     train on, and with the other digits one to transfer to.
 
-    Items hold ``img`` (uint8, 8x8x1, grey levels 0-16 scaled to 0-255), ``gt_label`` and
+    Items hold ``img`` (uint8, 8x8x1, gray levels 0-16 scaled to 0-255), ``gt_label`` and
     ``sample_idx``.
 
     [0] https://archive.ics.uci.edu/dataset/80
 
     Args:
-        split: Which part: 'train', 'val', 'test' or 'trainval' (train and val).
-        labelled: Keep this many images in all (an int; classes differ by one at most) or this share
-            of each class (a float in (0, 1]). Default: keep all. Only for 'train' and 'trainval'.
+        split: 'train', 'val', 'test' or 'trainval' (train and val).
+        labelled: Keep this many images in all (an int; classes differ by one at most) or this
+            fraction of each class (a float in (0, 1]). Default: all. Only for 'train' and
+            'trainval'.
         only: Digits to keep, such as ``[5, 6, 7]``: classes 0, 1 and 2 then. Default: all ten.
         pipeline: Transforms of one sample.
         indices: Keep the first so many, or these, of what is left.
@@ -98,7 +99,7 @@ class Digits(BaseDataset):
         return [{"img": images[i], "gt_label": label_of[int(labels[i])]} for i in chosen]
 
     def extra_repr(self) -> list[str]:
-        """What this part is, in place of a path."""
+        """The split, in place of a path."""
         return [f"Split: \t{self.split}", f"Labelled: \t{self.labelled or 'all'}"]
 
 
@@ -108,36 +109,36 @@ def choose(
     labelled: float | int | None,
     digits: Sequence[int] = range(len(_CLASSES)),
 ) -> np.ndarray:
-    """Places in the collection of a part, or of its labelled subset, in ascending order.
+    """Positions in the collection of a split, or of its labeled subset, in ascending order.
 
     Args:
         labels: Class of every image of the collection, (1797,).
-        positions: Positions within a class, modulo 8, that belong to the part.
+        positions: Positions within a class, modulo 8, that belong to the split.
         labelled: See `Digits`.
         digits: Which classes.
     """
     members = []
     for digit in digits:
-        of_class = np.flatnonzero(labels == digit)
-        members.append(of_class[np.isin(np.arange(len(of_class)) % 8, positions)])
+        images = np.flatnonzero(labels == digit)
+        members.append(images[np.isin(np.arange(len(images)) % 8, positions)])
     if labelled is not None:
-        counts = _counts(labelled, [len(part) for part in members])
-        members = [_spread(part, n) for part, n in zip(members, counts, strict=True)]
+        counts = _counts(labelled, [len(images) for images in members])
+        members = [_spread(images, n) for images, n in zip(members, counts, strict=True)]
     return np.sort(np.concatenate(members))
 
 
 def _counts(labelled: float | int, available: Sequence[int]) -> list[int]:
-    """How many images to keep of each class."""
+    """Number of images to keep of each class."""
     if isinstance(labelled, float):
         if not 0 < labelled <= 1:
-            raise UserError(f"labelled={labelled} as a share must be in (0, 1].")
+            raise UserError(f"labelled={labelled} as a fraction must be in (0, 1].")
         return [max(1, round(labelled * count)) for count in available]
     each, more = divmod(labelled, len(available))
     counts = [each + (label < more) for label in range(len(available))]
     if each < 1 or any(count > most for count, most in zip(counts, available, strict=True)):
         raise UserError(
             f"labelled={labelled} images cannot be drawn evenly: give {len(available)} to "
-            f"{min(available) * len(available)}, or a share as a float."
+            f"{min(available) * len(available)}, or a fraction as a float."
         )
     return counts
 

@@ -1,4 +1,4 @@
-"""Small images that are all kept in memory, and handed out a whole batch at a time."""
+"""Data sets of small images, kept in memory and loaded as whole batches."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class ImagesInMemory(BaseDataset):
     """Images of one size as one uint8 array, and their labels.
 
     Items hold ``img`` (uint8, H x W x 3, RGB), ``gt_label`` and ``sample_idx``, for mmpretrain's
-    transforms. With ``PackInputs`` as the only transform a loader gets its batches in one piece:
+    transforms. With ``PackInputs`` as the only transform a loader gets whole batches:
     ``inputs`` (N, 3, H, W) uint8 and `BatchSamples`. Random crops and flips then belong to
     the data preprocessor (`RandomCropFlip`), which draws them for the batch, and on the device.
 
-    A subclass says in ``SPLITS`` what parts there are, and reads one in ``read``.
+    A subclass lists its splits in ``SPLITS``, and reads one in ``read``.
 
     Args:
         data_root: Folder of the data.
-        split: Which part.
+        split: The split.
         pipeline: Transforms of one sample.
         indices: Keep the first so many, or these.
         test_mode: A failing item is an error, where training would draw another one.
@@ -56,7 +56,7 @@ class ImagesInMemory(BaseDataset):
             data_root=str(data_root),
             pipeline=pipeline,
             indices=indices,
-            # The images lie in one array already; what is listed are places in it.
+            # The images lie in one array already; what is listed are rows of it.
             serialize_data=False,
             test_mode=test_mode,
             lazy_init=lazy_init,
@@ -67,7 +67,7 @@ class ImagesInMemory(BaseDataset):
         """Images (M, 3, H, W) uint8, and their labels (M,)."""
 
     def load_data_list(self) -> list[Any]:
-        """Read the images; what is listed are places in their array."""
+        """Read the images; what is listed are rows of their array."""
         images, labels = self.read()
         self.images = torch.from_numpy(np.require(images, np.uint8, ["C", "W"]))
         self.labels = torch.from_numpy(np.asarray(labels, np.int64))
@@ -84,11 +84,11 @@ class ImagesInMemory(BaseDataset):
         }
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
-        """What a loader asks for: one batch, or a list of items where the pipeline does more."""
+        """A batch for the loader; or a list of items, where the pipeline does more."""
         if not self._packs_only:
-            return [self[place] for place in indices]
+            return [self[index] for index in indices]
         self.full_init()
-        rows = torch.tensor([self.data_list[place] for place in indices])
+        rows = torch.tensor([self.data_list[index] for index in indices])
         samples = BatchSamples(self.labels[rows], torch.tensor(indices))
         return _Whole(inputs=self.images.index_select(0, rows), data_samples=samples)
 
@@ -112,8 +112,8 @@ class ImagesInMemory(BaseDataset):
         )
 
     def _copy_without_annotation(self, memo: dict[int, Any] | None = None) -> BaseDataset:
-        # A subset looks at the same images.
-        shared = {id(one): one for one in (self.images, self.labels)}
+        # A subset shares the images.
+        shared = {id(tensor): tensor for tensor in (self.images, self.labels)}
         return super()._copy_without_annotation({**(memo or {}), **shared})
 
 

@@ -1,4 +1,4 @@
-"""Pairs: with each image another one of its class."""
+"""Pairs of images of the same class."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class ClassPairs:
 
     def __init__(self, dataset: Any, lazy_init: bool = False) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
-        self._places: np.ndarray | None = None
+        self._order: np.ndarray | None = None
         if not lazy_init:
             self.full_init()
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """Of the data set."""
+        """Meta information of the data set."""
         return self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Load, and sort the places of all samples by class.
+        """Load, and sort the indices of all samples by class.
 
         Raises:
             UserError: Samples have no single label each.
         """
-        if self._places is not None:
+        if self._order is not None:
             return
         self.dataset.full_init()
         labels = np.asarray(self._labels())
@@ -53,27 +53,27 @@ class ClassPairs:
                 f"ClassPairs needs one label a sample; those of {type(self.dataset).__name__} are "
                 f"of the shape {labels.shape} and the type {labels.dtype}."
             )
-        self._places = np.argsort(labels, kind="stable")
+        self._order = np.argsort(labels, kind="stable")
         # Of each sample: where its class begins among these, how many it has, which one it is.
         _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
         self._first = (np.cumsum(counts) - counts)[classes]
         self._count = counts[classes]
-        self._own = np.empty_like(self._places)
-        self._own[self._places] = np.arange(len(labels))
-        self._own -= self._first
+        self._rank = np.empty_like(self._order)
+        self._rank[self._order] = np.arange(len(labels))
+        self._rank -= self._first
 
-    def partners(self, places: Sequence[int]) -> list[int]:
-        """For each sample another one of its class, drawn."""
+    def partners(self, indices: Sequence[int]) -> list[int]:
+        """Draw, for each sample, another sample of its class."""
         self.full_init()
-        assert self._places is not None
-        at = np.asarray(places)
-        others = np.maximum(self._count[at] - 1, 1)
+        assert self._order is not None
+        rows = np.asarray(indices)
+        others = np.maximum(self._count[rows] - 1, 1)
         drawn = np.random.randint(0, others)
-        drawn += (drawn >= self._own[at]) & (self._count[at] > 1)
-        return self._places[self._first[at] + drawn].tolist()
+        drawn += (drawn >= self._rank[rows]) & (self._count[rows] > 1)
+        return self._order[self._first[rows] + drawn].tolist()
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Of the data set."""
+        """An item of the data set, before its pipeline."""
         return self.dataset.get_data_info(idx)
 
     def __len__(self) -> int:
@@ -84,23 +84,23 @@ class ClassPairs:
         return {**self.dataset[idx], "pair_inputs": self.dataset[partner]["inputs"]}
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
-        """What a loader asks for; a data set that gives whole batches goes on doing so."""
+        """A batch with its pairs; whole, where the data set gives whole batches."""
         partners = self.partners(indices)
         fetch = getattr(self.dataset, "__getitems__", None)
         if fetch is None:
             items = zip(indices, partners, strict=True)
             return [
-                {**self.dataset[one], "pair_inputs": self.dataset[other]["inputs"]}
-                for one, other in items
+                {**self.dataset[index], "pair_inputs": self.dataset[partner]["inputs"]}
+                for index, partner in items
             ]
         batch, pairs = fetch(list(indices)), fetch(partners)
         if isinstance(batch, Mapping):
             return {**batch, "pair_inputs": pairs["inputs"]}
         return [
-            {**one, "pair_inputs": other["inputs"]} for one, other in zip(batch, pairs, strict=True)
+            {**item, "pair_inputs": pair["inputs"]} for item, pair in zip(batch, pairs, strict=True)
         ]
 
     def _labels(self) -> Any:
         if hasattr(self.dataset, "get_gt_labels"):
             return self.dataset.get_gt_labels()
-        return [self.dataset.get_data_info(place)["gt_label"] for place in range(len(self))]
+        return [self.dataset.get_data_info(index)["gt_label"] for index in range(len(self))]

@@ -16,7 +16,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "i4": np.dtype("i4"),
     "i8": np.dtype("i8"),
 }
-"""What such files hold: pixels and labels. Bytes of any other kind are refused."""
+"""Types of pixels and labels in such files. Bytes of any other kind are refused."""
 
 
 def read_pickle(raw: bytes, name: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ _KNOWN: dict[tuple[str, str], _Kind] = {
 
 
 class _Maker:
-    """Takes the place of a function or class of NumPy. Without a dict, nothing can be set on it."""
+    """Replacement of a function or class of NumPy. Without a dict, nothing can be set on it."""
 
     __slots__ = ("_kind",)
 

@@ -1,4 +1,4 @@
-"""From what the loader gives to what networks take: on the device, augmented, normalised."""
+"""Data preprocessor: from the loader's batches to augmented, normalized ones on the device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cls_kd.registry import MODELS, TRANSFORMS
 from cls_kd.signals.time import TrainingTime
 
 Augment = Callable[[Tensor, Tensor], Tensor]
-"""Images (N, C, H, W) uint8 and their places in the data set (N,) to images."""
+"""Images (N, C, H, W) uint8 and their indices in the data set (N,) to images."""
 
 _PLACES = 2**40
 """More than any data set has samples: places of different draws do not meet."""
@@ -30,11 +30,11 @@ class BatchPreprocessor(ClsDataPreprocessor):
     Hard labels stay as they are on the CPU; to another device they travel in one piece, and neither
     they nor images in pinned memory make the host wait. `BatchSamples` stay in one piece, under
     mixup and CutMix too; a list of samples is then handled as mmpretrain does. ``pair_inputs`` of
-    `ClassPairs` are augmented and normalised as the images are, and not mixed. Other arguments are
+    `ClassPairs` are augmented and normalized as the images are, and not mixed. Other arguments are
     mmpretrain's.
 
     Args:
-        augment: In training, for a stack of images before it is normalised; or its config, such as
+        augment: In training, for a stack of images before it is normalized; or its config, such as
             ``dict(type=RandomCropFlip, padding=4)``.
     """
 
@@ -92,7 +92,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
         whole = isinstance(samples, BatchSamples)
         if not whole and not (samples and self._has_hard_labels(samples[0])):
             return super().forward(data, training)
-        images = self._normalised(data["inputs"])
+        images = self._normalized(data["inputs"])
         if self.device.type != "cpu":
             samples = samples.to(self.device) if whole else _move_labels(samples, self.device)
         if whole and (self.to_onehot or self.batch_augments is not None):
@@ -106,12 +106,12 @@ class BatchPreprocessor(ClsDataPreprocessor):
                 "collate_fn=dict(type='pseudo_collate'), which leaves them a list."
             )
         assert self.augment is not None
-        index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's place")
-        # A negative place is no sample's: another image or view gets another draw than the image.
+        index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's index")
+        # A negative index is no sample's: another image or view gets another draw than the image.
         place = index if draw == 0 else -draw * _PLACES + _PLACES - 1 - index
         return self.augment(self.cast_data(images), place)
 
-    def _normalised(self, images: Any) -> Tensor:
+    def _normalized(self, images: Any) -> Tensor:
         """As mmpretrain does it; a stack in place, in one new tensor."""
         if not isinstance(images, Tensor) or self.pad_size_divisor > 1:
             return super().forward({"inputs": images})["inputs"]
@@ -144,7 +144,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
 def _move_labels(samples: Sequence[DataSample], device: torch.device) -> Sequence[DataSample]:
     labels = [sample.gt_label for sample in samples]
-    moved = torch.cat(labels).to(device, non_blocking=True).split([len(one) for one in labels])
+    moved = torch.cat(labels).to(device, non_blocking=True).split([len(label) for label in labels])
     for sample, label in zip(samples, moved, strict=True):
         sample.set_field(label, "gt_label", dtype=torch.Tensor)
     return samples

@@ -1,4 +1,4 @@
-"""Images that cannot be read: the file is named, whatever the decoder says."""
+"""Loading errors that name the file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def unreadable(path: str, error: BaseException) -> UserError:
     )
 
 
-_HINT = " tools/check_data.py CONFIG lists all such files."
+_HINT = " `cls-kd check-data CONFIG` lists all such files."
 
 
 def name_unreadable(dataset: Any) -> None:

@@ -1,4 +1,4 @@
-"""Orders of samples that a method needs."""
+"""Batch samplers that methods need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LastBatchSampler:
 
     A window of ``batch_size`` over the order of a sampler, moved by half of it: each sample comes
     twice, in two batches that follow each other, but for the first and the last half batch of an
-    epoch. So an epoch has about twice the steps. Shuffling, the seed of the epoch and the share
+    epoch. So an epoch has about twice the steps. Shuffling, the seed of the epoch and the samples
     of this process are the sampler's::
 
         train_dataloader = dict(
@@ -42,8 +42,8 @@ class LastBatchSampler:
 
     def __iter__(self) -> Iterator[list[int]]:
         half, window, seen = self.batch_size // 2, [], 0
-        for place in self.sampler:
-            window.append(place)
+        for index in self.sampler:
+            window.append(index)
             if len(window) == self.batch_size:
                 yield window
                 window, seen = window[half:], half

@@ -1,4 +1,4 @@
-"""Made-up images in the formats of known data sets, for machines without the data."""
+"""Synthetic images in the formats of known data sets, for machines without the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cls_kd.data.cifar import CIFAR10, CIFAR100, SUPERCLASS_NAMES, SUPERCLASSES
 from cls_kd.errors import UserError
 
 NOTE = "SYNTHETIC.txt"
-"""A file that says in the folder that the images are made up."""
+"""A file that marks the images of a folder as synthetic."""
 
 _WAVES = 6
 _GROUP, _CLASS, _SAMPLE = 1.0, 0.3, 0.75
@@ -24,14 +24,14 @@ _CHUNK = 5000
 
 
 class Painter:
-    """Draws images of classes that stand in groups, the members of which look alike.
+    """Draws images of classes in groups, the members of which look alike.
 
-    An image is a sum of slow waves, six by six for each colour: a two-dimensional cosine transform
+    An image is a sum of slow waves, six by six for each color: a two-dimensional cosine transform
     whose high frequencies weigh less. Its coefficients are those of its group, plus those of its
     class (0.3 times as large), plus its own (0.75 times), all normal. Group and class use waves
     that look the same from left and from right, so flipping an image keeps its class. The sum is
-    scaled to a standard deviation of about 47 grey levels, moved to the middle grey, and
-    overlaid with noise of 12 grey levels in every pixel.
+    scaled to a standard deviation of about 47 gray levels, moved to the middle gray, and
+    overlaid with noise of 12 gray levels in every pixel.
 
     Args:
         groups: The group of each class.
@@ -46,8 +46,8 @@ class Painter:
         draw = np.random.default_rng([seed, 0])
         shape = (3, _WAVES, _WAVES)
         group = draw.normal(size=(self.groups.max() + 1, *shape)) * even * _GROUP
-        own = draw.normal(size=(len(self.groups), *shape)) * even * _CLASS
-        self.prototypes = (group[self.groups] + own).astype(np.float32)
+        class_waves = draw.normal(size=(len(self.groups), *shape)) * even * _CLASS
+        self.prototypes = (group[self.groups] + class_waves).astype(np.float32)
         self.weight = (weight * _SAMPLE).astype(np.float32)
 
     def paint(self, labels: np.ndarray, size: int, part: int) -> Iterator[np.ndarray]:
@@ -62,8 +62,8 @@ class Painter:
         basis = _cosines(size)  # (waves, size)
         for start in range(0, len(labels), _CHUNK):
             chosen = labels[start : start + _CHUNK]
-            own = draw.standard_normal((len(chosen), *self.weight.shape[-2:], 3), np.float32)
-            waves = self.prototypes[chosen] + own.transpose(0, 3, 1, 2) * self.weight
+            noise = draw.standard_normal((len(chosen), *self.weight.shape[-2:], 3), np.float32)
+            waves = self.prototypes[chosen] + noise.transpose(0, 3, 1, 2) * self.weight
             images = basis.T @ waves @ basis
             images *= _CONTRAST
             images += 128
@@ -117,7 +117,7 @@ def write_folders(
 ) -> None:
     """``train`` and ``val`` with a folder of JPEG files a class in ``root``, as ImageNet's.
 
-    Five classes stand in a group, one after the other.
+    Groups are five consecutive classes.
     """
     _new(root, train, test, seed, classes)
     painter = Painter([label // 5 for label in range(classes)], seed)
@@ -134,19 +134,21 @@ def _ten_groups() -> list[int]:
 
 
 def _cosines(size: int) -> np.ndarray:
-    places = (np.arange(size) + 0.5) / size
-    basis = np.cos(np.pi * np.arange(_WAVES)[:, None] * places) * np.sqrt(2)
+    positions = (np.arange(size) + 0.5) / size
+    basis = np.cos(np.pi * np.arange(_WAVES)[:, None] * positions) * np.sqrt(2)
     basis[0] = 1
     return basis.astype(np.float32)
 
 
 def _shuffled_labels(count: int, classes: int, seed: int) -> np.ndarray:
-    """As many of each class, or one more, in an order of their own."""
+    """Balanced labels (counts differ by one at most), shuffled."""
     return np.random.default_rng([seed, 2**20]).permutation(np.arange(count) % classes)
 
 
 def _whole(painter: Painter, labels: np.ndarray, part: int) -> np.ndarray:
-    return np.concatenate([one.reshape(len(one), -1) for one in painter.paint(labels, 32, part)])
+    return np.concatenate(
+        [images.reshape(len(images), -1) for images in painter.paint(labels, 32, part)]
+    )
 
 
 def _write_batch(file: Path, name: str, images: np.ndarray, **labels: np.ndarray) -> None:
@@ -176,14 +178,14 @@ def _write_files(
 ) -> None:
     for name in names:
         (root / name).mkdir(parents=True)
-    place = 0
+    index = 0
     for images in painter.paint(labels, size, part):
         for image in images.transpose(0, 2, 3, 1):
-            folder = root / names[labels[place]]
+            folder = root / names[labels[index]]
             Image.fromarray(np.ascontiguousarray(image)).save(
-                folder / f"synthetic_{place:06d}.{kind}"
+                folder / f"synthetic_{index:06d}.{kind}"
             )
-            place += 1
+            index += 1
 
 
 def _new(folder: Path, train: int, test: int, seed: int, classes: int) -> Path:
@@ -195,7 +197,7 @@ def _new(folder: Path, train: int, test: int, seed: int, classes: int) -> Path:
         raise UserError(f"{folder} is there already. Nothing is overwritten: name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / NOTE).write_text(
-        f"Made-up images, by tools/make_synthetic.py: {classes} classes, {train} images to train, "
-        f"{test} to test, seed {seed}.\n"
+        f"Synthetic images, by tools/make_synthetic.py: {classes} classes, {train} images to "
+        f"train, {test} to test, seed {seed}.\n"
     )
     return folder

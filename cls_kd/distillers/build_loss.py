@@ -48,12 +48,9 @@ def build_registered_loss(name: str, config: Mapping[str, Any]) -> Any:
 
 
 def _is_loss(value: Any) -> bool:
-    """Whether an option is the config of a loss, without the weight that only a term has."""
-    if (
-        not isinstance(value, Mapping)
-        or "type" not in value
-        or {"weight", "teacher", "group"} & set(value)
-    ):
+    """True if an option is the config of a loss, without the weight that only a term has."""
+    of_a_term = {"weight", "teacher", "group"}
+    if not isinstance(value, Mapping) or "type" not in value or of_a_term & set(value):
         return False
     kind = value["type"]
     kind = MODELS.get(kind) if isinstance(kind, str) else kind

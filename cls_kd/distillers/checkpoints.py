@@ -21,7 +21,7 @@ from cls_kd.errors import UserError
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """Stands in for ``getattr``, which MMEngine's pickled log history names; knows nothing else."""
+    """Replacement of ``getattr``, for MMEngine's pickled log history only."""
     if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
         raise pickle.UnpicklingError(f"it names getattr({owner!r}, {name!r})")
     return getattr(HistoryBuffer, name)
@@ -45,10 +45,10 @@ _ALLOWED: list[Any] = [
 """Types besides tensors and plain containers that a checkpoint may name. None of them runs code."""
 
 _INNER = ("state_dict", "model", "model_state_dict")
-"""Keys under which the field's checkpoints keep the weights, in order of preference."""
+"""Keys under which checkpoints keep the weights, in order of preference."""
 
 _NO_PICKLE = re.compile(r"Unsupported operand|invalid load key|pickle data was truncated")
-"""How unpickling ends on bytes that never were a pickle: a web page, a text."""
+"""Messages of unpickling for bytes that are no pickle: a web page, a text."""
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def read_checkpoint(source: str | Path, map_location: Any = "cpu") -> dict[str, 
     else:
         path = Path(name).expanduser()
     if not path.is_file():
-        raise UserError(f"The checkpoint {name} does not exist{_neighbours(path)}")
+        raise UserError(f"The checkpoint {name} does not exist{_neighbors(path)}")
     if path.suffix == ".safetensors":
         return _guarded(name, lambda: load_file(path))
     return _guarded(name, lambda: _load(path, map_location))
@@ -129,15 +129,15 @@ def _damaged(name: str, error: BaseException) -> UserError:
     )
 
 
-def _neighbours(path: Path) -> str:
+def _neighbors(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}."
-    found = sorted(
+    names = sorted(
         file.name
         for file in path.parent.iterdir()
         if file.suffix in (".pth", ".pt", ".safetensors")
     )
-    return f". In {path.parent} there is: {', '.join(found[:8]) or 'no checkpoint'}."
+    return f". In {path.parent} there is: {', '.join(names[:8]) or 'no checkpoint'}."
 
 
 def _some(keys: Any) -> str:

@@ -1,4 +1,4 @@
-"""Class names that are known of a network without being given."""
+"""Class names of a network that are known without being given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cls_kd.core.class_names import Names, imagenet_info
 
 
 def known_names(network: nn.Module, *, published: bool) -> Names | None:
-    """What is known of a network's classes without being told.
+    """Class names that are known from a network's checkpoint or weights.
 
     The names that its checkpoint holds (mmpretrain's ``dataset_meta``, kept by ``load_weights``),
     those of the data set that a model of mmpretrain's hub was trained on, or the ImageNet classes

@@ -1,7 +1,7 @@
 """Published checkpoints of other code in the names of our networks.
 
-Which layout a file has need not be said: it is the one whose renamed keys and shapes are exactly
-the network's.
+The layout of a file is detected: it is the one whose renamed keys and shapes are exactly the
+network's.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def convert(
         UserError: No layout fits; the first keys that are missing, left over or of another shape in
             the nearest one.
     """
-    own = network.state_dict()
-    if set(weights) == set(own):
+    expected = network.state_dict()
+    if set(weights) == set(expected):
         raise UserError(f"The checkpoint {source} has our names already: use it as it is.")
-    found = {name: _renamed(weights, rules, own) for name, rules in LAYOUTS.items()}
-    name = max(found, key=lambda layout: len(set(found[layout]) & set(own)))
-    check_match(network, own, found[name], source)
-    return {key: found[name][key] for key in own}, name
+    candidates = {name: _renamed(weights, rules, expected) for name, rules in LAYOUTS.items()}
+    name = max(candidates, key=lambda layout: len(set(candidates[layout]) & set(expected)))
+    check_match(network, expected, candidates[name], source)
+    return {key: candidates[name][key] for key in expected}, name
 
 
 def convert_file(
@@ -104,25 +104,25 @@ def convert_file(
         temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)
-    count = sum(one.numel() for one in network.parameters())
+    count = sum(parameter.numel() for parameter in network.parameters())
     return f"{out}: {describe(network)}, {count:,} parameters, from the layout {layout!r}."
 
 
 def _renamed(
-    weights: Mapping[str, Tensor], rules: Rules, own: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor], rules: Rules, expected: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     renamed: dict[str, Tensor] = {}
     for key, value in weights.items():
         new = _our_name(key, rules)
         if new in renamed:  # two would become one: the second stays, and is told as left over
             new = key
-        wanted = own.get(new)
+        wanted = expected.get(new)
         if wanted is not None and value.shape != wanted.shape and _same_but_ones(value, wanted):
             value = value.reshape(wanted.shape)
         renamed[new] = value
     counters = {
         key: torch.zeros_like(value)
-        for key, value in own.items()
+        for key, value in expected.items()
         if key.endswith(".num_batches_tracked")
         and key.replace("num_batches_tracked", "running_mean") in renamed
     }
@@ -138,9 +138,9 @@ def _our_name(key: str, rules: Rules) -> str:
 
 
 def _filled(match: re.Match[str], group: re.Match[str]) -> str:
-    found = match[int(group[1])]
-    return found if group[2] is None else str(int(found) - int(group[2]))
+    text = match[int(group[1])]
+    return text if group[2] is None else str(int(text) - int(group[2]))
 
 
-def _same_but_ones(one: Tensor, other: Tensor) -> bool:
-    return [n for n in one.shape if n != 1] == [n for n in other.shape if n != 1]
+def _same_but_ones(value: Tensor, other: Tensor) -> bool:
+    return [n for n in value.shape if n != 1] == [n for n in other.shape if n != 1]

@@ -43,7 +43,7 @@ class Distiller(core.Distiller, BaseModel):
             own initialization.
         student_frozen: Names (patterns with ``*``) of the student's modules and parameters that are
             not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
-        student_taps: Places that differ from what the student declares (see ``signals.taps``).
+        student_taps: Taps that differ from those of the student (see ``signals.taps``).
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
 

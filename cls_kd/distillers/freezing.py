@@ -54,6 +54,8 @@ def _parameters(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:
 
 
 def _frozen_norm(module: nn.Module) -> bool:
-    own = list(module.parameters(recurse=False))
+    parameters = list(module.parameters(recurse=False))
     has_statistics = getattr(module, "running_mean", None) is not None
-    return has_statistics and bool(own) and not any(value.requires_grad for value in own)
+    return (
+        has_statistics and bool(parameters) and not any(value.requires_grad for value in parameters)
+    )

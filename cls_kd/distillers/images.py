@@ -19,16 +19,16 @@ def own_normalization(
     Args:
         network: With its weights.
         given: ``dict(mean=..., std=..., to_rgb=...)``, which comes first.
-        published: Whether the weights are those published under the network's name.
+        published: True if the weights are those published under the network's name.
 
     Raises:
         UserError: ``given`` has other keys.
     """
     if given is not None:
         return checked_normalization(given)
-    own = getattr(network, "data_preprocessor", None)
-    if getattr(own, "_enable_normalize", False):
-        return read_normalization(own)
+    preprocessor = getattr(network, "data_preprocessor", None)
+    if getattr(preprocessor, "_enable_normalize", False):
+        return read_normalization(preprocessor)
     # What timm says of a network holds for the weights that timm publishes, and for no others.
     if published and isinstance(network, TimmClassifier):
         config = network.model.pretrained_cfg
@@ -41,7 +41,7 @@ def own_normalization(
 
 
 def read_normalization(preprocessor: Any) -> dict[str, Any]:
-    """What a data preprocessor of mmpretrain's does to raw images."""
+    """Normalization that a data preprocessor of mmpretrain applies to raw images."""
     to_rgb = bool(getattr(preprocessor, "to_rgb", False))
     if not getattr(preprocessor, "_enable_normalize", False):
         return {"mean": [0.0], "std": [1.0], "to_rgb": to_rgb}

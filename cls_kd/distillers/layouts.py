@@ -1,7 +1,7 @@
 """Layouts: how other code names the parameters of networks that we have too; data for ``convert``.
 
-A layout is a list of rules, a pattern for a whole key and our name. In that, ``{2}`` is what the
-second group found, and ``{2-1}`` the number before it. The first rule that fits counts. That the
+A layout is a list of rules, a pattern for a whole key and our name. There, ``{2}`` is the match of
+the second group, and ``{2-1}`` the number before it. The first rule that fits counts. That the
 function stays what it was is shown by ``tests/distillers/test_convert.py``, for every layout.
 """
 
@@ -17,11 +17,11 @@ def _pairs(here: str, there: str, *kinds: tuple[str, str]) -> Rules:
     return tuple((f"{here}{old}", f"{there}{new}") for old, new in kinds)
 
 
-# torchvision counts the blocks of MobileNetV2 through: number, our stage, place in it.
+# torchvision counts the blocks of MobileNetV2 through: number, our stage, index in it.
 _INVERTED_RESIDUALS = [
-    (first + place, stage, place)
+    (first + index, stage, index)
     for stage, first, count in ((2, 2, 2), (3, 4, 3), (4, 7, 4), (5, 11, 3), (6, 14, 3), (7, 17, 1))
-    for place in range(count)
+    for index in range(count)
 ]
 
 # Convolutions of each block of VGG.
@@ -69,10 +69,10 @@ LAYOUTS: dict[str, Rules] = {
         ),
         *(
             rule
-            for number, stage, place in _INVERTED_RESIDUALS
+            for number, stage, index in _INVERTED_RESIDUALS
             for rule in _pairs(
                 rf"features\.{number}\.conv\.",
-                f"backbone.layer{stage}.{place}.conv.",
+                f"backbone.layer{stage}.{index}.conv.",
                 (r"([01])\.0\.(\w+)", "{1}.conv.{2}"),
                 (r"([01])\.1\.(\w+)", "{1}.bn.{2}"),
                 (r"2\.(\w+)", "2.conv.{1}"),

@@ -28,7 +28,7 @@ _TIMM = "timm:"
 
 
 def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
-    """Build a classifier with freshly initialised weights.
+    """Build a classifier with freshly initialized weights.
 
     Raises:
         UserError: No network has that name; the nearest are listed.
@@ -174,7 +174,7 @@ def _is_timm(network: Mapping[str, Any]) -> bool:
 
 
 def _marked(network: nn.Module) -> nn.Module:
-    # timm initialises (or loads) in its constructor; MMEngine's init_weights would do it again,
+    # timm initializes (or loads) in its constructor; MMEngine's init_weights would do it again,
     # and wipe out weights that were loaded there.
     if isinstance(network, TimmClassifier) and not network._is_init:
         network._is_init = True

@@ -35,17 +35,17 @@ def load_weights(network: nn.Module, source: str, *, drop_classifier: bool = Fal
     """
     checkpoint = read_checkpoint(source)
     weights = of_student(weights_in(checkpoint, source))
-    own = network.state_dict()
+    expected = network.state_dict()
     dropped = _classifier_keys(network) if drop_classifier else set()
     weights = {key: value for key, value in weights.items() if key not in dropped}
-    weights.update({key: own[key] for key in dropped})
-    check_match(network, own, weights, source)
+    weights.update({key: expected[key] for key in dropped})
+    check_match(network, expected, weights, source)
     network.load_state_dict(weights, strict=True)
     classes = None if drop_classifier else _class_names(checkpoint)
     # mmpretrain keeps there what it knows of a model's classes.
     network._dataset_meta = {} if classes is None else {"classes": classes}  # type: ignore[assignment]
-    line = f"{describe(network)} loaded from {source}, {len(own) - len(dropped)} tensors."
-    return f"{line} Dropped, as initialised: {', '.join(sorted(dropped))}." if dropped else line
+    line = f"{describe(network)} loaded from {source}, {len(expected) - len(dropped)} tensors."
+    return f"{line} Dropped, as initialized: {', '.join(sorted(dropped))}." if dropped else line
 
 
 def _class_names(checkpoint: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -75,30 +75,30 @@ def _classifier_keys(network: nn.Module) -> set[str]:
         raise UserError(f"{describe(network)} has no linear classifier that could be dropped.")
     # state_dict hooks may rename: TimmClassifier drops its leading 'model.'.
     names = {f"{path}.{name}" for name, _ in network.get_submodule(path).named_parameters()}
-    own = network.state_dict()
-    return {key for name in names for key in (name, name.removeprefix("model.")) if key in own}
+    known = network.state_dict()
+    return {key for name in names for key in (name, name.removeprefix("model.")) if key in known}
 
 
 def check_match(
-    network: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str
+    network: nn.Module, expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str
 ) -> None:
-    """Refuse weights whose keys or shapes differ from ``own``.
+    """Refuse weights whose keys or shapes differ from ``expected``.
 
     Raises:
         UserError: The first missing, unexpected and differently shaped keys.
     """
-    missing = [key for key in own if key not in weights]
-    unexpected = [key for key in weights if key not in own]
+    missing = [key for key in expected if key not in weights]
+    unexpected = [key for key in weights if key not in expected]
     shapes = [
-        f"{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}"
-        for key in own
-        if key in weights and weights[key].shape != own[key].shape
+        f"{key} {tuple(weights[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in weights and weights[key].shape != expected[key].shape
     ]
     if not (missing or unexpected or shapes):
         return
     lines = [
         f"The checkpoint {source} does not fit {describe(network)} "
-        f"({len(own) - len(missing) - len(shapes)} of {len(own)} keys match):"
+        f"({len(expected) - len(missing) - len(shapes)} of {len(expected)} keys match):"
     ]
     for title, keys in (
         ("of another shape", shapes),

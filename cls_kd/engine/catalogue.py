@@ -134,7 +134,7 @@ def check(page: Path, table: str) -> None:
         UserError: It is stale.
     """
     if embed(page, table) != page.read_text(encoding="utf-8"):
-        raise UserError(f"The methods in {page} are stale: tools/list_methods.py --write {page}")
+        raise UserError(f"The methods in {page} are stale: cls-kd methods --write {page}")
 
 
 def write(page: Path, table: str) -> None:

@@ -17,6 +17,7 @@ from cls_kd.engine.config_kinds import KINDS, Kind
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import OPTIM_WRAPPER_CONSTRUCTORS, known_names
 from cls_kd.runs.check_sections import check_keys
+from cls_kd.runs.entries import run_entries
 from cls_kd.runs.planning import merged_runs
 from cls_kd.runs.sections import SECTIONS
 from cls_kd.runs.signatures import Keywords, keywords
@@ -34,9 +35,9 @@ def check_config(cfg: Config) -> None:
     values = cfg.to_dict()
     for key in ("report", "analyses"):
         _check(values.get(key), key, key)
-    for index, spec in enumerate(values.get("runs", [])):
-        if "type" not in spec:
-            _check(spec.get("train_data"), "train_data", f"runs.{index}.train_data")
+    for path, entry in run_entries(values.get("runs", [])).items():
+        if "type" not in entry:
+            _check(entry.get("train_data"), "train_data", f"{path}.train_data")
     # A file that holds losses or data alone is no training.
     trainings = merged_runs(cfg) if "model" in cfg else [("", {}, cfg)]
     checked: list[tuple[str, Any]] = []

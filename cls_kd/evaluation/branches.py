@@ -1,4 +1,4 @@
-"""How good each branch is, how good all are together, and how much they differ."""
+"""Accuracy of branches and of their ensemble, and the diversity of branches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def diversity(peer_scores: Tensor) -> float:
         peer_scores: Probabilities, (P, N, K).
 
     Returns:
-        0 where all branches say the same (and of a single branch), at most the root of 2.
+        0 where all branches agree (and for a single branch), at most the square root of 2.
     """
     peers = len(peer_scores)
     pairs = [(a, b) for a in range(peers) for b in range(a + 1, peers)]
@@ -33,11 +33,11 @@ class PeerAccuracy(BaseMetric):
     """Top-1 of each branch, their mean, that of the ensemble, and the branches' diversity.
 
     Reads ``peer_scores`` and ``ensemble_score``, which ``MultiBranchClassifier`` writes into its
-    predictions. Of a network without branches it says nothing, so that a config may compare both.
+    predictions. For a network without branches it returns nothing: a config may compare both.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep what branches say of a batch."""
+        """Keep the branches' predictions of a batch."""
         for sample in data_samples:
             if "peer_scores" in sample:
                 names = ("peer_scores", "ensemble_score", "gt_label")
@@ -49,12 +49,12 @@ class PeerAccuracy(BaseMetric):
 
     def compute_metrics(self, results: list[dict[str, Tensor]]) -> dict[str, float]:
         """``branch_0/top1``, ..., ``branches/mean_top1``, ``ensemble/top1``, ``diversity``."""
-        peers = torch.stack([one["peer_scores"] for one in results], 1).float()  # (P, N, K)
-        ensemble = torch.stack([one["ensemble_score"] for one in results]).float()
-        labels = torch.cat([one["gt_label"] for one in results])
+        peers = torch.stack([result["peer_scores"] for result in results], 1).float()  # (P, N, K)
+        ensemble = torch.stack([result["ensemble_score"] for result in results]).float()
+        labels = torch.cat([result["gt_label"] for result in results])
         each = [accuracy(scores, labels) for scores in peers]
         return {
-            **{f"branch_{place}/top1": value for place, value in enumerate(each)},
+            **{f"branch_{index}/top1": value for index, value in enumerate(each)},
             "branches/mean_top1": sum(each) / len(each),
             "branches/diversity": diversity(peers),
             "ensemble/top1": accuracy(ensemble, labels),

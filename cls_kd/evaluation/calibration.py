@@ -1,4 +1,4 @@
-"""How far a network's probabilities can be believed."""
+"""Calibration of a network's probabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, bins: int 
     Args:
         probabilities: (N, K), rows that sum to 1.
         labels: (N,).
-        bins: Of the confidence.
+        bins: Number of confidence bins.
     """
     classes = probabilities.shape[1]
     return float(multiclass_calibration_error(probabilities, labels, classes, n_bins=bins))
@@ -38,7 +38,7 @@ def area_under_risk_coverage(probabilities: Tensor, labels: Tensor) -> float:
     """AURC: error among the most confident, averaged over how many of them are kept; 0 to 1.
 
     Y. Geifman, G. Uziel, R. El-Yaniv, "Bias-Reduced Uncertainty Estimation for Deep Neural
-    Classifiers", ICLR 2019. Samples of equal confidence share their errors (ours), so that their
+    Classifiers", ICLR 2019. Samples of equal confidence get their mean error (ours), so that their
     order does not matter.
     """
     confidence, predicted = probabilities.double().max(1)

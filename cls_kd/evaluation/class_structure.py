@@ -1,4 +1,4 @@
-"""Whether what a network says besides its first answer is about like classes. All of it is ours.
+"""Class structure of predictions below the top-1: do they fall on similar classes? All ours.
 
 The paper of generations (Yang et al. 2019, arXiv:1805.05551) measures such secondary information in
 two ways, whose formulas we do not know; these are our own and must not be taken for them.
@@ -51,7 +51,7 @@ def coarse_separation(embeddings: Tensor, labels: Tensor, superclasses: Tensor) 
 
 
 def secondary_mass(logits: Tensor, superclasses: Tensor) -> float:
-    """Share of what is beside the first answer that its superclass holds; mean over samples."""
+    """Fraction of the non-top-1 probability in the superclass of the top-1; mean over samples."""
     first = logits.argmax(1)
     # In logarithms, so that also a certain network's rest is compared.
     others = logits.double().scatter(1, first.unsqueeze(1), float("-inf"))
@@ -60,9 +60,9 @@ def secondary_mass(logits: Tensor, superclasses: Tensor) -> float:
 
 
 def top_k_hit_rate(logits: Tensor, superclasses: Tensor, k: int) -> float:
-    """Share of the second to k-th answers that are in the superclass of the first."""
-    of_answers = superclasses[logits.topk(k, dim=1).indices]
-    return float((of_answers[:, 1:] == of_answers[:, :1]).double().mean())
+    """Fraction of the second to k-th classes that are in the superclass of the top-1."""
+    predicted = superclasses[logits.topk(k, dim=1).indices]
+    return float((predicted[:, 1:] == predicted[:, :1]).double().mean())
 
 
 def generation_drift(before: Tensor, after: Tensor) -> float:
@@ -71,9 +71,9 @@ def generation_drift(before: Tensor, after: Tensor) -> float:
 
 
 def mass_by_chance(superclasses: Tensor) -> float:
-    """What ``secondary_mass`` and ``top_k_hit_rate`` are where the rest of an answer tells nothing.
+    """Chance level of ``secondary_mass`` and ``top_k_hit_rate``: uninformative other classes.
 
-    For first answers that are as often of each class.
+    For top-1 predictions that are balanced over classes.
     """
     like = superclasses.unsqueeze(1) == superclasses
     return float((like.sum(1) - 1).double().mean() / (len(superclasses) - 1))

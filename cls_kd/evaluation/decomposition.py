@@ -1,4 +1,4 @@
-r"""KD's cross-entropy in parts: what it says of the label's class, and what of the others.
+r"""Decomposition of KD's cross-entropy into target, mass and shape terms.
 
 With the softmaxes s and t at temperature T, the label y, and hats for the same over the other
 classes alone:
@@ -9,9 +9,9 @@ classes alone:
         + \underbrace{(1 - t_y) H(\hat t, \hat s)}_{\text{shape}} \big)
 
 The last two make up the non-target part. As long as s_y differs from t_y, the other classes of both
-networks hold different masses, and the non-target part cannot be matched however alike the classes'
-shares are. NKD compares the shares alone: ``T^2 H(t-hat, s-hat)``, without the factor (Yang et al.
-2023, arXiv:2303.13005).
+networks hold different masses, and the non-target part cannot be matched, however similar the
+normalized probabilities are. NKD compares these alone: ``T^2 H(t-hat, s-hat)``, without the factor
+(Yang et al. 2023, arXiv:2303.13005).
 """
 
 from __future__ import annotations
@@ -32,32 +32,33 @@ class Decomposition:
     Attributes:
         target: T^2 times the target part.
         mass: T^2 times the part of the other classes that depends on their mass alone.
-        shape: T^2 times the part that depends on their shares, with the teacher's mass before it.
-        normalised: NKD's non-target part, T^2 H of the shares, without gamma.
-        floor: The least that ``normalised`` can be: T^2 times the entropy of the teacher's shares.
+        shape: T^2 times the part of their normalized probabilities, weighted by the teacher's mass.
+        normalized: NKD's non-target part, T^2 H of normalized probabilities, without gamma.
+        floor: The least that ``normalized`` can be: T^2 times the entropy of
+            the teacher's normalized probabilities.
         student_mass: 1 - s_y, at temperature T.
         teacher_mass: 1 - t_y, at temperature T.
         gradient: Norm of the gradient of the whole by the student's logits.
         target_gradient: Norm of that of the target part.
         non_target_gradient: Norm of that of the non-target part.
-        normalised_gradient: Norm of that of ``normalised``.
+        normalized_gradient: Norm of that of ``normalized``.
     """
 
     target: Tensor
     mass: Tensor
     shape: Tensor
-    normalised: Tensor
+    normalized: Tensor
     floor: Tensor
     student_mass: Tensor
     teacher_mass: Tensor
     gradient: Tensor
     target_gradient: Tensor
     non_target_gradient: Tensor
-    normalised_gradient: Tensor
+    normalized_gradient: Tensor
 
     @property
     def non_target(self) -> Tensor:
-        """All that KD says of the classes other than the label's."""
+        """The non-target part: mass plus shape."""
         return self.mass + self.shape
 
     @property
@@ -66,20 +67,20 @@ class Decomposition:
         return self.target + self.non_target
 
     def mean(self) -> dict[str, float]:
-        """Averages over the samples, and the shares of the target part in the averages.
+        """Averages over the samples, and the fractions of the target part in the averages.
 
         ``target_share`` is that of the value. ``target_gradient_share`` is that in the sum of the
-        two norms, which is not the norm of the sum: the two parts pull against each other.
+        two norms, which is not the norm of the sum: the two gradients partly cancel.
         """
         names = [field.name for field in fields(self)] + ["non_target", "total"]
         means = {name: float(getattr(self, name).mean()) for name in names}
         both = means["target_gradient"] + means["non_target_gradient"]
-        means["target_share"] = _share(means["target"], means["total"])
-        means["target_gradient_share"] = _share(means["target_gradient"], both)
+        means["target_share"] = _fraction(means["target"], means["total"])
+        means["target_gradient_share"] = _fraction(means["target_gradient"], both)
         return means
 
 
-def _share(part: float, whole: float) -> float:
+def _fraction(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
 
@@ -102,14 +103,14 @@ def decompose(
     )
     mass_s, mass_t = rest_s.logsumexp(1, keepdim=True), rest_t.logsumexp(1, keepdim=True)
     hat_s, hat_t = rest_s - mass_s, rest_t - mass_t
-    normalised = -(hat_t.exp() * hat_s).sum(1, keepdim=True)
+    normalized = -(hat_t.exp() * hat_s).sum(1, keepdim=True)
 
     # By the logits, label first: T times what follows, for each part.
     s, t = torch.cat([target_s, rest_s], 1).exp(), torch.cat([target_t, rest_t], 1).exp()
     label = torch.zeros_like(s)
     label[:, 0] = 1
-    of_target = t[:, :1] * (s - label)
-    of_rest = t[:, 1:].sum(1, keepdim=True) * s - t * (1 - label)
+    target_gradient = t[:, :1] * (s - label)
+    non_target_gradient = t[:, 1:].sum(1, keepdim=True) * s - t * (1 - label)
 
     def value(part: Tensor) -> Tensor:
         return temperature**2 * part.squeeze(1)
@@ -120,13 +121,13 @@ def decompose(
     return Decomposition(
         target=value(-target_t.exp() * target_s),
         mass=value(-mass_t.exp() * mass_s),
-        shape=value(mass_t.exp() * normalised),
-        normalised=value(normalised),
+        shape=value(mass_t.exp() * normalized),
+        normalized=value(normalized),
         floor=value(-(hat_t.exp() * hat_t).sum(1, keepdim=True)),
         student_mass=mass_s.exp().squeeze(1),
         teacher_mass=mass_t.exp().squeeze(1),
         gradient=norm(s - t),
-        target_gradient=norm(of_target),
-        non_target_gradient=norm(of_rest),
-        normalised_gradient=norm(hat_s.exp() - hat_t.exp()),
+        target_gradient=norm(target_gradient),
+        non_target_gradient=norm(non_target_gradient),
+        normalized_gradient=norm(hat_s.exp() - hat_t.exp()),
     )

@@ -1,4 +1,4 @@
-"""Networks that answer together."""
+"""Ensembles: mean probabilities and accuracy."""
 
 from __future__ import annotations
 

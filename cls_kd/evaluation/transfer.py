@@ -1,4 +1,4 @@
-"""What a frozen embedding is worth on other data."""
+"""Linear transfer of a frozen embedding to other data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.errors import UserError
 def linear_transfer(
     train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, strength: float = 1.0
 ) -> float:
-    """Accuracy in percent of a logistic regression on standardised embeddings.
+    """Accuracy in percent of a logistic regression on standardized embeddings.
 
     Args:
         train: Embeddings that the classifier is fitted to, (N, D).

@@ -1,8 +1,8 @@
-"""How uneven a teacher makes balanced data, and whom that serves (Niu et al. 2022, 2210.12787).
+"""The transfer gap: class imbalance of a teacher's probability mass (Niu et al., 2210.12787).
 
-A teacher that is asked about every training image hands out probability; a class's share of it is
-its mass. Ranked by mass, classes are cut into groups, head to tail, and what a network gains is
-looked at group by group.
+The mass of a class is the sum of the teacher's probabilities for it over all training images.
+Classes are ranked by mass and cut into groups, head to tail; a network's gain is measured group by
+group.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def imbalance_curve(mass: Tensor) -> Tensor:
 
 
 def class_recall(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Share of each class's samples that are found, (K,); NaN for a class without samples."""
+    """Fraction of each class's samples predicted right, (K,); NaN for a class without samples."""
     right = labels[predictions == labels].bincount(minlength=num_classes)
     return right.double() / labels.bincount(minlength=num_classes)
 
@@ -63,6 +63,6 @@ def class_means(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
 
 def effective_sample_size(weights: Tensor) -> float:
-    """``(sum w)^2 / sum w^2`` of weights (N,): N for equal ones, 1 where one has everything."""
+    """``(sum w)^2 / sum w^2`` of weights (N,): N for equal ones, 1 for a single nonzero one."""
     weights = weights.double()
     return float(weights.sum() ** 2 / weights.square().sum())

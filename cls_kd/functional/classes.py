@@ -1,4 +1,4 @@
-"""The label's class on one side, all other classes on the other."""
+"""Target class and non-target classes of logits or log-probabilities."""
 
 from __future__ import annotations
 

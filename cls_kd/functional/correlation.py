@@ -1,4 +1,4 @@
-"""Linear correlation."""
+"""Pearson correlation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random numbers without a generator: the same counter gives the same number on every device."""
+"""Counter-based random numbers: the same counter gives the same number on every device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature maps: sizes that meet, and where a network looks."""
+"""Feature maps: matching sizes and attention maps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _pool(feature: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def attention_map(feature: Tensor, p: int = 2) -> Tensor:
-    """Mean over channels of ``feature ** p``, flattened and L2-normalised: (N, C, h, w) -> (N, hw).
+    """Mean over channels of ``feature ** p``, flattened and L2-normalized: (N, C, h, w) -> (N, hw).
 
     >>> import torch
     >>> feature = torch.tensor([[[[3.0, 1.0]], [[3.0, 1.0]]]])  # (1, 2, 1, 2)

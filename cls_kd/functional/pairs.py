@@ -1,4 +1,4 @@
-"""Geometry between the samples of a batch."""
+"""Pairwise distances and triplet angles of a batch of embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def pairwise_distances(points: Tensor, eps: float = 1e-12) -> Tensor:
     tensor([[0., 5.],
             [5., 0.]])
     """
-    # Differences, not the Gram matrix: near neighbours keep their digits in float32.
+    # Differences, not the Gram matrix: near neighbors keep their digits in float32.
     squared = (points.unsqueeze(0) - points.unsqueeze(1)).square().sum(-1)  # (N, N)
     same = torch.eye(len(points), dtype=torch.bool, device=points.device)
     return squared.clamp_min(eps).sqrt().masked_fill(same, 0.0)

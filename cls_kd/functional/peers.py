@@ -1,4 +1,4 @@
-"""Several networks at once: what they agree on, and how far each is from it. P peers, (P, N, K)."""
+"""Ensemble targets of P peers and their divergence from them; logits are (P, N, K)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Softmaxes at a temperature, compared in logarithms so that large logits stay finite."""
+"""KL divergence and cross-entropy of softmaxes at a temperature, stable for large logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logits on one scale."""
+"""Standardization (z-score) of logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens of vision transformers: those of patches, and the few that come before them."""
+"""Patch tokens and class tokens of vision transformers."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -62,11 +62,11 @@ class DistillLoss(nn.Module):
     def stage_indices(self) -> Mapping[str, tuple[int, ...]]:
         """For signals that are tuples: the indices that the loss reads. Default: all.
 
-        The others are not recorded; their places in the tuple hold None.
+        The others are not recorded; their items in the tuple are None.
         """
         return {}
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         """Create connectors and memory banks from measured shapes. Default: none."""
 
     def __call__(self, *values: Any, **signals: Any) -> Any:

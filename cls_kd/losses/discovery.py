@@ -17,7 +17,9 @@ def known_losses() -> dict[str, type[DistillLoss]]:
     losses: dict[str, type[DistillLoss]] = {}
     for info in walk_packages(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
         for name, value in vars(import_module(info.name)).items():
-            is_own = name.endswith("Loss") and getattr(value, "__module__", None) == info.name
-            if is_own and issubclass(value, DistillLoss) and value is not DistillLoss:
+            is_defined_here = (
+                name.endswith("Loss") and getattr(value, "__module__", None) == info.name
+            )
+            if is_defined_here and issubclass(value, DistillLoss) and value is not DistillLoss:
                 losses[name] = value
     return dict(sorted(losses.items()))

@@ -29,7 +29,7 @@ def check_not_negative(owner: object, **options: float) -> None:
             raise UserError(f"{type(owner).__name__}: {name} must be 0 or more, not {value!r}.")
 
 
-def check_share(owner: object, **options: float) -> None:
+def check_fraction(owner: object, **options: float) -> None:
     """Refuse options that are not numbers from 0 to 1."""
     for name, value in options.items():
         if not (_is_finite(value) and 0 <= value <= 1):
@@ -41,7 +41,7 @@ def _is_finite(value: object) -> bool:
 
 
 def stage_shape(owner: object, network: str, shapes: Sequence[Shape], stage: int) -> Shape:
-    """Shape of one stage (negative: from the last), or an error that says how many there are."""
+    """Shape of one stage (negative: from the last), or an error with the number of stages."""
     if not -len(shapes) <= stage < len(shapes):
         raise UserError(
             f"{type(owner).__name__}: stage {stage} was asked for, but the {network} has "
@@ -50,12 +50,14 @@ def stage_shape(owner: object, network: str, shapes: Sequence[Shape], stage: int
     return shapes[stage]
 
 
-def built(part: nn.Module | None, owner: object) -> Any:
-    """A part that ``build`` makes, or an error where nobody called ``build``."""
-    if part is None:
+def built(module: nn.Module | None, owner: object) -> Any:
+    """A submodule that ``build`` creates, or an error where ``build`` was not called."""
+    if module is None:
         name = type(owner).__name__
-        raise UserError(f"{name} has parts of its own: call {name}.build(shapes) before the loss.")
-    return part
+        raise UserError(
+            f"{name} has submodules of its own: call {name}.build(shapes) before the loss."
+        )
+    return module
 
 
 def inner_loss(owner: object, loss: DistillLoss | Mapping[str, Any]) -> DistillLoss:

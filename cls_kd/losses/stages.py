@@ -1,4 +1,4 @@
-"""Which stages of a student meet which of a teacher."""
+"""Pairs of stages: the student's and the teacher's whose feature maps a loss compares."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TypeAlias
 from cls_kd.errors import UserError
 
 StagePairs: TypeAlias = Sequence[int | tuple[int, int]] | None
-"""Places in both tuples of stages, or pairs of places (student, teacher); None: all of both."""
+"""Indices into both tuples of stages, or pairs of indices (student, teacher); None: all of both."""
 
 
 def pair_stages(
     owner: object, stages: StagePairs, student: int, teacher: int
 ) -> list[tuple[int, int]]:
-    """Pairs of places, the student's first.
+    """Pairs of stage indices, the student's first.
 
     Args:
         owner: The loss, which an error names.
-        stages: What its user chose.
+        stages: The option of the loss.
         student: Number of stages that the student has.
         teacher: Number of stages that the teacher has.
 
     Raises:
-        UserError: Nothing was chosen and the numbers differ, or an entry is neither one place
+        UserError: Nothing was chosen and the numbers differ, or an entry is neither one index
             nor two.
     """
     if stages is None:
@@ -38,10 +38,10 @@ def pair_stages(
 
 
 def _pair(owner: object, entry: int | Sequence[int]) -> tuple[int, int]:
-    places = (entry, entry) if isinstance(entry, int) else tuple(entry)
-    if len(places) != 2:
+    indices = (entry, entry) if isinstance(entry, int) else tuple(entry)
+    if len(indices) != 2:
         raise UserError(
-            f"{type(owner).__name__}: each of stages is a place or a pair (student, teacher), "
+            f"{type(owner).__name__}: each of stages is an index or a pair (student, teacher), "
             f"not {entry!r}."
         )
-    return places[0], places[1]
+    return indices[0], indices[1]

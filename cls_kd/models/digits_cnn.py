@@ -30,7 +30,7 @@ class DigitsCNN(BaseBackbone):
     Args:
         widths: Channels of each stage.
         in_channels: Channels of an image.
-        dropout: Share of whole channels zeroed in training after the last stage.
+        dropout: Probability with which a channel is zeroed in training, after the last stage.
 
     Attributes:
         taps: Where the features are: signal name to module paths whose output is the map.
@@ -52,7 +52,7 @@ class DigitsCNN(BaseBackbone):
         self.taps = {"stages": names, "preacts": tuple(f"{name}.norm" for name in names)}
 
     def train(self, mode: bool = True) -> DigitsCNN:
-        """As everywhere in torch; mmpretrain's own returns nothing."""
+        """Return the module, as torch does; mmpretrain's method returns None."""
         super().train(mode)
         return self
 

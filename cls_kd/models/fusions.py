@@ -1,4 +1,4 @@
-"""Fusions: from what all branches say to an ensemble, and to what each branch is taught by."""
+"""Fusions: from the outputs of all branches to an ensemble and a target for each branch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 
 _NARROWEST = 4
-"""Where an eighth of a narrow network would be next to nothing (ours)."""
+"""Minimum width of a reduced layer in narrow networks (ours)."""
 
 
 @dataclass(frozen=True)
 class BranchSizes:
-    """What a fusion is built from; the classifier measures it.
+    """Sizes that a fusion is built from; the classifier measures them.
 
     Attributes:
         branches: P.
@@ -35,7 +35,7 @@ class BranchSizes:
 
 
 Fused = tuple[Tensor, Tensor]
-"""Logits that each branch is taught by, (P, N, K), and those of the ensemble, (N, K)."""
+"""Target logits of each branch, (P, N, K), and logits of the ensemble, (N, K)."""
 
 
 class Fusion(BaseModule):
@@ -68,8 +68,8 @@ class MeanFusion(Fusion):
     """The mean of all logits.
 
     Args:
-        own: Whether a branch is taught by the mean of all branches (True), or of all others
-            (False: CL-ILR, arXiv:1805.11761). The ensemble is the mean of all in both cases.
+        own: True: the target of a branch is the mean of all branches; False: of all others
+            (CL-ILR, arXiv:1805.11761). The ensemble is the mean of all in both cases.
         sizes: See the base class.
     """
 
@@ -89,7 +89,7 @@ class MeanFusion(Fusion):
 
 
 class _Weighted(Fusion):
-    """Fusions that give each branch a weight for each image; all are taught by the sum."""
+    """Fusions with a weight for each branch and image; the weighted sum is the target of all."""
 
     def weigh(self, features: Sequence[Tensor], shared: Tensor | None) -> Tensor:
         """(N, P), positive, with sum 1."""
@@ -107,8 +107,8 @@ class _Weighted(Fusion):
 class GateFusion(_Weighted):
     """ONE's gate: pooling, linear, batch norm, ReLU and softmax on the shared map.
 
-    arXiv:1806.04606, as Lan-Xu/ONE_NeurIPS2018. Where whole networks share no map, it sees the last
-    maps of all, concatenated (ours).
+    arXiv:1806.04606, as Lan-Xu/ONE_NeurIPS2018. Where whole networks share no map, its input is
+    the last maps of all, concatenated (ours).
 
     Args:
         sizes: See the base class.
@@ -128,7 +128,7 @@ class GateFusion(_Weighted):
 class FeatureFusion(_Weighted):
     """OKDMDE's feature fusion module: the weights come from the last maps of all branches.
 
-    arXiv:2010.00795 fixes what it sees and what it gives; the list of layers is ours: concatenate,
+    arXiv:2010.00795 fixes its input and output; the layers are ours: concatenate,
     1x1 convolution to C, batch norm, ReLU, pooling, linear to C / 8, ReLU, linear to P, softmax.
 
     Args:
@@ -155,8 +155,8 @@ class AttentionFusion(Fusion):
     """OKDDip's attention among auxiliary peers; the last branch is the leader.
 
     arXiv:1912.00350, as DefangChen/OKDDip-AAAI2020: query and key are linear maps of the embedding
-    to D / 8 without bias, the score is their product without a scale, a peer looks at itself as
-    well. The leader, and the ensemble, is the mean of the auxiliary peers.
+    to D / 8 without bias, the score is their product without a scale, a peer attends to itself
+    as well. The leader, and the ensemble, is the mean of the auxiliary peers.
 
     Args:
         reduction: What D is divided by.

@@ -14,16 +14,16 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.models.cut import find_cut, probe, without
 from cls_kd.models.fusions import BranchSizes
+from cls_kd.models.split_backbone import find_cut, probe, without
 from cls_kd.registry import MODELS
 
 ENSEMBLE = "ensemble"
 """``deploy='ensemble'``: the logits are the fusion's."""
 
 
-class Exits(nn.Module):
-    """What all branches say passes through here, where taps can name it."""
+class BranchOutputs(nn.Module):
+    """Identity on the outputs of all branches: a hook point for taps."""
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         return values
@@ -44,7 +44,7 @@ class _ScaledGradient(torch.autograd.Function):
 class MultiBranchClassifier(BaseClassifier):
     """P branches on a shared trunk, or P networks that share nothing, and a fusion of them.
 
-    Every branch is freshly initialised. The trunk runs once. Losses live outside: they ask for
+    Every branch is freshly initialized. The trunk runs once. Losses live outside: they ask for
     ``peer_logits``, ``peer_embeddings``, ``peer_targets``, ``peer_classifiers`` and
     ``ensemble_logits``. Predictions carry ``peer_scores`` (P, K) and ``ensemble_score`` (K) beside
     the scores of what is deployed.
@@ -57,15 +57,14 @@ class MultiBranchClassifier(BaseClassifier):
             whole networks.
         num_branches: P.
         fusion: Config of a fusion (see ``models.fusions``).
-        deploy: What is the classifier's answer: the place of a branch (-1: the last), or
-            ``'ensemble'``.
+        deploy: The classifier's output: the index of a branch (-1: the last), or ``'ensemble'``.
         branch_gradient_scale: Factor of the branches' gradient where it enters the trunk. 1: their
             sum, as always; 1 / P: their mean (CL-ILR).
         data_preprocessor: As mmpretrain's classifiers have it, for use without a distiller.
         init_cfg: MMEngine's.
 
     Attributes:
-        taps: Places of the signals.
+        taps: Module paths of the signals.
 
     Raises:
         UserError: The backbone cannot be cut there, or the options do not fit together.
@@ -108,8 +107,8 @@ class MultiBranchClassifier(BaseClassifier):
             for branch in self.branches:
                 without(branch.backbone, cut.before)
         self.fusion = MODELS.build({**fusion, "sizes": self._measure()})
-        self.exits = Exits()
-        self.taps = self._places()
+        self.exits = BranchOutputs()
+        self.taps = self._taps()
 
     @property
     def head(self) -> Any:
@@ -122,7 +121,9 @@ class MultiBranchClassifier(BaseClassifier):
         Raises:
             UserError: A head has no linear layer.
         """
-        weights = [one.head.get_parameter(f"{_linear(one)}.weight") for one in self.branches]
+        weights = [
+            branch.head.get_parameter(f"{_linear(branch)}.weight") for branch in self.branches
+        ]
         return torch.stack(weights)
 
     def forward(
@@ -134,14 +135,14 @@ class MultiBranchClassifier(BaseClassifier):
         """``mode='tensor'``: logits of what is deployed; ``'predict'``: samples with scores.
 
         Raises:
-            UserError: Another mode; what is trained by which loss, the distiller knows.
+            UserError: Another mode; the distiller computes the losses.
         """
         logits, _, _, ensemble = self.exits(*self._run(inputs))
-        answer = ensemble if self.deploy == ENSEMBLE else logits[self.deploy]
+        deployed = ensemble if self.deploy == ENSEMBLE else logits[self.deploy]
         if mode == "tensor":
-            return answer
+            return deployed
         if mode == "predict":
-            return self._predict(answer, logits, ensemble, data_samples)
+            return self._predict(deployed, logits, ensemble, data_samples)
         raise UserError(
             f"MultiBranchClassifier has no mode {mode!r}: it is trained as a distiller's student."
         )
@@ -151,9 +152,9 @@ class MultiBranchClassifier(BaseClassifier):
         shared = inputs if self.trunk is None else self._shared(inputs)
         return tuple(branch.backbone(shared)[-1] for branch in self.branches)
 
-    def branch(self, place: int) -> ImageClassifier:
+    def branch(self, index: int) -> ImageClassifier:
         """One branch with the trunk, as an ordinary classifier with copies of the weights."""
-        branch = self.branches[place]
+        branch = self.branches[index]
         state = {key: value.clone() for key, value in branch.state_dict().items()}
         if self.trunk is not None:
             shared = self.trunk.state_dict()
@@ -163,7 +164,9 @@ class MultiBranchClassifier(BaseClassifier):
         return whole.train(self.training)
 
     def _whole(self) -> ImageClassifier:
-        parts = {name: one and MODELS.build(dict(one)) for name, one in self.config.items()}
+        parts = {
+            name: config and MODELS.build(dict(config)) for name, config in self.config.items()
+        }
         return ImageClassifier(**parts)
 
     def _shared(self, inputs: Tensor) -> Tensor:
@@ -190,16 +193,18 @@ class MultiBranchClassifier(BaseClassifier):
 
     def _predict(
         self,
-        answer: Tensor,
+        deployed: Tensor,
         logits: Tensor,
         ensemble: Tensor,
         data_samples: list[DataSample] | None,
     ) -> list[DataSample]:
-        predictions = self.head._get_predictions(answer, data_samples)
+        predictions = self.head._get_predictions(deployed, data_samples)
         peers = logits.softmax(2).transpose(0, 1)  # (N, P, K)
-        for sample, each, together in zip(predictions, peers, ensemble.softmax(1), strict=True):
-            sample.set_field(each, "peer_scores")
-            sample.set_field(together, "ensemble_score")
+        for sample, peer_scores, ensemble_score in zip(
+            predictions, peers, ensemble.softmax(1), strict=True
+        ):
+            sample.set_field(peer_scores, "peer_scores")
+            sample.set_field(ensemble_score, "ensemble_score")
         return predictions
 
     @torch.no_grad()
@@ -219,9 +224,9 @@ class MultiBranchClassifier(BaseClassifier):
             shared=None if shared is None else shared.shape[1],
         )
 
-    def _places(self) -> dict[str, str]:
+    def _taps(self) -> dict[str, str]:
         names = ("peer_logits", "peer_embeddings", "peer_targets", "ensemble_logits")
-        taps = {name: f"exits[{place}]" for place, name in enumerate(names)}
+        taps = {name: f"exits[{index}]" for index, name in enumerate(names)}
         if self.deploy != ENSEMBLE:
             path = f"branches.{self.deploy}"
             taps["feature"] = f"{path}.backbone[-1]"
@@ -230,7 +235,7 @@ class MultiBranchClassifier(BaseClassifier):
 
 
 def check_deploy(deploy: int | str, branches: int) -> int | str:
-    """What is deployed, with a place counted from the first.
+    """The deployed branch, counted from the first, or ``'ensemble'``.
 
     Raises:
         UserError: There is no such branch.
@@ -246,7 +251,7 @@ def check_deploy(deploy: int | str, branches: int) -> int | str:
 
 
 def _linear(branch: ImageClassifier) -> str:
-    names = [name for name, one in branch.head.named_modules() if isinstance(one, nn.Linear)]
+    names = [name for name, module in branch.head.named_modules() if isinstance(module, nn.Linear)]
     if not names:
         raise UserError(
             f"{type(branch.head).__name__} has no linear layer: branches need a classifier each."

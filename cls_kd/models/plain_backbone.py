@@ -1,4 +1,4 @@
-"""What the backbones of this package share."""
+"""Base class and layers of this package's backbones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KAIMING: InitCfg = {"type": "Kaiming", "layer": "Conv2d"}
 
 
 class PlainBackbone(BaseBackbone):
-    """A backbone that gives its last map, alone in a tuple, and says where its features are.
+    """A backbone that returns its last map, in a tuple of one, and declares its taps.
 
     Attributes:
         taps: Signal name to module paths in this backbone (see ``cls_kd.signals.taps``).
@@ -23,7 +23,7 @@ class PlainBackbone(BaseBackbone):
     taps: dict[str, str | tuple[str, ...]]
 
     def train(self, mode: bool = True) -> PlainBackbone:
-        """As everywhere in torch; mmpretrain's own returns nothing."""
+        """Return the module, as torch does; mmpretrain's method returns None."""
         super().train(mode)
         return self
 

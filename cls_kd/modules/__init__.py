@@ -1,6 +1,6 @@
 """Connectors, banks and weight schedules: trained or remembered, never deployed."""
 
-from cls_kd.modules.banks import ContrastiveBank, PastPredictions
+from cls_kd.modules.banks import ContrastiveBank, PredictionBank
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
@@ -29,7 +29,7 @@ __all__ = [
     "GaussianRampUp",
     "IPWDWeight",
     "LinearWarmup",
-    "PastPredictions",
+    "PredictionBank",
     "PropensityHead",
     "ResizingConnector",
     "Schedule",

@@ -1,4 +1,4 @@
-"""Banks: what a loss remembers of every training sample. In checkpoints, never deployed."""
+"""Memory banks: one entry per training sample. In checkpoints, never deployed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LARGEST = 2**63 - 1
 _HALF = _LARGEST >> 1
 
 Draws = Literal["independent", "distinct"]
-"""How a bank draws the negatives of one sample."""
+"""Sampling of the negatives of one sample."""
 
 
 class ContrastiveBank(nn.Module):
@@ -31,8 +31,8 @@ class ContrastiveBank(nn.Module):
     Args:
         num_samples: Length of the training set, at least 2.
         dim: Length of an embedding.
-        momentum: Share of the old embedding that an update keeps.
-        draws: How negatives of one sample are drawn. ``'independent'``: each for itself, so that
+        momentum: Fraction of the old embedding that an update keeps.
+        draws: Sampling of the negatives of one sample. ``'independent'``: each for itself, so that
             some come twice. ``'distinct'``: without replacement, of the samples that are not known
             to be of the same class; where these are fewer than asked for, the others follow, and
             where the whole training set is too small, draws are independent.
@@ -60,7 +60,7 @@ class ContrastiveBank(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def draw(self, index: Tensor, labels: Tensor, count: int) -> Tensor:
-        """The place of each sample and of its negatives: (N,) -> (N, 1 + count), own place first.
+        """Rows of each sample and of its negatives: (N,) -> (N, 1 + count), the sample's own first.
 
         A negative is never the sample itself. An independent one that is known to be of the
         sample's class is replaced by a second draw, which stands.
@@ -78,14 +78,14 @@ class ContrastiveBank(nn.Module):
         return torch.cat([index.unsqueeze(1), rule(keys, index, labels, count)], 1)
 
     @staticmethod
-    def compare(embedding: Tensor, bank: Tensor, places: Tensor) -> Tensor:
-        """Inner products of (N, dim) embeddings with the bank's rows at ``places`` (N, M): (N, M).
+    def compare(embedding: Tensor, bank: Tensor, rows: Tensor) -> Tensor:
+        """Inner products of (N, dim) embeddings with the bank's ``rows`` (N, M): (N, M).
 
         The product with the whole bank is N * num_samples numbers; the rows gathered would be
         N * M * dim, which for M = 16385 is more up to two million samples.
         """
         # A copy, for the bank moves on before backward needs these rows.
-        return (embedding @ bank.clone().t()).gather(1, places)
+        return (embedding @ bank.clone().t()).gather(1, rows)
 
     def log_constants(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Logarithm of both Z, (2,): fixed by the scores (N, M) of the first global batch.
@@ -120,20 +120,20 @@ class ContrastiveBank(nn.Module):
         size = len(self.labels)
         if count >= size:
             return self._independent(keys, index, labels, count)
-        places = torch.arange(size, device=index.device)
+        rows = torch.arange(size, device=index.device)
         # A random order of the whole training set, in which the class and the sample come last.
-        order = hash_integers(keys + places) & _HALF  # (N, num_samples)
+        order = hash_integers(keys + rows) & _HALF  # (N, num_samples)
         order += (self.labels == labels.unsqueeze(1)) * _HALF
-        order = torch.where(places == index.unsqueeze(1), _LARGEST, order)
+        order = torch.where(rows == index.unsqueeze(1), _LARGEST, order)
         return order.topk(count, dim=1, largest=False, sorted=False).indices
 
     def _other(self, index: Tensor, words: Tensor) -> Tensor:
-        """Random words as places of other samples: 1 to num_samples - 1 places further on."""
+        """Random words as rows of other samples: 1 to num_samples - 1 rows further on."""
         size = len(self.labels)
         return (index.unsqueeze(1) + 1 + (words & _LARGEST) % (size - 1)) % size
 
 
-class PastPredictions(nn.Module):
+class PredictionBank(nn.Module):
     """The logits that a network last gave for each training sample.
 
     Every rank holds the same bank, as in :class:`ContrastiveBank`: all ranks write what all of

@@ -1,4 +1,4 @@
-"""Connectors: they bring a student's representation into the teacher's space. Never deployed."""
+"""Connectors: trained maps from a student's features to the teacher's shape. Never deployed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class ConvConnector(nn.Sequential):
-    """1x1 convolution, batch normalisation, ReLU: (N, C_in, h, w) -> (N, C_out, h, w)."""
+    """1x1 convolution, batch normalization, ReLU: (N, C_in, h, w) -> (N, C_out, h, w)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(
@@ -76,11 +76,11 @@ class ConvGenerator(nn.Sequential):
 
 
 class TokenGenerator(nn.Module):
-    """Generates a teacher's patches from a part of a student's: (N, L, D_in) -> (N, L, D_out).
+    """Generate a teacher's patch tokens from masked ones: (N, L, D_in) -> (N, L, D_out).
 
-    A linear layer (nothing where the widths agree); one learned token in the place of a share
-    ``mask_ratio`` of each sample's patches; a `ConvGenerator` on their square grid. Also gives
-    where it was masked, (N, L, 1).
+    A linear layer (nothing where the widths agree); one learned token in place of a fraction
+    ``mask_ratio`` of each sample's patches; a `ConvGenerator` on their square grid. Also returns
+    the mask, (N, L, 1).
     """
 
     def __init__(self, in_features: int, out_features: int, mask_ratio: float) -> None:

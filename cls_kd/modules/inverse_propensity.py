@@ -1,4 +1,4 @@
-"""Weights of samples from two classifiers on one embedding, one of which saw labels alone."""
+"""Inverse probability weights of samples, from two classifiers on one embedding."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class IPWDWeight(nn.Module):
     .. math:: w = 1 + H_\mathrm{cls} / H_\mathrm{kd} \;\text{('printed')}, \qquad
               w = 1 + H_\mathrm{kd} / H_\mathrm{cls} \;\text{('inverse')}
 
-    with H the cross-entropy of standardised logits (mean 0, population deviation 1, temperature 1)
+    with H the cross-entropy of standardized logits (mean 0, population deviation 1, temperature 1)
     with the label. Both are 2 where the classifiers agree. Weights carry no gradient.
 
     Ours: both H are at least 1e-6. With hundreds of classes a sure and right classifier has an H
     that float32 rounds to zero.
 
     Args:
-        direction: Which H is above. The formula as printed is larger where the distilled classifier
-            is surer of the label; the inverse is larger where it is less sure.
+        direction: Which H is the numerator. The formula as printed is larger where the distilled
+            classifier is surer of the label; the inverse is larger where it is less sure.
         clip: Smallest and largest weight. Default: none.
         normalize: Divide by the mean of the global batch, so that only differences between samples
             are left and not the strength of the loss. After the clip.
@@ -58,7 +58,7 @@ class IPWDWeight(nn.Module):
     @torch.no_grad()
     def forward(self, cls_logits: Tensor, kd_logits: Tensor, labels: Tensor) -> Tensor:
         """Logits (N, K) of both classifiers and labels (N,), or their distribution (N, K): (N,)."""
-        cls, kd = (_surprise(logits, labels) for logits in (cls_logits, kd_logits))
+        cls, kd = (_cross_entropy(logits, labels) for logits in (cls_logits, kd_logits))
         weights = 1 + (cls / kd if self.direction == "printed" else kd / cls)
         if self.clip is not None:
             weights = weights.clamp(*self.clip)
@@ -69,7 +69,7 @@ class IPWDWeight(nn.Module):
 
 
 class PropensityHead(nn.Module):
-    """A second linear classifier, which learns the labels alone, and the weights that it gives.
+    """A second linear classifier, trained on the labels alone, and the sample weights.
 
     Args:
         in_features: Length of an embedding.
@@ -96,6 +96,6 @@ class PropensityHead(nn.Module):
         return F.cross_entropy(logits, targets), self.weigh(logits, kd_logits, targets)
 
 
-def _surprise(logits: Tensor, labels: Tensor) -> Tensor:
-    entropy = F.cross_entropy(standardize(logits, correction=0), labels, reduction="none")
-    return entropy.clamp(min=_EPS)
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    losses = F.cross_entropy(standardize(logits, correction=0), labels, reduction="none")
+    return losses.clamp(min=_EPS)

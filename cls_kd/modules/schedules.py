@@ -1,4 +1,4 @@
-"""Weight schedules: how much a loss counts as training goes on."""
+"""Weight schedules: the weight of a loss as a function of the training time."""
 
 from __future__ import annotations
 

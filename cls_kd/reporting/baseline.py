@@ -1,4 +1,4 @@
-"""Which run the others are compared with."""
+"""The baseline: the run that the others are compared with."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LABELS_ALONE = "ce"
 
 
 class Comparison(NamedTuple):
-    """What is compared.
+    """The baseline and the references of a report.
 
     Attributes:
         baseline: The run that the others are compared with; None for no comparison.
         references: Runs that are listed and not compared.
-        reason: Why, where nobody said it; else empty.
+        reason: The reason for a default baseline; empty where it was given.
     """
 
     baseline: str | None
@@ -30,7 +30,7 @@ class Comparison(NamedTuple):
 def comparison(
     runs: pd.DataFrame, baseline: str | None = None, references: Sequence[str] = ()
 ) -> Comparison:
-    """What the user says, or what is certain.
+    """Choose the baseline: the given one, or the only certain candidate.
 
     A baseline is certain where exactly one run has no teacher and the labels' loss alone, under
     the name ``ce``, and its seeds, epochs and number of parameters are those of every run with
@@ -58,35 +58,35 @@ def comparison(
 
 def _certain(runs: pd.DataFrame, references: tuple[str, ...]) -> Comparison:
     alone = (runs["method"] == LABELS_ALONE) & ~runs["taught"]
-    methods = {_facts(group) for _, group in runs[~alone].groupby("run")}
-    plain = {name: _facts(group) for name, group in runs[alone].groupby("run")}
-    candidates = [name for name, facts in plain.items() if {facts} == methods]
+    methods = {_setting(group) for _, group in runs[~alone].groupby("run")}
+    plain = {name: _setting(group) for name, group in runs[alone].groupby("run")}
+    candidates = [name for name, setting in plain.items() if {setting} == methods]
     if len(candidates) != 1:
         return Comparison(
             None,
             references,
             "No baseline, and so no gains: it is not certain which run the others are to be "
-            "compared with. Say it with tools/report.py --baseline NAME, or with "
+            "compared with. Say it with cls-kd report --baseline NAME, or with "
             "report=dict(baseline=NAME) in the config.",
         )
     (baseline,) = candidates
     size = plain[baseline].parameters
-    others = tuple(name for name, facts in plain.items() if facts.parameters != size)
+    others = tuple(name for name, setting in plain.items() if setting.parameters != size)
     return Comparison(
         baseline,
         references + others,
         f"The baseline is {baseline}: the only run without a teacher and with the labels' loss "
         "alone that has the seeds, epochs and parameters of the others. --baseline NAME of "
-        "tools/report.py chooses another.",
+        "cls-kd report chooses another.",
     )
 
 
-class _Facts(NamedTuple):
+class _Setting(NamedTuple):
     parameters: float
     epochs: float
     seeds: tuple[int, ...]
 
 
-def _facts(group: pd.DataFrame) -> _Facts:
+def _setting(group: pd.DataFrame) -> _Setting:
     first = group.iloc[0]
-    return _Facts(first["parameters"], first["epochs"], tuple(sorted(group["seed"])))
+    return _Setting(first["parameters"], first["epochs"], tuple(sorted(group["seed"])))

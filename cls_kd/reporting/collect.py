@@ -14,23 +14,23 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.reporting.metrics import DEFAULT, Metric, metric_of
 
 PATTERNS = ("result.json", "*/result.json", "*/seed_*/result.json")
-"""Where runs of a folder leave their results."""
+"""Where the runs of a folder write their results."""
 
 _T = TypeVar("_T")
 _REQUIRED = ("run", "seed", "epochs", "val")
 
 
 class Collected(NamedTuple):
-    """Everything that was found under a root.
+    """The results of all runs under a root.
 
     Attributes:
         runs: One row a run and seed, in order of run and seed: ``run``, ``seed``, ``method``,
             ``epochs``, ``last`` (validation at the last epoch), ``best`` and ``best_epoch``,
-            ``test`` (NaN where not tested), ``teacher`` (its figure on the validation data; NaN
+            ``test`` (NaN where not tested), ``teacher`` (its score on the validation split; NaN
             without one), ``taught`` (whether there was one that was measured),
             ``seconds``, ``parameters``, ``checkpoint``, ``path``.
         curves: One row a run, seed and validated epoch: ``run``, ``seed``, ``epoch``, ``val``.
-        metric: What ``last``, ``best``, ``test``, ``teacher`` and ``val`` are.
+        metric: The metric in ``last``, ``best``, ``test``, ``teacher`` and ``val``.
     """
 
     runs: pd.DataFrame
@@ -87,13 +87,13 @@ def _read(file: Path) -> dict[str, Any]:
     missing = [key for key in _REQUIRED if key not in result]
     if missing:
         raise UserError(f"{file} is damaged: it lacks {', '.join(missing)}. Run it again.")
-    figures = (*result["val"], result.get("test") or {})
-    metrics = dict.fromkeys(key for each in figures for key, _ in each.items() if key != "epoch")
+    scores = (*result["val"], result.get("test") or {})
+    metrics = dict.fromkeys(key for entry in scores for key, _ in entry.items() if key != "epoch")
     return {**result, "run": str(result["run"]) or file.parent.name, "metrics": list(metrics)}
 
 
 def _guarded(file: Path, read: Callable[[], _T]) -> _T:
-    """What ``read`` returns; what it raises names the file."""
+    """Result of ``read``; its errors name the file."""
     try:
         return read()
     except UserError:
@@ -117,7 +117,7 @@ def _row(file: Path, result: dict[str, Any], metric: str) -> dict[str, Any]:
     val = {_moment(entry): float(entry[metric]) for entry in _validated(result, metric)}
     best_epoch = max(val, key=lambda epoch: val[epoch]) if val else None
     teachers = [
-        figures[metric] for figures in (result.get("teacher") or {}).values() if metric in figures
+        scores[metric] for scores in (result.get("teacher") or {}).values() if metric in scores
     ]
     test = result.get("test") or {}
     return {

@@ -1,4 +1,4 @@
-"""Folders of finished runs: what they hold, and what an earlier report of them said."""
+"""Folders of finished runs, and the earlier report in a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cls_kd.reporting.collect import results_under
 
 
 class FormerReport(NamedTuple):
-    """What a report takes over from the one that it replaces.
+    """Settings that a report keeps from the one that it replaces.
 
     Attributes:
         baseline: Its baseline; None without one.
@@ -29,7 +29,7 @@ class FormerReport(NamedTuple):
 
 
 def experiments_among(folders: Sequence[Path]) -> bool:
-    """Whether the folders are several experiments, with a table each, rather than runs.
+    """True if the folders are several experiments, with a table each, rather than runs.
 
     An experiment has several runs; a run is a folder with one run, of one or several seeds.
 
@@ -51,7 +51,7 @@ def experiments_among(folders: Sequence[Path]) -> bool:
 
 
 def former_report(folder: Path) -> FormerReport:
-    """What the report in a folder says; empty where there is none that can be read."""
+    """Settings of the report in a folder; empty where there is none that can be read."""
     page, table = folder / "report.md", folder / "report.csv"
     if not page.is_file() or not table.is_file():
         return FormerReport()

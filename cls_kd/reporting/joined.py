@@ -18,7 +18,7 @@ from cls_kd.reporting import style
 from cls_kd.reporting.metrics import metric_of
 from cls_kd.reporting.report import ReportPaths
 from cls_kd.reporting.statistics import MIN_PAIRS
-from cls_kd.reporting.tables import figure_name
+from cls_kd.reporting.tables import score_label
 
 _HEADING = re.compile(r"^(#+ )", re.M)
 _IMAGE = re.compile(r"(!\[[^\]]*\]\()([^)]+)\)")
@@ -56,7 +56,7 @@ def _read(folder: Path) -> pd.DataFrame:
     if not paths.table.is_file() or not paths.page.is_file():
         raise UserError(
             f"{folder} has no report.md and report.csv: train its config first, or write them "
-            f"with tools/report.py {folder}."
+            f"with cls-kd report {folder}."
         )
     try:
         table = pd.read_csv(paths.table)
@@ -66,7 +66,7 @@ def _read(folder: Path) -> pd.DataFrame:
     except (ValueError, KeyError) as error:
         raise UserError(
             f"{paths.table} is damaged, or of an older version ({error}): write it again with "
-            f"tools/report.py {folder}."
+            f"cls-kd report {folder}."
         ) from error
     table.insert(0, "experiment", folder.name)
     return table
@@ -75,8 +75,8 @@ def _read(folder: Path) -> pd.DataFrame:
 def _inlined(folder: Path, root: Path) -> str:
     """A page with headings one step lower, and with images where they are from ``root``."""
     page = _HEADING.sub(r"#\1", ReportPaths.under(folder).page.read_text(encoding="utf-8"))
-    place = relpath(folder, root)
-    return _IMAGE.sub(rf"\g<1>{place}/\g<2>)", page)
+    path = relpath(folder, root)
+    return _IMAGE.sub(rf"\g<1>{path}/\g<2>)", page)
 
 
 def _draw(tables: pd.DataFrame, path: Path, title: str) -> None:
@@ -97,7 +97,7 @@ def _draw(tables: pd.DataFrame, path: Path, title: str) -> None:
             _draw_gains(axes, group)
             axes.set_xlim(*limits[group["metric"].iloc[0]])
             metric = metric_of(group["metric"].iloc[0])
-            measured = figure_name(group["figure"].iloc[0], metric).replace(" (%)", "")
+            measured = score_label(group["figure"].iloc[0], metric).replace(" (%)", "")
             label = f"{name}: {measured}, {metric.unit} over {baseline}"
             axes.set_title(label, fontsize=9, loc="left")
         legend = (
@@ -127,5 +127,5 @@ def _limits(group: pd.DataFrame) -> tuple[float, float]:
     ends = group.loc[~wide, ["gain_low", "gain_high"]].to_numpy().ravel()
     values = np.concatenate([group["gain"].to_numpy(), ends, [0.0]])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    room = 0.05 * max(high - low, 1e-9)
-    return low - room, high + room
+    margin = 0.05 * max(high - low, 1e-9)
+    return low - margin, high + margin

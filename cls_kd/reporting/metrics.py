@@ -1,11 +1,11 @@
-"""What is known of a metric: its name for people, its range, and which direction is better."""
+"""Properties of a metric: its title, its range, and which direction is better."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 DEFAULT = "accuracy/top1"
-"""What a report is about where nothing else is said, and where the runs have it."""
+"""The default metric of a report, where the runs have it."""
 
 _PERCENT_GROUPS = ("accuracy", "single-label", "multi-label", "retrieval", "branches", "ensemble")
 _NO_PERCENT = ("support", "diversity")
@@ -18,7 +18,7 @@ class Metric(NamedTuple):
     Attributes:
         key: As in ``result.json``: ``accuracy/top1``.
         title: For axes and notes.
-        percent: Whether it lies between 0 and 100, and higher is better. Of other metrics neither
+        percent: True if it lies between 0 and 100, and higher is better. Of other metrics neither
             the range nor the better direction is known.
     """
 

@@ -1,4 +1,4 @@
-"""The figure of a report: each run with its seeds, and the way there."""
+"""The figure of a report: scores of each run's seeds, and training curves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cls_kd.reporting import style
 from cls_kd.reporting.collect import Collected
 from cls_kd.reporting.metrics import Metric
 from cls_kd.reporting.statistics import interval
-from cls_kd.reporting.tables import figure_name
+from cls_kd.reporting.tables import score_label
 
 _WIDTH = 11.0  # of the figure, in inches
 _MAX_BANDS = 8  # with more runs, bands would hide the lines
@@ -25,8 +25,8 @@ Styles = Mapping[str, Mapping[str, Any]]
 def draw(collected: Collected, summary: pd.DataFrame, path: str | Path, title: str = "") -> None:
     """Write one PNG: left every seed, mean and interval of each run; right the training curves.
 
-    The left panel shows what is compared, the test part where there is one; the right one always
-    shows the validation part. Their titles say so.
+    The left panel shows what is compared, the test split where there is one; the right one always
+    shows the validation split. Their titles say so.
 
     Args:
         collected: From `collect`.
@@ -37,7 +37,7 @@ def draw(collected: Collected, summary: pd.DataFrame, path: str | Path, title: s
     names = list(summary["run"])
     references = set(summary.loc[summary["verdict"] == "reference", "run"])
     compared = [name for name in names if name not in references]
-    styles = {name: style.line_of(place) for place, name in enumerate(compared)}
+    styles = {name: style.line_of(index) for index, name in enumerate(compared)}
     columns = _legend_columns(compared)
     height = max(4.2, 1.8 + 0.42 * len(names)) + 0.2 * -(-len(compared) // columns)
 
@@ -56,20 +56,20 @@ def draw(collected: Collected, summary: pd.DataFrame, path: str | Path, title: s
 
 
 def _draw_seeds(axes: Axes, collected: Collected, summary: pd.DataFrame, styles: Styles) -> None:
-    figure, metric = summary["figure"].iloc[0], collected.metric
+    column, metric = summary["figure"].iloc[0], collected.metric
     names = list(summary["run"])
     for row, name in enumerate(names):
         runs = collected.runs
-        values = runs.loc[runs["run"] == name, figure].dropna().to_numpy(dtype=float)
+        values = runs.loc[runs["run"] == name, column].dropna().to_numpy(dtype=float)
         if len(values):
             _draw_run(axes, row, values, metric, styles.get(name, {}).get("color", style.GRAY))
     style.rows(axes, names)
     axes.margins(x=0.08)
     low, high = axes.get_xlim()
     axes.set_xlim(*_within(metric, low, high))
-    axes.set_xlabel(figure_name(figure, metric))
-    part = "Test part" if figure == "test" else "Validation part, last epoch"
-    axes.set_title(f"{part}: seeds, mean, its 95 % interval", fontsize=10)
+    axes.set_xlabel(score_label(column, metric))
+    split = "Test split" if column == "test" else "Validation split, last epoch"
+    axes.set_title(f"{split}: seeds, mean, its 95 % interval", fontsize=10)
     style.tidy(axes, "x")
 
 
@@ -124,7 +124,7 @@ def _draw_curves(axes: Axes, collected: Collected, names: Sequence[str], styles:
     style.whole_numbers(axes)
     axes.set_ylabel(f"validation {collected.metric.label}")
     spread = ", lowest to highest (band)" if bands else ""
-    axes.set_title(f"Validation part: mean over seeds{spread}", fontsize=10)
+    axes.set_title(f"Validation split: mean over seeds{spread}", fontsize=10)
     style.tidy(axes, "both")
 
 
@@ -136,5 +136,5 @@ def _legend_columns(names: Sequence[str]) -> int:
 
 def _within(metric: Metric, low: float, high: float) -> tuple[float, float]:
     """Limits of an axis within the metric's range, with room for half a mark at its end."""
-    room = 0.015 * (high - low)
-    return max(low, metric.clipped(low) - room), min(high, metric.clipped(high) + room)
+    margin = 0.015 * (high - low)
+    return max(low, metric.clipped(low) - margin), min(high, metric.clipped(high) + margin)

@@ -16,11 +16,11 @@ from cls_kd.reporting.collect import Collected, collect
 from cls_kd.reporting.plots import draw
 from cls_kd.reporting.sections import Section
 from cls_kd.reporting.statistics import MIN_PAIRS
-from cls_kd.reporting.tables import figure_name, summarize, to_markdown, to_terminal
+from cls_kd.reporting.tables import score_label, summarize, to_markdown, to_terminal
 
 
 class ReportPaths(NamedTuple):
-    """What was written."""
+    """Files of a report."""
 
     page: Path
     table: Path
@@ -39,7 +39,7 @@ class Report:
     Attributes:
         title: Heading of the page and of the figure.
         collected: The results.
-        comparison: What is compared with what.
+        comparison: The baseline and the references.
         summary: One row a run, see `summarize`.
     """
 
@@ -55,7 +55,7 @@ class Report:
 
         Args:
             root: Folder to write to.
-            sections: What analyses found: each adds its part to the page, and its own table and
+            sections: Results of analyses: each adds its part to the page, and its own table and
                 figure beside it.
             appendix: Text at the end of the page.
         """
@@ -88,7 +88,7 @@ class Report:
             console.print(f"- {line}", markup=False, highlight=False)
 
     def warnings(self) -> list[str]:
-        """What forbids a verdict."""
+        """Reasons that forbid a verdict."""
         few = self.summary.query(f"0 < pairs < {MIN_PAIRS}")
         if few.empty:
             return []
@@ -99,12 +99,12 @@ class Report:
         ]
 
     def notes(self) -> list[str]:
-        """How to read the table, no longer than it needs."""
+        """Explanations of the table's columns, as far as they are needed."""
         summary, metric = self.summary, self.collected.metric
         lines = [self.comparison.reason] if self.comparison.reason else []
-        figure = figure_name(summary["figure"].iloc[0], metric)
+        scores = score_label(summary["figure"].iloc[0], metric)
         lines += [
-            f"mean, std (sample standard deviation), min and max: {figure}, over seeds.",
+            f"mean, std (sample standard deviation), min and max: {scores}, over seeds.",
             "validation best is the highest of all epochs, chosen with hindsight; validation last "
             "is not.",
         ]
@@ -118,7 +118,7 @@ class Report:
         teachers = self.collected.runs["teacher"].dropna().unique()
         if len(teachers):
             values = ", ".join(f"{value:.2f}" for value in sorted(teachers))
-            lines.append(f"Teacher, measured on the validation part: {values}.")
+            lines.append(f"Teacher, measured on the validation split: {values}.")
         return lines
 
 

@@ -17,13 +17,13 @@ from cls_kd.reporting import style
 
 @dataclass(frozen=True)
 class Section:
-    """What an analysis found.
+    """Result of an analysis.
 
     Attributes:
         name: Stem of its files, such as ``decomposition``.
         title: Heading.
         table: For people and for machines: full precision; shown with ``digits`` digits.
-        notes: What one must know to read it; one sentence or two each.
+        notes: Explanations of the table; one sentence or two each.
         draw: Draws on an empty figure (``canvas.subplots()``); None where there is nothing to draw.
         size: Of that figure, in inches.
         digits: Digits behind the point in the table that people see.

@@ -1,4 +1,4 @@
-"""What a handful of seeds allows to say: intervals of a mean and paired gains."""
+"""Statistics over few seeds: t intervals, paired gains and adjusted p-values."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MIN_PAIRS = 3
 """With fewer common seeds a gain gets a warning in place of a verdict.
 
 Ours. Two differences give a standard deviation of one degree of freedom: the interval is 12.7
-standard errors wide to each side, and whether it holds 0 says more of that one difference than of
-the method. With three it is 4.3, with five 2.8.
+standard errors wide to each side, and whether it contains 0 depends more on that one difference
+than on the method. With three it is 4.3, with five 2.8.
 """
 
 
@@ -73,8 +73,8 @@ def paired_gain(values: pd.Series, baseline: pd.Series) -> Gain:
     """Compare over common seeds, as the only comparison: ``p_adjusted`` is ``p_value``.
 
     Args:
-        values: A figure of the run, indexed by seed.
-        baseline: The same figure of the baseline, indexed by seed.
+        values: Scores of the run, indexed by seed.
+        baseline: Scores of the baseline, indexed by seed.
     """
     differences = (values - baseline).dropna().to_numpy(dtype=float)
     mean = float(differences.mean()) if len(differences) else float("nan")

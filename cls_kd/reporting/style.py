@@ -1,4 +1,4 @@
-"""How figures look: one palette, one style of axes, one way to write them."""
+"""Style of figures: palette, axes, and writing them to files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ DPI = 150
 _LINE_STYLES = ("-", "--", ":", "-.")
 
 
-def color_of(place: int) -> str:
-    """Color of the series in that place; they repeat after the palette."""
-    return PALETTE[place % len(PALETTE)]
+def color_of(index: int) -> str:
+    """Color of the series with that index; they repeat after the palette."""
+    return PALETTE[index % len(PALETTE)]
 
 
-def line_of(place: int) -> dict[str, Any]:
-    """Color and line style of the series in that place, for ``Axes.plot``: 28 are distinct."""
-    style = _LINE_STYLES[place // len(PALETTE) % len(_LINE_STYLES)]
-    return {"color": color_of(place), "linestyle": style}
+def line_of(index: int) -> dict[str, Any]:
+    """Color and line style of the series with that index, for ``Axes.plot``: 28 are distinct."""
+    style = _LINE_STYLES[index // len(PALETTE) % len(_LINE_STYLES)]
+    return {"color": color_of(index), "linestyle": style}
 
 
 def write_figure(path: Path, size: tuple[float, float], draw: Callable[[Figure], None]) -> None:

@@ -12,21 +12,22 @@ from cls_kd.markdown import markdown_table
 from cls_kd.reporting.metrics import DEFAULT, Metric, metric_of
 from cls_kd.reporting.statistics import Gain, adjusted_by_name, paired_gain
 
-Figure = Literal["test", "last"]
+ScoreColumn = Literal["test", "last"]
+"""Column with the scores that are compared. ``report.csv`` has it under the title ``figure``."""
 
-SPLITS: dict[Figure, str] = {"test": "test", "last": "validation"}
+SPLITS: dict[ScoreColumn, str] = {"test": "test", "last": "validation"}
 
 _NO_GAIN = Gain(0, *[float("nan")] * 5)
 
 
-def figure_name(figure: Figure, metric: Metric) -> str:
+def score_label(column: ScoreColumn, metric: Metric) -> str:
     """For axes and notes: ``test top-1 accuracy (%)``."""
-    late = " at the last epoch" if figure == "last" else ""
-    return f"{SPLITS[figure]} {metric.label}{late}"
+    late = " at the last epoch" if column == "last" else ""
+    return f"{SPLITS[column]} {metric.label}{late}"
 
 
-def figure_of(runs: pd.DataFrame, references: Sequence[str] = ()) -> Figure:
-    """Test where every compared run and seed has one, else validation: never a mixture.
+def score_column(runs: pd.DataFrame, references: Sequence[str] = ()) -> ScoreColumn:
+    """``test`` where every compared run and seed has it, else ``last``: never a mixture.
 
     Runs that do not have the metric at all do not count.
     """
@@ -47,20 +48,20 @@ def summarize(
         runs: From `collect`.
         baseline: The run that the others are compared with; None for no gains.
         references: Runs with another network or other data (the teacher): listed, not compared.
-        metric: What the figures are. Default: top-1 accuracy.
+        metric: The metric of the scores. Default: top-1 accuracy.
 
     Returns:
         One row a run; ``p_adjusted`` is adjusted for the number of runs with a p-value.
     """
     metric = metric or metric_of(DEFAULT)
-    figure = figure_of(runs, references)
+    column = score_column(runs, references)
     first = [] if baseline is None else [baseline]
     others = sorted(set(runs["run"]) - {*first, *references})
     by_run = {name: group.set_index("seed") for name, group in runs.groupby("run")}
     gains = {}
     if baseline is not None:
-        base = by_run[baseline][figure]
-        gains = {name: paired_gain(by_run[name][figure], base) for name in others}
+        base = by_run[baseline][column]
+        gains = {name: paired_gain(by_run[name][column], base) for name in others}
         gains = adjusted_by_name(gains)
     rows = []
     for name in (*first, *others, *references):
@@ -68,20 +69,20 @@ def summarize(
         verdict = metric.worded(gain.verdict) if name in gains else "-"
         if name == baseline or name in references:
             verdict = "baseline" if name == baseline else "reference"
-        row = {**_spread(name, by_run[name], figure), "metric": metric.key, "verdict": verdict}
+        row = {**_spread(name, by_run[name], column), "metric": metric.key, "verdict": verdict}
         row |= {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
         row |= {"p_value": gain.p_value, "p_adjusted": gain.p_adjusted, "pairs": gain.pairs}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _spread(name: str, group: pd.DataFrame, figure: Figure) -> dict[str, object]:
-    values = group[figure]
+def _spread(name: str, group: pd.DataFrame, column: ScoreColumn) -> dict[str, object]:
+    values = group[column]
     return {
         "run": name,
         "method": group["method"].iloc[0],
         "seeds": int(values.notna().sum()),
-        "figure": figure,
+        "figure": column,
         "mean": values.mean(),
         "std": values.std(ddof=1),
         "min": values.min(),
@@ -116,7 +117,7 @@ def _p_value(value: float) -> str:
 
 
 # Title of a column and how a row fills it: one list for the page and for the terminal. {split} is
-# that of the figures which are compared.
+# that of the scores which are compared.
 _COLUMNS: tuple[tuple[str, Callable[[pd.Series], str]], ...] = (
     ("run", lambda row: str(row["run"])),
     ("seeds", lambda row: str(row["seeds"])),
@@ -147,7 +148,7 @@ def to_markdown(summary: pd.DataFrame) -> str:
 
 
 def to_terminal(summary: pd.DataFrame, title: str) -> Table:
-    """What of the table a terminal of usual width has room for."""
+    """Subset of the columns, for a terminal of 80 characters."""
     split = SPLITS[summary["figure"].iloc[0]]
     shown = [column for column in _COLUMNS if column[0] in _ON_TERMINAL]
     table = Table(title=title)

@@ -5,6 +5,7 @@ What takes the classes that a config names (the keys that each of them accepts) 
 """
 
 from cls_kd.runs.compose import apply_options, known_methods, load_config, read_config
+from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.planning import choose, default_work_dir, expand, plan
 from cls_kd.runs.registry import RUN_LISTS
 from cls_kd.runs.run import CONFIG, RESULT, Run, begin, check_unchanged, finish
@@ -13,6 +14,7 @@ __all__ = [
     "CONFIG",
     "RESULT",
     "RUN_LISTS",
+    "PlainConfig",
     "Run",
     "apply_options",
     "begin",

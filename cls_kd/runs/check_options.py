@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.runs.check_sections import ELSEWHERE
+from cls_kd.runs.entries import run_entries
 from cls_kd.runs.planning import run_specs
 from cls_kd.runs.sections import SECTIONS, TOP_LEVEL
 
@@ -28,6 +29,8 @@ def check_option_names(cfg: Config, options: Mapping[str, Any]) -> None:
     """
     for key, value in options.items():
         section = key.split(".")[0]
+        if section == "runs":
+            _check_run_name(cfg, key, value)
         if section in TOP_LEVEL:
             continue
         problem = f"--cfg-options {key}={value}: "
@@ -68,22 +71,32 @@ def check_options_count(cfg: Config, options: Mapping[str, Any]) -> list[str]:
             raise UserError(
                 f"--cfg-options {key}={value} changes nothing: every run has its own "
                 f"({', '.join(f'{name}: {found}' for name, found in deaf.items())}). "
-                f"{_in_a_run(key, value)}"
+                f"{_in_a_run(cfg, key, value)}"
             )
         replaced = {name: found for name, found in deaf.items() if found is not _ABSENT}
         if replaced:
             listed = ", ".join(f"{name} ({found})" for name, found in replaced.items())
             notes.append(
                 f"--cfg-options {key}={value} does not reach runs that have their own: {listed}. "
-                f"{_in_a_run(key, value)}"
+                f"{_in_a_run(cfg, key, value)}"
             )
     return notes
 
 
-def _in_a_run(key: str, value: Any) -> str:
+def _check_run_name(cfg: Config, key: str, value: Any) -> None:
+    """Refuse a run that is not there: merging would make a new one of it."""
+    runs, path = cfg.get("runs"), key.split(".")
+    if isinstance(runs, Mapping) and len(path) > 1 and path[1] not in runs:
+        hint = did_you_mean(path[1], runs)
+        raise UserError(f"--cfg-options {key}={value}: there is no run {path[1]!r}.{hint}")
+
+
+def _in_a_run(cfg: Config, key: str, value: Any) -> str:
     if key == "randomness.seed":
         return f"--seed {value} replaces the seeds of every run."
-    return f"One run is changed by its place in the list: runs.0.{key}={value}."
+    first = next(iter(run_entries(cfg.runs)))
+    by = "its name" if isinstance(cfg.runs, Mapping) else "its place in the list"
+    return f"One run is changed by {by}: {first}.{key}={value}."
 
 
 def _set_by_run(spec: Mapping[str, Any], key: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from mmengine.config import Config
 
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.runs.entries import check_has_entries, run_entries
 from cls_kd.runs.planning import merged_runs
 from cls_kd.runs.registry import run_list
 from cls_kd.runs.sections import OF_A_RUN, SECTIONS, TOP_LEVEL
@@ -24,12 +25,12 @@ _DEVICE = (
 )
 ELSEWHERE = {
     **dict.fromkeys(("device", "devices", "cuda", "gpu", "gpus", "gpu_id", "gpu_ids"), _DEVICE),
-    "resume": "it is an option of the tool: tools/train.py CONFIG --resume [PATH].",
-    "launcher": "it is an option of the tool: tools/train.py CONFIG --launcher pytorch.",
-    "seed": "it is an option of the tool, --seed N, or randomness.seed in the config.",
-    "deterministic": "it is an option of the tool, --deterministic.",
-    "amp": "it is an option of the tool, --amp.",
-    "method": "it is an option of the tool, --method NAME.",
+    "resume": "it is an option of the command: cls-kd train CONFIG --resume [PATH].",
+    "launcher": "it is an option of the command: cls-kd train CONFIG --launcher pytorch.",
+    "seed": "it is an option of the command, --seed N, or randomness.seed in the config.",
+    "deterministic": "it is an option of the command, --deterministic.",
+    "amp": "it is an option of the command, --amp.",
+    "method": "it is an option of the command, --method NAME.",
 }
 """What is set elsewhere than at the top level of a config, and where."""
 _BY_BUILDERS = frozenset({"type", "_scope_", "_delete_"})
@@ -100,19 +101,15 @@ def _check_belongings(run: Mapping[str, Any], where: str) -> None:
 
 
 def _check_runs(cfg: Config) -> None:
-    runs = cfg.to_dict().get("runs", [])
-    if not isinstance(runs, list) or not all(isinstance(spec, Mapping) for spec in runs):
-        raise UserError("runs must be a list of dicts: runs = [dict(name='teacher', ...), ...].")
-    if "runs" in cfg and not runs:
-        raise UserError("runs is an empty list: there is nothing to train.")
-    for place, spec in enumerate(runs):
-        where = f"runs.{place}"
+    if "runs" not in cfg:
+        return
+    runs = cfg.to_dict()["runs"]
+    check_has_entries(runs)
+    for where, spec in run_entries(runs).items():
         if "type" in spec:
             make = run_list(spec["type"])
             check_keys(spec, Keywords(keywords(make).names), where, make.__name__)
             continue
-        if "name" not in spec:
-            raise UserError(f"{where} has no name: runs = [dict(name='teacher', ...), ...].")
         _check_seeds(spec, where)
         known = SECTIONS | set(OF_A_RUN) | {"console_log_level"}
         check_keys(spec, Keywords(frozenset(known)), where, "a run")

@@ -53,7 +53,8 @@ def load_config(
     randomness = dict(cfg.get("randomness", {}))
     if seed is not None:
         randomness["seed"] = seed
-        for run in cfg.get("runs", []):
+        runs = cfg.get("runs", [])
+        for run in runs.values() if isinstance(runs, Mapping) else runs:
             if "seeds" in run:
                 run["seeds"] = [seed]
     cfg.randomness = {"seed": 0, **randomness}

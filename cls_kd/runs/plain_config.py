@@ -17,8 +17,9 @@ class PlainConfig(Config):
     @property
     def pretty_text(self) -> str:
         """One assignment a key: Python that reads as the same config."""
+        # Everywhere but in runs by name, the order of keys means nothing.
         return "".join(
-            f"{key} = {pprint.pformat(value, width=98)}\n"
+            f"{key} = {pprint.pformat(value, width=98, sort_dicts=key != 'runs')}\n"
             for key, value in sorted(plain(self.to_dict()).items())
         )
 

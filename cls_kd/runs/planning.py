@@ -7,6 +7,8 @@
         dict(name='student', seeds=[0, 1, 2], model=dict(losses=dict(...))),
     ]
 
+or a dict by name, ``runs = dict(teacher=dict(model=dict(...)), student=dict(...))``, in its order.
+
 Each run is the rest of the config with the run's own keys merged over it. ``'run:teacher'``,
 anywhere in it, stands for the last checkpoint of that run (with seeds: of the same seed, or of the
 only one).
@@ -28,6 +30,7 @@ from mmengine.config import Config
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.runs import data_requirements
+from cls_kd.runs.entries import run_entries
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.registry import run_list
 from cls_kd.runs.run import REFERENCE, Run, map_strings
@@ -103,9 +106,9 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
 
 
 def run_specs(cfg: Config) -> list[Mapping[str, Any]]:
-    """The list of runs, an entry with a ``type`` replaced by the runs that it stands for."""
+    """The entries of ``runs``, one with a ``type`` replaced by the runs that it stands for."""
     specs: list[Mapping[str, Any]] = []
-    for spec in cfg.runs:
+    for spec in run_entries(cfg.runs).values():
         if "type" not in spec:
             specs.append(spec)
             continue

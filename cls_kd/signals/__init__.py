@@ -3,7 +3,7 @@
 from cls_kd.signals.batch import Batch
 from cls_kd.signals.network import NetworkSource
 from cls_kd.signals.recorder import Recorder
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 from cls_kd.signals.tap import Tap
 from cls_kd.signals.taps import backbone_taps, find_taps, network_taps
 from cls_kd.signals.time import TrainingTime
@@ -14,8 +14,8 @@ __all__ = [
     "Batch",
     "NetworkSource",
     "Recorder",
-    "ShapeFacts",
     "Signal",
+    "SignalShapes",
     "Tap",
     "TrainingTime",
     "backbone_taps",

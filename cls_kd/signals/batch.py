@@ -84,7 +84,7 @@ class Batch:
 
     @property
     def has_mixed_labels(self) -> bool:
-        """Whether the labels are distributions."""
+        """True if the labels are distributions."""
         return self._distribution() is not None
 
     @cached_property

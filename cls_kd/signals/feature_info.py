@@ -18,19 +18,19 @@ def timm_taps(network: Any) -> Taps:
     path = timm_classifier(network)
     taps: Taps = {} if path is None else {"embedding": Tap(path, "input")}
     info = [entry for entry in network.feature_info if entry["reduction"] > 2]
-    places = tuple(Tap(entry["module"]) for entry in info)
+    stages = tuple(Tap(entry["module"]) for entry in info)
     modules = [name for name, _ in network.named_modules()]
     if getattr(network, "output_fmt", "NCHW") != "NCHW":
         return taps  # Swin and others keep maps as (N, h, w, C)
-    if any(place.module not in modules for place in places):
-        return taps  # places that timm itself only knows after rebuilding the network
+    if any(tap.module not in modules for tap in stages):
+        return taps  # modules that timm itself only knows after rebuilding the network
     if hasattr(network, "patch_embed") and hasattr(network, "blocks"):
-        taps["blocks"], taps["tokens"] = places, places[-1]
-        taps["normed_tokens"] = Tap("norm") if "norm" in modules else places[-1]
+        taps["blocks"], taps["tokens"] = stages, stages[-1]
+        taps["normed_tokens"] = Tap("norm") if "norm" in modules else stages[-1]
         return taps
-    taps["stages"] = places
+    taps["stages"] = stages
     heads = [name for name in modules if name.endswith(("global_pool", "pre_logits"))]
-    taps["feature"] = Tap(heads[0], "input") if heads else places[-1]
+    taps["feature"] = Tap(heads[0], "input") if heads else stages[-1]
     return taps
 
 
@@ -42,5 +42,5 @@ def timm_classifier(network: Any) -> str | None:
 
 
 def is_timm(network: nn.Module) -> bool:
-    """Whether a network declares its features and its classifier as timm's networks do."""
+    """True if a network declares its features and its classifier as timm's networks do."""
     return hasattr(network, "feature_info") and hasattr(network, "get_classifier")

@@ -1,4 +1,4 @@
-"""What the end of a network computes: logits, the classifier on a feature map, the criterion.
+"""The end of a network: its logits, its classifier on a feature map, its criterion.
 
 Rules for the networks of one library are registered by the library's adapter, for example
 `cls_kd.adapters.mmpretrain`.

@@ -39,7 +39,7 @@ class NetworkSource:
         taps: Places that differ from what the network declares (see ``signals.taps``).
 
     Raises:
-        UserError: The network has no such place; the message lists what it has.
+        UserError: The network has no such tap; the message lists those that it has.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class NetworkSource:
         self.callables = [name for name in wanted if name in CALLABLES]
         not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, "all_teacher_logits")
         tapped = [name for name in self.tensors if name not in not_tapped]
-        places = find_taps(network, taps) if tapped or taps else {}
+        known = find_taps(network, taps) if tapped or taps else {}
         for name in tapped:
-            if name.removeprefix(f"{role}_") not in places:
-                self._refuse(name, places)
+            if name.removeprefix(f"{role}_") not in known:
+                self._refuse(name, known)
         if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
             _check_peers(network, PEER_CLASSIFIERS)
         indices = names if isinstance(names, Mapping) else {}
         self.recorder = Recorder(
             network,
             {
-                name: _selected(places[name.removeprefix(f"{role}_")], indices.get(name))
+                name: _selected(known[name.removeprefix(f"{role}_")], indices.get(name))
                 for name in tapped
             },
         )
@@ -130,16 +130,16 @@ class NetworkSource:
             self._check_rank(name, value)
         return {name: _shape(value, VOCABULARY[name]) for name, value in seen.items()}
 
-    def _refuse(self, name: str, places: Mapping[str, Any]) -> None:
-        """Refuse a signal that the network has no place for."""
+    def _refuse(self, name: str, taps: Mapping[str, Any]) -> None:
+        """Refuse a signal that the network has no tap for."""
         _check_peers(self.network, name)
-        others = {place for place in places if f"{self.role}_{place}" not in VOCABULARY}
-        known = others | {f"{self.role}_{place}" for place in set(places) - others}
-        place = name.removeprefix(f"{self.role}_")
+        others = {tap for tap in taps if f"{self.role}_{tap}" not in VOCABULARY}
+        known = others | {f"{self.role}_{tap}" for tap in set(taps) - others}
+        tap = name.removeprefix(f"{self.role}_")
         raise UserError(
-            f"The {self.role} {describe(self.network)} has no place for {name!r}."
+            f"The {self.role} {describe(self.network)} has no tap for {name!r}."
             f"{did_you_mean(name, known | {f'{self.role}_logits'})} Declare it with `taps` on the "
-            f"backbone, or in the config: `{self.role}_taps=dict({place}=...)`."
+            f"backbone, or in the config: `{self.role}_taps=dict({tap}=...)`."
         )
 
     def _weights(self) -> dict[str, Tensor]:
@@ -166,7 +166,8 @@ class NetworkSource:
             if item is not None and item.ndim != signal.rank:
                 raise UserError(
                     f"The {self.role} {describe(self.network)} gives {name!r} of shape "
-                    f"{tuple(item.shape)}; it must be {signal.shape}. Name another place in `taps`."
+                    f"{tuple(item.shape)}; it must be {signal.shape}. Name another module in "
+                    "`taps`."
                 )
 
 

@@ -14,7 +14,7 @@ from cls_kd.signals.tap import Tap
 
 Captured = Tensor | tuple[Tensor | None, ...]
 """A recorded signal; in a tuple, None for items that nobody asked for."""
-Places = Tap | tuple[Tap | None, ...]
+SignalTaps = Tap | tuple[Tap | None, ...]
 _Key = tuple[str, int]
 
 
@@ -23,10 +23,10 @@ class Recorder:
 
     Args:
         network: The network to record.
-        taps: Signal name to its place, or to a tuple of places; None for items not to record.
+        taps: Signal name to its tap, or to a tuple of taps; None for items not to record.
     """
 
-    def __init__(self, network: nn.Module, taps: Mapping[str, Places]) -> None:
+    def __init__(self, network: nn.Module, taps: Mapping[str, SignalTaps]) -> None:
         self.taps = taps
         self._active = False
         self._overwritten: frozenset[_Key] = frozenset()
@@ -70,7 +70,7 @@ class Recorder:
             }
         self._version = None
 
-    def _captured(self, name: str, tap: Places) -> Captured:
+    def _captured(self, name: str, tap: SignalTaps) -> Captured:
         if isinstance(tap, Tap):
             return self._get((name, 0), tap)
         return tuple(
@@ -82,7 +82,7 @@ class Recorder:
         if key not in self._seen:
             raise UserError(
                 f"The module {tap.module!r}, tapped for {key[0]!r}, did not run in the forward "
-                "pass: declare another place in `taps`."
+                "pass: declare another module in `taps`."
             )
         return self._seen[key]
 

@@ -1,4 +1,4 @@
-"""A tap: one place in a network, written as a dotted path."""
+"""A tap: a hook point in a network, written as a dotted path."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PATH = re.compile(r"^(?P<module>[\w.]*)(?:\[(?P<item>-?\d+)\])?(?::(?P<side>inp
 
 @dataclass(frozen=True)
 class Tap:
-    """One place in a network.
+    """A hook point in a network.
 
     Attributes:
         module: Dotted path from the network; empty for the network itself.
-        side: What is taken, the module's output or its first input.
+        side: The module's output, or its first input.
         item: Which item, where that is a tuple.
     """
 
@@ -40,4 +40,4 @@ class Tap:
 
 
 Taps = dict[str, "Tap | tuple[Tap, ...]"]
-"""Signal name without its role (``stages``, ``embedding``, ...) to the place or places."""
+"""Signal name without its role (``stages``, ``embedding``, ...) to its tap or taps."""

@@ -1,4 +1,4 @@
-"""Taps: where each kind of network keeps its stages; that is the network's knowledge.
+"""Taps: the module paths (hook points) of signals, by kind of network.
 
 Resolution, first hit wins:
 
@@ -28,7 +28,7 @@ from cls_kd.signals.tap import Tap, Taps
 def find_taps(
     network: nn.Module, override: Mapping[str, str | tuple[str, ...]] | None = None
 ) -> Taps:
-    """Every place of ``network`` that can be named.
+    """All taps of ``network``: declared, overridden, or known by its class.
 
     Raises:
         UserError: A declared or given path names no module of the network.
@@ -39,8 +39,8 @@ def find_taps(
     if "stages" in taps and "feature" not in taps:
         taps["feature"] = _as_tuple(taps["stages"])[-1]
     for name, tap in taps.items():
-        for one in _as_tuple(tap):
-            _check_path(network, name, one)
+        for item in _as_tuple(tap):
+            _check_path(network, name, item)
     return taps
 
 
@@ -91,13 +91,13 @@ def prefixed(taps: Taps, prefix: str) -> Taps:
         return replace(tap, module=".".join(part for part in (prefix, tap.module) if part))
 
     return {
-        name: moved(tap) if isinstance(tap, Tap) else tuple(moved(one) for one in tap)
+        name: moved(tap) if isinstance(tap, Tap) else tuple(moved(item) for item in tap)
         for name, tap in taps.items()
     }
 
 
 def _parse(path: str | tuple[str, ...] | list[str]) -> Tap | tuple[Tap, ...]:
-    return Tap.parse(path) if isinstance(path, str) else tuple(Tap.parse(one) for one in path)
+    return Tap.parse(path) if isinstance(path, str) else tuple(Tap.parse(item) for item in path)
 
 
 def _as_tuple(tap: Tap | tuple[Tap, ...]) -> tuple[Tap, ...]:

@@ -42,21 +42,21 @@ class Signal:
 
     @property
     def batch_axis(self) -> int | None:
-        """Which axis runs over the samples; None where no axis does."""
+        """The axis of the samples; None where there is none."""
         letters = self.shape.removeprefix("tuple of ").strip("()").replace(" ", "").split(",")
         return letters.index("N") if "N" in letters else None
 
 
 _BATCH = (
-    Signal("inputs", "(N, 3, H, W)", "normalised images, as the student sees them", "batch"),
+    Signal("inputs", "(N, 3, H, W)", "normalized images, as the student sees them", "batch"),
     Signal("labels", "(N,) int64", "hard labels (argmax of targets under mixup, CutMix)", "batch"),
     Signal("targets", "(N, K)", "label distribution: one-hot, smoothed or mixed", "batch"),
-    Signal("index", "(N,) int64", "the sample's place in the data set", "batch"),
+    Signal("index", "(N,) int64", "the sample's index in the data set", "batch"),
     Signal("pair_inputs", "(N, 3, H, W)", "another image of each sample's class", "batch"),
     Signal("view_inputs", "(V, N, 3, H, W)", "augmentations of each image, inputs first", "batch"),
     Signal("epoch", "int", "finished epochs", "time"),
     Signal("max_epochs", "int", "epochs of the whole training", "time"),
-    Signal("progress", "float in [0, 1]", "finished share of all training steps", "time"),
+    Signal("progress", "float in [0, 1]", "finished fraction of all training steps", "time"),
 )
 
 # Said once for both networks; each becomes `student_...` and `teacher_...`.

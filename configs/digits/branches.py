@@ -1,6 +1,6 @@
 """Branches that learn together from 100 images, without a teacher.
 
-tools/train.py configs/digits/branches.py --method okdmde
+cls-kd train digits/branches --method okdmde
 """
 
 from mmengine.config import read_base
@@ -26,7 +26,7 @@ model = dict(
         cd=dict(type=ClassifierDiversityLoss, weight=5e-8),
     ),
 )
-# As configs/digits/pair.py: 100 labelled images, ten times an epoch.
+# As configs/digits/pair.py: 100 labeled images, ten times an epoch.
 few_images = dict(**train_dataloader["dataset"], labelled=100)
 train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
 val_evaluator = [dict(type=Accuracy, topk=(1,)), dict(type=PeerAccuracy)]

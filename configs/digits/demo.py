@@ -7,7 +7,7 @@ from cls_kd.losses import KDLoss, NKDLoss, TaskLoss
 with read_base():
     from .pair import *
 
-# Chosen on the validation part; the test part is looked at once, after each run.
+# Chosen on the validation split; the test split is looked at once, after each run.
 seeds = list(range(10))
 alone = dict(_delete_=True, ce=dict(type=TaskLoss))
 kd = dict(

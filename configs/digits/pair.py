@@ -1,6 +1,6 @@
 """A teacher, and a student that sees 100 of its images.
 
-tools/train.py configs/digits/pair.py --method nkd
+cls-kd train digits/pair --method nkd
 """
 
 from mmengine.config import read_base
@@ -23,7 +23,7 @@ model = dict(
     teacher=dict(network=digits_teacher, weights="run:teacher"),
     losses=dict(ce=dict(type=TaskLoss, weight=0.1), kd=dict(type=KDLoss, weight=0.9)),
 )
-# 100 labelled images, ten times an epoch: 20 steps an epoch, 400 in all.
+# 100 labeled images, ten times an epoch: 20 steps an epoch, 400 in all.
 few_images = dict(**train_dataloader["dataset"], labelled=100)
 train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
 

@@ -29,7 +29,10 @@ FAMILIES = {
     "relation": ("Relations", "Relations among the samples of a batch are matched."),
     "vit": ("Vision transformers", "Tokens of a frozen vision transformer are matched."),
     "online": ("Online", "Networks or branches are trained together; none is finished before."),
-    "self": ("Self-distillation and regularization", "The student learns without a teacher."),
+    "self_distillation": (
+        "Self-distillation and regularization",
+        "The student learns without a teacher.",
+    ),
 }
 _UNTITLED = "{}", ""
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from cls_kd.analyses import Finished, branches, diversity_pull
+from cls_kd.analyses import FinishedRun, branches, diversity_pull
 from cls_kd.engine import plan, train
 from cls_kd.errors import UserError
 from cls_kd.runs import Run, finish
 from tests.engine.test_branch_runs import config
 
 
-def made(name: str, seed: int, test: dict[str, float], folder: Path) -> Finished:
+def made(name: str, seed: int, test: dict[str, float], folder: Path) -> FinishedRun:
     run = Run(name, seed, Config({"seed": seed}), folder / name / f"seed_{seed}")
     run.work_dir.mkdir(parents=True)
     val = [{"epoch": 1, "accuracy/top1": 1.0, "branches/mean_top1": 2.0}]
     finish(run, {"epochs": 1, "val": val, "test": test})
-    return Finished(run)
+    return FinishedRun(run)
 
 
 def figures(*each: float, deployed: float, ensemble: float) -> dict[str, float]:
@@ -61,15 +61,15 @@ def test_somebody_must_have_branches(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     cfg = config("okdmde", epochs=1)
     cfg.model.losses.cd.weight = 0.01
     (run,) = plan(cfg, tmp_path_factory.mktemp("okdmde"))
     train(run)
-    return Finished(run)
+    return FinishedRun(run)
 
 
-def test_the_pull_is_the_gradient_at_the_classifiers(trained: Finished) -> None:
+def test_the_pull_is_the_gradient_at_the_classifiers(trained: FinishedRun) -> None:
     row = diversity_pull([trained]).table.iloc[0]
     assert row["scale"] == "0.01"
     # CD has no data in it: its gradient can be worked out from the weights alone.
@@ -79,8 +79,8 @@ def test_the_pull_is_the_gradient_at_the_classifiers(trained: Finished) -> None:
     ]
     (gradient,) = torch.autograd.grad(sum(norms), weights)
     assert float(row["CD, end"]) == pytest.approx(float(gradient.norm()), rel=0.05)
-    share = 0.01 * float(row["CD, end"]) / float(row["CE, end"])
-    assert float(row["share, end"]) == pytest.approx(share, rel=0.1)
+    ratio = 0.01 * float(row["CD, end"]) / float(row["CE, end"])
+    assert float(row["ratio, end"]) == pytest.approx(ratio, rel=0.1)
     assert float(row["CD, start"]) < float(row["CD, end"])  # heads start next to zero
 
 

@@ -16,14 +16,14 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from cls_kd.analyses import (
-    Finished,
-    finished,
+    FinishedRun,
+    finished_runs,
     generation_calibration,
     generation_transfer,
     generations,
     secondary_information,
 )
-from cls_kd.analyses.chains import Answers, chains_of
+from cls_kd.analyses.chains import SplitOutputs, chains_of
 from cls_kd.data import Digits
 from cls_kd.engine import Run, plan, train_runs
 from cls_kd.errors import UserError
@@ -40,13 +40,13 @@ def planned(root: Path, *chains: dict[str, Any], **options: Any) -> list[Run]:
     return plan(cfg, root)
 
 
-def two_chains(root: Path) -> list[Finished]:
+def two_chains(root: Path) -> list[FinishedRun]:
     strict = dict(name="strict", students=1)
     again = dict(name="again", students=2, lambda_=1.0, patriarch="strict_0")
-    return [Finished(run) for run in planned(root, strict, again)]
+    return [FinishedRun(run) for run in planned(root, strict, again)]
 
 
-def names(line: list[Finished]) -> list[str]:
+def names(line: list[FinishedRun]) -> list[str]:
     return [f"{one.name}/{one.seed}" for one in line]
 
 
@@ -71,13 +71,13 @@ def test_earlier_generations_need_not_be_chosen(tmp_path: Path) -> None:
 def test_runs_that_nobody_taught_are_chains_of_one(tmp_path: Path) -> None:
     cfg = tiny_runs.config(None)
     cfg.runs = [dict(name="teacher"), dict(name="student_1"), dict(name="student_2")]
-    chains = chains_of([Finished(run) for run in plan(cfg, tmp_path)])
+    chains = chains_of([FinishedRun(run) for run in plan(cfg, tmp_path)])
     # Two would be called 'student': they keep their numbers.
     assert list(chains) == ["teacher", "student_1", "student_2"]
     assert all(len(lines[0]) == 1 for lines in chains.values())
 
 
-# --- tables of made-up answers ---
+# --- tables of synthetic answers ---
 
 LABELS = torch.tensor([0, 0, 1, 1])
 RIGHT, WRONG, SLIGHTLY = [2.0, 0.0], [0.0, 1.0], [0.5, 0.0]
@@ -91,17 +91,17 @@ SCORES = {
 }
 
 
-def made_up(one: Finished, split: str) -> Answers:
+def synthetic_outputs(run: FinishedRun, split: str) -> SplitOutputs:
     assert split == "val"
-    scores = SCORES.get(f"{one.name}/{one.seed}") or SCORES[one.name]
+    scores = SCORES.get(f"{run.name}/{run.seed}") or SCORES[run.name]
     logits = torch.tensor(scores, dtype=torch.float64)
     logits[LABELS == 1] = logits[LABELS == 1].flip(1)
-    return Answers(logits, logits, LABELS, logits.softmax(1))
+    return SplitOutputs(logits, logits, LABELS, logits.softmax(1))
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Finished]:
-    monkeypatch.setattr(MODULE, "answers_of", made_up)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FinishedRun]:
+    monkeypatch.setattr(MODULE, "outputs_of", synthetic_outputs)
     return two_chains(tmp_path)
 
 
@@ -109,7 +109,7 @@ def rows(table: pd.DataFrame) -> dict[str, pd.Series]:
     return {f"{row['chain']} {row['generations']}": row for _, row in table.iterrows()}
 
 
-def test_accuracy_alone_and_together(runs: list[Finished], tmp_path: Path) -> None:
+def test_accuracy_alone_and_together(runs: list[FinishedRun], tmp_path: Path) -> None:
     section = generations(runs, baseline="strict_0", split="val")
     found = rows(section.table)
     assert list(found) == [
@@ -136,7 +136,7 @@ def test_accuracy_alone_and_together(runs: list[Finished], tmp_path: Path) -> No
     assert "of 2 networks strict_0 of different seeds, 2 reach 75.00" in section.notes[-1]
 
 
-def test_calibration_of_networks_and_ensembles(runs: list[Finished]) -> None:
+def test_calibration_of_networks_and_ensembles(runs: list[FinishedRun]) -> None:
     found = rows(generation_calibration(runs, split="val").table)
     sure = 1 / (1 + math.exp(-2.0))
     assert found["strict 1"]["NLL"] == pytest.approx(-math.log(sure))
@@ -150,7 +150,7 @@ def test_calibration_of_networks_and_ensembles(runs: list[Finished]) -> None:
     assert found["strict 0-1"]["NLL"] == pytest.approx(expected)
 
 
-def test_secondary_information_and_drift(runs: list[Finished], tmp_path: Path) -> None:
+def test_secondary_information_and_drift(runs: list[FinishedRun], tmp_path: Path) -> None:
     section = secondary_information(runs, k=2, split="val")
     assert [*section.table.columns[2:]] == [
         "entropy",
@@ -181,8 +181,8 @@ def test_class_structure_where_superclasses_are_given(
     for label in range(10):
         scores[label, label] = 0.6
         scores[label, (label + 5) % 10] = 0.32  # its like
-    answers = Answers(scores.log(), scores, torch.arange(10), scores)
-    monkeypatch.setattr(MODULE, "answers_of", lambda one, split: answers)
+    answers = SplitOutputs(scores.log(), scores, torch.arange(10), scores)
+    monkeypatch.setattr(MODULE, "outputs_of", lambda one, split: answers)
     pairs = [0, 1, 2, 3, 4] * 2
     section = secondary_information(two_chains(tmp_path), k=2, superclasses=pairs, split="val")
     row = section.table.iloc[0]
@@ -197,7 +197,7 @@ def test_class_structure_where_superclasses_are_given(
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_k_counts_the_first_answer_and_no_more_than_all(runs: list[Finished], k: int) -> None:
+def test_k_counts_the_first_answer_and_no_more_than_all(runs: list[FinishedRun], k: int) -> None:
     with pytest.raises(UserError, match=f"k={k} must be from 2 to 2"):
         secondary_information(runs, k=k, split="val")
 
@@ -212,7 +212,7 @@ def test_superclasses_are_those_that_the_data_set_knows() -> None:
     assert known(None, one, "val") is None
 
 
-def test_an_unknown_baseline_is_named(runs: list[Finished]) -> None:
+def test_an_unknown_baseline_is_named(runs: list[FinishedRun]) -> None:
     with pytest.raises(UserError, match=r"no run 'strict' .*strict_0"):
         generations(runs, baseline="strict", split="val")
 
@@ -221,7 +221,7 @@ def test_an_unknown_baseline_is_named(runs: list[Finished]) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
     root = tmp_path_factory.mktemp("chain")
     few = {**tiny_runs.TRAIN, "labelled": 50, "only": [0, 1, 2, 3, 4]}
     options = {
@@ -237,17 +237,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
     cfg.runs = [dict(type="generations", name="a", students=1, lambda_=0.5, seeds=SEEDS)]
     runs = plan(cfg, root)
     train_runs(runs)
-    return finished(runs)
+    return finished_runs(runs)
 
 
-def test_the_accuracy_is_that_of_the_trainings_own_test(trained: list[Finished]) -> None:
+def test_the_accuracy_is_that_of_the_trainings_own_test(trained: list[FinishedRun]) -> None:
     table = generations(trained, baseline="a_0").table
     for place in (0, 1):
         own = [one.result["test"]["accuracy/top1"] for one in trained if one.name == f"a_{place}"]
         assert table["accuracy"][place] == pytest.approx(np.mean(own), abs=1e-4)
 
 
-def test_transfer_to_digits_that_the_network_never_saw(trained: list[Finished]) -> None:
+def test_transfer_to_digits_that_the_network_never_saw(trained: list[FinishedRun]) -> None:
     pipeline = [{"type": "mmpretrain.datasets.transforms.PackInputs"}]
     others = {"type": "cls_kd.data.Digits", "only": [5, 6, 7, 8, 9], "pipeline": pipeline}
     train, test = {**others, "split": "train", "labelled": 60}, {**others, "split": "test"}
@@ -265,7 +265,7 @@ def test_transfer_to_digits_that_the_network_never_saw(trained: list[Finished]) 
 
 
 @torch.no_grad()
-def _embedded(one: Finished, config: dict[str, Any]) -> tuple[Tensor, Tensor]:
+def _embedded(one: FinishedRun, config: dict[str, Any]) -> tuple[Tensor, Tensor]:
     options = {key: value for key, value in config.items() if key not in ("type", "pipeline")}
     data = Digits(**options)
     images = torch.stack([torch.from_numpy(item["img"]).permute(2, 0, 1) for item in data])

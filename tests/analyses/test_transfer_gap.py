@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cls_kd.analyses import Finished, analyse
+from cls_kd.analyses import FinishedRun, analyze
 from cls_kd.engine import Run, plan, train
 from cls_kd.errors import UserError
 from cls_kd.reporting import Section
@@ -31,20 +31,20 @@ def runs(digits_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> list
     return planned
 
 
-def analysed(runs: list[Run], **options: Any) -> Section:
-    return analyse({"type": "transfer_gap", "baseline": "student", **options}, runs)
+def analyzed(runs: list[Run], **options: Any) -> Section:
+    return analyze({"type": "transfer_gap", "baseline": "student", **options}, runs)
 
 
 def test_the_table_says_what_the_predictions_say(runs: list[Run]) -> None:
-    table = analysed(runs, groups=4, temperature=4.0).table
+    table = analyzed(runs, groups=4, temperature=4.0).table
     assert len(table) == 2 * 4
-    teacher = Finished(runs[2]).signals("train", ["teacher_logits"])["teacher_logits"]
+    teacher = FinishedRun(runs[2]).signals("train", ["teacher_logits"])["teacher_logits"]
     mass = (teacher.double() / 4).softmax(1).mean(0).numpy()
     ranked = np.argsort(-mass, kind="stable")
     groups = [ranked[:3], ranked[3:6], ranked[6:8], ranked[8:]]
     recalls = {}
     for run in runs:
-        seen = Finished(run).signals("test", ["student_logits", "labels"])
+        seen = FinishedRun(run).signals("test", ["student_logits", "labels"])
         right = (seen["student_logits"].argmax(1) == seen["labels"]).numpy()
         labels = seen["labels"].numpy()
         recalls[run.name, run.seed] = [
@@ -69,8 +69,8 @@ def test_the_table_says_what_the_predictions_say(runs: list[Run]) -> None:
 
 
 def test_the_weights_are_those_of_the_loss(runs: list[Run]) -> None:
-    table = analysed(runs[:3], groups=10).table
-    one = Finished(runs[2])
+    table = analyzed(runs[:3], groups=10).table
+    one = FinishedRun(runs[2])
     names = ["student_embedding", "student_logits", "targets", "labels"]
     embedding, logits, targets, labels = one.signals("train", names).values()
     loss = one.distiller.losses["ipwd"]
@@ -82,7 +82,7 @@ def test_the_weights_are_those_of_the_loss(runs: list[Run]) -> None:
 
 
 def test_it_is_written_with_a_figure_and_what_to_know(runs: list[Run], tmp_path: Path) -> None:
-    section = analysed(runs)
+    section = analyzed(runs)
     table, figure = section.write(tmp_path)
     assert len(pd.read_csv(table)) == 8
     assert figure.read_bytes().startswith(b"\x89PNG")
@@ -90,15 +90,15 @@ def test_it_is_written_with_a_figure_and_what_to_know(runs: list[Run], tmp_path:
     assert "effective sample size" in text
     assert "too few seeds (2)" in text
     assert "at temperature 1" in text
-    seen = Finished(runs[2]).signals("train", ["teacher_logits", "labels"])
+    seen = FinishedRun(runs[2]).signals("train", ["teacher_logits", "labels"])
     right = (seen["teacher_logits"].argmax(1) == seen["labels"]).double().mean()
     assert f"the teacher is right about {100 * right:.1f} %" in text
 
 
 def test_what_is_refused(runs: list[Run]) -> None:
     with pytest.raises(UserError, match=r"no run 'studnet'.*'student'"):
-        analysed(runs, baseline="studnet")
+        analyzed(runs, baseline="studnet")
     with pytest.raises(UserError, match="no run has one"):
-        analysed(runs[:2])
+        analyzed(runs[:2])
     with pytest.raises(UserError, match="groups"):
-        analysed(runs, groups=11)
+        analyzed(runs, groups=11)

@@ -1,4 +1,4 @@
-"""Small made-up data in the formats of CIFAR and CINIC, made once."""
+"""Small synthetic data in the formats of CIFAR and CINIC, made once."""
 
 from __future__ import annotations
 

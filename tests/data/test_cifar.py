@@ -290,7 +290,7 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path: Path) -> None:
         ({"coarse_labels": [0, 1, 2, 3, 4, 20]}, ["'coarse_labels'", "0 to 19"]),
         ({"fine_labels": [0] * 5}, ["5 labels for 6 images"]),
         ({"coarse_labels": [0] * 7}, ["7 labels for 6 images"]),
-        ({"coarse_labels": [0] * 6}, ["mislabelled", "image 0", "apple", "aquatic_mammals"]),
+        ({"coarse_labels": [0] * 6}, ["mislabeled", "image 0", "apple", "aquatic_mammals"]),
         ({"fine_labels": "zebra"}, ["'fine_labels'", "whole numbers"]),
         ({"fine_labels": [0.5] * 6}, ["whole numbers"]),
         ({"fine_labels": [2**70] * 6}, ["whole numbers"]),

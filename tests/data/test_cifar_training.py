@@ -119,10 +119,10 @@ def test_seed_and_epoch_of_the_run_reach_the_crops(
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "cifar100_nkd", "cinic10"])
-def test_data_configs_give_normalised_batches(
+def test_data_configs_give_normalized_batches(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the folder that they name, on made-up data."""
+    """In the folder that they name, on synthetic data."""
     monkeypatch.chdir(tmp_path)
     cfg = Config.fromfile(BASE / "datasets" / f"{name}.py")
     folder = Path(cfg.train_dataloader.dataset.data_root)

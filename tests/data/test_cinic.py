@@ -38,12 +38,12 @@ def test_every_image_is_that_of_its_file(cinic10_root: Path) -> None:
         assert file.parent.name == names[item["gt_label"]]
 
 
-def test_grey_images_become_colours(cinic10_root: Path, tmp_path: Path) -> None:
+def test_gray_images_become_colors(cinic10_root: Path, tmp_path: Path) -> None:
     shutil.copytree(cinic10_root / "test", tmp_path / "test")
     file = min((tmp_path / "test" / "airplane").iterdir())
-    grey = np.arange(1024, dtype=np.uint8).reshape(32, 32)
-    Image.fromarray(grey).save(file)
-    assert np.array_equal(CINIC10(str(tmp_path), "test")[0]["img"], np.stack([grey] * 3, 2))
+    gray = np.arange(1024, dtype=np.uint8).reshape(32, 32)
+    Image.fromarray(gray).save(file)
+    assert np.array_equal(CINIC10(str(tmp_path), "test")[0]["img"], np.stack([gray] * 3, 2))
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "size", "jpeg"])

@@ -77,7 +77,7 @@ def test_all_162_are_equally_likely() -> None:
         assert 0.001 < chi2.sf(statistic, len(seen) - 1) < 0.999
 
 
-def test_epochs_seeds_and_neighbours_are_independent() -> None:
+def test_epochs_seeds_and_neighbors_are_independent() -> None:
     index = torch.arange(20000)
     drawn = {}
     for seed in range(3):

@@ -64,7 +64,7 @@ def test_each_part_is_stratified(split: str) -> None:
 
 
 @pytest.mark.parametrize("labelled", [100, 107, 300, 0.1, 0.25])
-def test_a_labelled_subset_is_stratified_and_from_its_part(labelled: float) -> None:
+def test_a_labeled_subset_is_stratified_and_from_its_part(labelled: float) -> None:
     chosen = places("train", labelled)
     counts = np.bincount(_read()[1][chosen])
 
@@ -74,7 +74,7 @@ def test_a_labelled_subset_is_stratified_and_from_its_part(labelled: float) -> N
     assert set(chosen) <= set(places("train"))
 
 
-def test_labelled_subsets_are_nested_and_fixed() -> None:
+def test_labeled_subsets_are_nested_and_fixed() -> None:
     assert set(places("train", 100)) < set(places("train", 200)) < set(places("train", 0.5))
     assert digest(places("train", 100).astype(np.int64)) == "94047226172fd981"
 
@@ -158,7 +158,7 @@ def test_a_shift_moves_and_fills_with_zeros() -> None:
         RandomShift(-1)
 
 
-def test_the_config_gives_normalised_batches() -> None:
+def test_the_config_gives_normalized_batches() -> None:
     config = Config.fromfile(CONFIGS / "_base_/datasets/digits.py")
     preprocessor = MODELS.build(config.data_preprocessor)
     sizes = {}

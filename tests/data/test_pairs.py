@@ -123,13 +123,13 @@ def test_several_labels_a_sample_are_refused() -> None:
 
 @pytest.mark.parametrize("options", [{}, CUTMIX], ids=["labels", "mixed"])
 @pytest.mark.parametrize("whole", [True, False])
-def test_pairs_are_normalised_as_images_are(whole: bool, options: dict[str, Any]) -> None:
-    colours = dict(mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], to_rgb=True, num_classes=3)
+def test_pairs_are_normalized_as_images_are(whole: bool, options: dict[str, Any]) -> None:
+    colors = dict(mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], to_rgb=True, num_classes=3)
     raw = collate(ClassPairs(Few(pipeline=PACKED)).__getitems__([0, 1, 2]))
     if not whole:
         raw["data_samples"] = list(raw["data_samples"])
-    expected = ClsDataPreprocessor(**colours)({"inputs": raw["pair_inputs"]})["inputs"]
-    ready = BatchPreprocessor(**colours, **options)(raw, training=True)
+    expected = ClsDataPreprocessor(**colors)({"inputs": raw["pair_inputs"]})["inputs"]
+    ready = BatchPreprocessor(**colors, **options)(raw, training=True)
     assert torch.equal(ready["pair_inputs"], expected)
 
 

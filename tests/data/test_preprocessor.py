@@ -12,7 +12,7 @@ from mmpretrain.structures import DataSample
 
 from cls_kd.data import BatchPreprocessor
 
-COLOURS = dict(mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], to_rgb=True, num_classes=5)
+COLORS = dict(mean=[123.7, 116.3, 103.5], std=[58.4, 57.1, 57.4], to_rgb=True, num_classes=5)
 
 
 def items() -> list[dict[str, Any]]:
@@ -39,13 +39,13 @@ def test_it_is_mmpretrains(collate: Any, training: bool, options: dict[str, Any]
     batch = items()
     torch.manual_seed(0)
     again = items()
-    given = BatchPreprocessor(**COLOURS, **options)(collate(batch), training)
-    same(given, ClsDataPreprocessor(**COLOURS, **options)(collate(again), training))
+    given = BatchPreprocessor(**COLORS, **options)(collate(batch), training)
+    same(given, ClsDataPreprocessor(**COLORS, **options)(collate(again), training))
 
 
 def test_images_without_labels_pass() -> None:
     images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
-    given = BatchPreprocessor(**COLOURS)({"inputs": images})
+    given = BatchPreprocessor(**COLORS)({"inputs": images})
     assert given["data_samples"] is None
     assert given["inputs"].dtype == torch.float32
 
@@ -59,7 +59,7 @@ def test_labels_travel_to_the_device(device: str) -> None:
         pytest.skip("no CUDA device")
     samples = [DataSample().set_gt_label([1, 3]), DataSample().set_gt_label(2)]
     batch = {"inputs": torch.zeros(2, 3, 4, 4, dtype=torch.uint8), "data_samples": samples}
-    preprocessor = BatchPreprocessor(**COLOURS).to(device)
+    preprocessor = BatchPreprocessor(**COLORS).to(device)
     given = preprocessor(batch, True)
     assert given["inputs"].device.type == device
     assert [tuple(one.gt_label.shape) for one in given["data_samples"]] == [(2,), (1,)]

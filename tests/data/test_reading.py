@@ -11,9 +11,9 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.transforms import LoadImageFromFile, PackInputs
 from PIL import Image
 
+from cls_kd.cli.failures import explain
 from cls_kd.data import ClassPairs
 from cls_kd.data.reading import NamedLoading, name_unreadable
-from cls_kd.engine.cli import explain
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
 

@@ -29,7 +29,7 @@ from cls_kd.registry import MODELS
 from cls_kd.signals import TrainingTime
 from cls_kd.signals.heads import criterion_of
 
-COLOURS = dict(mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4], num_classes=100)
+COLORS = dict(mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4], num_classes=100)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_loader_gives_whole_batches(workers: int, cifar: CIFAR100) -> None:
 )
 def test_inside_wrappers(wrap: Callable[[Any], Any], cifar: CIFAR100) -> None:
     wrapped = wrap(cifar)
-    preprocessor = BatchPreprocessor(**COLOURS, augment=RandomCropFlip())
+    preprocessor = BatchPreprocessor(**COLORS, augment=RandomCropFlip())
     count = 0
     for batch in loader(wrapped):
         count += len(preprocessor(batch, True)["inputs"])
@@ -134,8 +134,8 @@ def test_the_preprocessor_gives_what_mmpretrains_gives(
 ) -> None:
     places = list(range(40, 72))
     # mmpretrain writes into the list of probabilities.
-    ours = BatchPreprocessor(**COLOURS, **copy.deepcopy(options))
-    theirs = ClsDataPreprocessor(**COLOURS, **copy.deepcopy(options))
+    ours = BatchPreprocessor(**COLORS, **copy.deepcopy(options))
+    theirs = ClsDataPreprocessor(**COLORS, **copy.deepcopy(options))
     for seed in range(3):
         results = []
         for preprocessor, data in (
@@ -154,14 +154,14 @@ def test_what_the_loader_gave_is_not_written_to(cifar: CIFAR100) -> None:
     batch = cifar.__getitems__([0, 1])
     floats = {**batch, "inputs": batch["inputs"].float()}
     before = floats["inputs"].clone()
-    BatchPreprocessor(**COLOURS)(floats, True)
+    BatchPreprocessor(**COLORS)(floats, True)
     assert torch.equal(floats["inputs"], before)
 
 
-def test_augmentation_is_for_training_and_before_normalisation(cifar: CIFAR100) -> None:
+def test_augmentation_is_for_training_and_before_normalization(cifar: CIFAR100) -> None:
     augment = RandomCropFlip()
-    preprocessor = BatchPreprocessor(**COLOURS, augment=dict(type="RandomCropFlip", padding=4))
-    plain = BatchPreprocessor(**COLOURS)
+    preprocessor = BatchPreprocessor(**COLORS, augment=dict(type="RandomCropFlip", padding=4))
+    plain = BatchPreprocessor(**COLORS)
     places = [7, 3, 250]
     batch = cifar.__getitems__(places)
     moved = augment(batch["inputs"], torch.tensor(places))
@@ -173,7 +173,7 @@ def test_augmentation_is_for_training_and_before_normalisation(cifar: CIFAR100) 
 
 
 def test_augmentation_says_what_it_needs(cifar: CIFAR100) -> None:
-    preprocessor = BatchPreprocessor(**COLOURS, augment=RandomCropFlip())
+    preprocessor = BatchPreprocessor(**COLORS, augment=RandomCropFlip())
     with pytest.raises(UserError, match="pseudo_collate"):
         preprocessor(pseudo_collate([cifar[0], cifar[1]]), True)
     without = {"inputs": torch.zeros(1, 3, 4, 4), "data_samples": [DataSample().set_gt_label(0)]}
@@ -187,7 +187,7 @@ def test_augmentation_says_what_it_needs(cifar: CIFAR100) -> None:
 
 def epoch_of(dataset: Any, batch_size: int, time: TrainingTime) -> dict[int, Tensor]:
     """Every image of one epoch as a network would see it, by its place."""
-    preprocessor = BatchPreprocessor(**COLOURS, augment=RandomCropFlip())
+    preprocessor = BatchPreprocessor(**COLORS, augment=RandomCropFlip())
     preprocessor.follow(time)
     seen = {}
     for batch in loader(dataset, batch_size=batch_size):
@@ -270,7 +270,7 @@ def test_criteria_read_both(name: str, mixed: bool, cifar: CIFAR100) -> None:
 
 
 def test_hard_labels_of_a_training_step_make_no_object_a_sample(cifar: CIFAR100) -> None:
-    batch = BatchPreprocessor(**COLOURS)(cifar.__getitems__(range(5)), True)
+    batch = BatchPreprocessor(**COLORS)(cifar.__getitems__(range(5)), True)
     samples = batch["data_samples"]
     signals = SampleBatch(batch["inputs"], samples, 100)
     criterion_of(heads()["linear"], signals)(torch.randn(5, 100))

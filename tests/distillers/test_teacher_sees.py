@@ -45,7 +45,7 @@ def raw() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("student", "teacher"), CASES)
-def test_own_normalisation(student: dict[str, Any], teacher: dict[str, Any]) -> None:
+def test_own_normalization(student: dict[str, Any], teacher: dict[str, Any]) -> None:
     expected = ClsDataPreprocessor(**teacher)(raw())["inputs"]
     assert torch.allclose(seen(student, data_preprocessor=teacher), expected, atol=1e-5)
 
@@ -56,7 +56,7 @@ def test_the_students_by_default() -> None:
     assert torch.equal(seen({}), ClsDataPreprocessor()(raw())["inputs"])
 
 
-def test_the_same_normalisation_changes_no_bit() -> None:
+def test_the_same_normalization_changes_no_bit() -> None:
     expected = ClsDataPreprocessor(**CIFAR, to_rgb=True)(raw())["inputs"]
     own = {**CIFAR, "to_rgb": True}
     assert torch.equal(seen(own, data_preprocessor=own), expected)
@@ -70,7 +70,7 @@ def test_a_network_brings_its_own() -> None:
 
 
 def test_what_timm_says_holds_only_for_timms_own_weights(tmp_path: Any) -> None:
-    """A checkpoint of ours was trained with the normalisation of its run."""
+    """A checkpoint of ours was trained with the normalization of its run."""
     network = dict(type=TimmClassifier, model_name="test_resnet", num_classes=10)
     torch.save(TimmClassifier("test_resnet", num_classes=10).state_dict(), tmp_path / "own.pth")
     preprocessor = ClsDataPreprocessor(**CIFAR)
@@ -81,7 +81,7 @@ def test_what_timm_says_holds_only_for_timms_own_weights(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"mean": [1.0]}, {"mean": [1], "std": [1], "bgr": True}])
-def test_a_normalisation_is_checked(given: dict[str, Any]) -> None:
+def test_a_normalization_is_checked(given: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="takes mean, std and to_rgb"):
         Teacher(Network(), "random", data_preprocessor=given)
 
@@ -127,7 +127,7 @@ class Looks(DistillLoss):
         self.shapes: Any = None
 
     def build(self, shapes: Any) -> None:
-        self.shapes = shapes.one("teacher_tokens")
+        self.shapes = shapes.tensor("teacher_tokens")
 
     def forward(
         self,

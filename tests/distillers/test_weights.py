@@ -93,7 +93,7 @@ def test_safetensors(prefix: str, network: nn.Module, tmp_path: Path) -> None:
     assert same(Teacher(NETWORK, str(tmp_path / "weights.safetensors")).network, network)
 
 
-def test_a_student_starts_from_weights_that_initialisation_leaves_alone(
+def test_a_student_starts_from_weights_that_initialization_leaves_alone(
     network: nn.Module, tmp_path: Path
 ) -> None:
     torch.save(network.state_dict(), tmp_path / "weights.pth")
@@ -107,7 +107,7 @@ def test_a_student_starts_from_weights_that_initialisation_leaves_alone(
     assert any("weights.pth" in note for note in model.notes)
 
 
-def test_without_weights_a_student_is_initialised() -> None:
+def test_without_weights_a_student_is_initialized() -> None:
     model = tiny.distiller({"ce": dict(type="TaskLoss")}, student=NETWORK)
     assert model.student.head.fc.weight.std() < 0.02  # as LinearClsHead says
 
@@ -162,7 +162,7 @@ def test_published_weights_of_timm(timm_file: tuple[nn.Module, dict[str, Any]]) 
 
 
 @pytest.mark.parametrize("way", ["student_weights", "pretrained"])
-def test_initialisation_does_not_wipe_out_timms_weights(
+def test_initialization_does_not_wipe_out_timms_weights(
     way: str, timm_file: tuple[nn.Module, dict[str, Any]]
 ) -> None:
     published, options = timm_file
@@ -265,7 +265,7 @@ def test_another_architecture_is_refused(network: nn.Module, tmp_path: Path) -> 
     assert len(str(info.value)) < 1200
 
 
-def test_a_missing_file_lists_its_neighbours(tmp_path: Path) -> None:
+def test_a_missing_file_lists_its_neighbors(tmp_path: Path) -> None:
     torch.save({}, tmp_path / "epoch_9.pth")
     with pytest.raises(UserError, match=r"does not exist.*epoch_9.pth"):
         read_checkpoint(tmp_path / "epoch_10.pth")

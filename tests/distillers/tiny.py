@@ -100,7 +100,7 @@ def wants_branches(losses: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def build(network: Mapping[str, Any]) -> ImageClassifier:
-    """The network, initialised as a runner would."""
+    """The network, initialized as a runner would."""
     built = MODELS.build(dict(network))
     built.init_weights()
     return built

@@ -46,4 +46,4 @@ def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     wait_for(lambda: False, "x.pth")  # alone, or the one that fetches
     monkeypatch.setenv("LOCAL_RANK", "1")
     with pytest.raises(TimeoutError, match=r"x.pth was not fetched"):
-        wait_for(lambda: False, "x.pth", patience=0.1)
+        wait_for(lambda: False, "x.pth", timeout=0.1)

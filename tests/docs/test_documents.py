@@ -16,10 +16,13 @@ from typing import Any
 import pytest
 import torch
 
+from cls_kd.cli.command_line import COMMANDS
 from cls_kd.engine import load_config, plan
 from cls_kd.losses import DistillLoss
 from cls_kd.runs.benchmarks import find_row
-from cls_kd.signals import VOCABULARY, ShapeFacts
+from cls_kd.runs.config_names import is_packaged
+from cls_kd.signals import VOCABULARY, SignalShapes
+from tests.tools.driver import command
 
 ROOT = Path(__file__).parents[2]
 # Written by `make docs`, from files that are checked here or from docstrings.
@@ -48,6 +51,9 @@ _CONFIG_TITLE = re.compile(r"# (configs/[\w/]+\.py)\n")
 _PLACEHOLDER = re.compile(r"[A-Z]{3,}|[<>*]|\.\.\.")
 
 
+TAKE_A_CONFIG = ("train", "test", "analyze", "export", "config", "check-data")
+
+
 def blocks(page: Path, language: str) -> list[str]:
     return [code for kind, code in _BLOCK.findall(page.read_text()) if kind == language]
 
@@ -64,9 +70,16 @@ def commands(page: Path) -> Iterator[list[str]]:
         for line in code.replace("\\\n", " ").splitlines()
     ]
     for line in [*lines, *_INLINE.findall(prose(page))]:
-        line = re.sub(r"\s#.*", "", line)
-        if re.match(r"(python |bash )?tools/\S+\s|python |make |pytest |tools/", line):
+        line = re.sub(r"\s#.*", "", line).replace("python -m cls_kd", "cls-kd")
+        if re.match(r"(python |bash )?tools/\S+\s|python |make |pytest |tools/\w|cls-kd ", line):
             yield shlex.split(line)
+
+
+def calls_of_command(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every call of ``cls-kd``: its command and what follows."""
+    for words in commands(page):
+        if words[0] == "cls-kd" and words[1:] and not _PLACEHOLDER.search(words[1]):
+            yield words[1], words[2:]
 
 
 def calls(page: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -91,6 +104,12 @@ def options(tool: Path) -> frozenset[str]:
         with pytest.raises(SystemExit):
             runpy.run_path(str(tool), run_name="__main__")
     return frozenset(_OPTION.findall("".join(text)))
+
+
+@cache
+def command_options(name: str) -> frozenset[str]:
+    """What ``cls-kd NAME --help`` lists."""
+    return frozenset(_OPTION.findall(command(name, "--help").succeeded().out))
 
 
 def targets() -> set[str]:
@@ -137,15 +156,40 @@ def test_tools_and_their_options_exist(page: Path) -> None:
 
 
 @every_page
+def test_commands_and_their_options_exist(page: Path) -> None:
+    for name, rest in calls_of_command(page):
+        if name.startswith("-"):
+            assert name in ("--help", "--version")
+            continue
+        assert name in COMMANDS
+        for word in rest:
+            if word.startswith("--"):
+                assert word.split("=")[0] in command_options(name), f"{name} {word}"
+
+
+@every_page
 def test_configs_and_methods_in_commands_exist(page: Path) -> None:
-    for tool, rest in calls(page):
+    for tool, rest in [*calls(page), *calls_of_command(page)]:
         for word, following in itertools.pairwise([*rest, ""]):
             if word.startswith("configs/") and not _PLACEHOLDER.search(word):
                 known = (ROOT / word).is_file() or find_row(ROOT / word) is not None
                 # A loop of the shell stands for a part of the name.
                 assert known or word in written_by_readers() or "$" in word, word
             if word == "--method" and not _PLACEHOLDER.search(following):
-                assert (ROOT / "configs" / "methods" / f"{following}.py").is_file(), tool.name
+                assert (ROOT / "configs" / "methods" / f"{following}.py").is_file(), tool
+
+
+@every_page
+def test_configs_that_commands_name_exist(page: Path) -> None:
+    """A config without a path is one of the package."""
+    for name, rest in calls_of_command(page):
+        place = 1 if name == "analyze" else 0
+        if name not in TAKE_A_CONFIG or len(rest) <= place:
+            continue
+        config = rest[place]
+        is_name = not config.startswith("-") and not config.endswith(".py")
+        is_name = is_name and not _PLACEHOLDER.search(config)
+        assert not is_name or is_packaged(config), f"{name} {config}"
 
 
 @every_page
@@ -199,7 +243,7 @@ def test_the_loss_on_the_page_works() -> None:
     loss = space["CosineLoss"](beta=2.0)
     assert isinstance(loss, DistillLoss)
     shapes = {"student_embedding": (3,), "teacher_embedding": (5,)}
-    loss.build(ShapeFacts(shapes, num_classes=4))
+    loss.build(SignalShapes(shapes, num_classes=4))
     student = torch.randn(2, 3, requires_grad=True)
     loss(student_embedding=student, teacher_embedding=torch.randn(2, 5)).backward()
     assert student.grad is not None
@@ -249,6 +293,14 @@ def test_the_vocabulary_table_is_the_vocabulary() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     shown = page.split("<!-- vocabulary:begin -->\n")[1].split("\n<!-- vocabulary:end -->")[0]
     assert shown == table, f"docs/architecture.md: put this between the markers:\n{table}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    page = (ROOT / "docs/tools.md").read_text()
+    sections = re.split(r"^## ", page, flags=re.M)
+    (section,) = [text for text in sections if f"`cls-kd {name}`" in text.splitlines()[0]]
+    assert command_options(name) - {"--help"} <= set(_OPTION.findall(section))
 
 
 TOOLS = sorted(p.name for p in (ROOT / "tools").glob("[!_]*") if p.suffix in (".py", ".sh"))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 
-from cls_kd.analyses.finished import Finished
+from cls_kd.analyses.finished_runs import FinishedRun
 from cls_kd.data import Digits
 from cls_kd.engine.evaluate import evaluate_teachers
 from cls_kd.engine.train import build_distiller, train
@@ -46,15 +46,15 @@ def config(teacher: Path, **options: Any) -> Config:
 
 
 @pytest.fixture(scope="module")
-def finished(teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     run = tiny_runs.single(
         config(teacher, model__teacher__input_size=SIZE), tmp_path_factory.mktemp("work")
     )
     train(run)
-    return Finished(run)
+    return FinishedRun(run)
 
 
-def logits(finished: Finished) -> torch.Tensor:
+def logits(finished: FinishedRun) -> torch.Tensor:
     """Of the teacher's own network: at its size, of the classes that the student has."""
     one = finished.distiller.teachers[0]
     (data,) = finished.loader("val")
@@ -64,7 +64,7 @@ def logits(finished: Finished) -> torch.Tensor:
         return one.network(large)[:, ONLY]
 
 
-def test_it_is_measured_before_the_training(finished: Finished) -> None:
+def test_it_is_measured_before_the_training(finished: FinishedRun) -> None:
     labels = torch.as_tensor(finished.loader("val").dataset.get_gt_labels())
     right = (logits(finished).argmax(1) == labels).float().mean()
     metric = finished.result["teacher"]["0"]["accuracy/top1"]
@@ -74,7 +74,7 @@ def test_it_is_measured_before_the_training(finished: Finished) -> None:
     assert "Of its 10 classes, 3 are the student's" in tested.note
 
 
-def test_an_analysis_sees_the_same_logits(finished: Finished) -> None:
+def test_an_analysis_sees_the_same_logits(finished: FinishedRun) -> None:
     seen = finished.signals("val", ["teacher_logits"])["teacher_logits"]
     assert torch.allclose(seen, logits(finished), atol=1e-5)
 
@@ -87,4 +87,4 @@ def test_a_test_of_a_teacher_without_names_is_refused(teacher: Path, tmp_path: P
     with pytest.raises(UserError, match="has 10 classes, the student has 3"):
         evaluate_teachers(cfg, None, "val")
     with pytest.raises(UserError, match="has 10 classes, the student has 3"):
-        build_distiller(cfg, Finished(tiny_runs.single(cfg, tmp_path / "work")).loader("train"))
+        build_distiller(cfg, FinishedRun(tiny_runs.single(cfg, tmp_path / "work")).loader("train"))

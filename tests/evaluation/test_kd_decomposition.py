@@ -49,18 +49,18 @@ def test_target_part_by_hand(temperature: float) -> None:
 
 
 @temperatures
-def test_the_normalised_part_is_nkds(temperature: float) -> None:
+def test_the_normalized_part_is_nkds(temperature: float) -> None:
     student, teacher = logits(0), logits(1)
     nkd = NKDLoss(temperature=temperature, gamma=1.0)(
         student_logits=student, teacher_logits=teacher, labels=LABELS
     )
     parts = decompose(student, teacher, LABELS, temperature)
-    torch.testing.assert_close(parts.normalised.mean(), nkd["loss_non_target"])
-    torch.testing.assert_close(parts.shape, parts.teacher_mass * parts.normalised)
-    assert (parts.floor <= parts.normalised).all()
+    torch.testing.assert_close(parts.normalized.mean(), nkd["loss_non_target"])
+    torch.testing.assert_close(parts.shape, parts.teacher_mass * parts.normalized)
+    assert (parts.floor <= parts.normalized).all()
     same = decompose(teacher, teacher, LABELS, temperature)
-    torch.testing.assert_close(same.floor, same.normalised)
-    assert same.normalised_gradient.max() < 1e-12
+    torch.testing.assert_close(same.floor, same.normalized)
+    assert same.normalized_gradient.max() < 1e-12
 
 
 @temperatures
@@ -71,7 +71,7 @@ def test_gradients_are_autograds(temperature: float) -> None:
         (parts.total, parts.gradient),
         (parts.target, parts.target_gradient),
         (parts.non_target, parts.non_target_gradient),
-        (parts.normalised, parts.normalised_gradient),
+        (parts.normalized, parts.normalized_gradient),
     ):
         (gradient,) = torch.autograd.grad(value.sum(), student, retain_graph=True)
         torch.testing.assert_close(gradient.norm(dim=1), norm)
@@ -86,7 +86,7 @@ def test_two_classes_in_closed_form() -> None:
     s = 1 / (1 + math.exp(-difference / temperature))
     assert parts["target"] == pytest.approx(-4 * belief * math.log(s))
     assert parts["mass"] == pytest.approx(-4 * (1 - belief) * math.log(1 - s))
-    assert parts["shape"] == parts["normalised"] == parts["floor"] == 0
+    assert parts["shape"] == parts["normalized"] == parts["floor"] == 0
     assert parts["gradient"] == pytest.approx(2 * math.sqrt(2) * abs(s - belief))
     assert parts["target_gradient"] == pytest.approx(2 * math.sqrt(2) * belief * (1 - s))
     assert parts["non_target_gradient"] == pytest.approx(2 * math.sqrt(2) * (1 - belief) * s)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cls_kd.data import CIFAR100
 from cls_kd.errors import UserError
-from cls_kd.evaluation import calibration, class_structure, ensembles, softness, transfer
+from cls_kd.evaluation import calibration, class_structure, confidence, ensembles, transfer
 
 
 @pytest.fixture
@@ -96,25 +96,25 @@ def test_risk_and_coverage_do_not_depend_on_the_order_of_ties(soft: tuple[Tensor
     )
 
 
-# --- softness ---
+# --- confidence ---
 
 
-def test_softness_of_certain_and_uniform_scores() -> None:
-    assert softness.entropy(CERTAIN) == 0
-    assert softness.entropy(UNIFORM) == pytest.approx(math.log(4))
-    assert softness.primary_score(UNIFORM) == 0.25
-    assert softness.secondary_score(CERTAIN, 3) == 0
-    assert softness.secondary_score(UNIFORM, 3) == pytest.approx(0.5)
-    assert softness.top_score_difference(CERTAIN, 2) == 1
-    assert softness.top_score_difference(UNIFORM, 4) == 0
+def test_confidence_of_certain_and_uniform_scores() -> None:
+    assert confidence.entropy(CERTAIN) == 0
+    assert confidence.entropy(UNIFORM) == pytest.approx(math.log(4))
+    assert confidence.primary_score(UNIFORM) == 0.25
+    assert confidence.secondary_score(CERTAIN, 3) == 0
+    assert confidence.secondary_score(UNIFORM, 3) == pytest.approx(0.5)
+    assert confidence.top_score_difference(CERTAIN, 2) == 1
+    assert confidence.top_score_difference(UNIFORM, 4) == 0
 
 
-def test_softness_by_hand() -> None:
+def test_confidence_by_hand() -> None:
     scores = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.1, 0.4]], dtype=torch.float64)
-    assert softness.primary_score(scores) == pytest.approx(0.55)
-    assert softness.secondary_score(scores, 2) == pytest.approx(0.35)
-    assert softness.top_score_difference(scores, 2) == pytest.approx((0.3 + 0.1) / 2)
-    assert softness.top_score_difference(scores, 3) == pytest.approx((0.4 + 0.25) / 2)
+    assert confidence.primary_score(scores) == pytest.approx(0.55)
+    assert confidence.secondary_score(scores, 2) == pytest.approx(0.35)
+    assert confidence.top_score_difference(scores, 2) == pytest.approx((0.3 + 0.1) / 2)
+    assert confidence.top_score_difference(scores, 3) == pytest.approx((0.4 + 0.25) / 2)
 
 
 # --- class structure ---

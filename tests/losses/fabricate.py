@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 from cls_kd.signals.vocabulary import CALLABLES, VOCABULARY
 
 
@@ -64,11 +64,11 @@ class Sizes:
             "blocks": ((length, width),) * blocks,
         }[name]
 
-    def facts(self) -> ShapeFacts:
+    def facts(self) -> SignalShapes:
         """What the distiller would have measured."""
         names = [n for n, s in VOCABULARY.items() if s.provider in ("student", "teacher")]
         shapes = {name: self.of(name) for name in names if name not in CALLABLES}
-        return ShapeFacts(shapes, num_classes=self.classes, num_samples=self.samples)
+        return SignalShapes(shapes, num_classes=self.classes, num_samples=self.samples)
 
 
 SIZES = Sizes()

@@ -17,7 +17,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses import CRDLoss
 from cls_kd.modules import ContrastiveBank
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 SAMPLES, DIM, NEGATIVES, TEMPERATURE, MOMENTUM = 12, 4, 6, 0.07, 0.5
 STUDENT, TEACHER, CLASSES = 5, 7, 3
@@ -28,7 +28,7 @@ def make(samples: int | None = SAMPLES, seed: int = 0) -> CRDLoss:
     torch.manual_seed(seed)
     loss = CRDLoss(dim=DIM, negatives=NEGATIVES, temperature=TEMPERATURE, momentum=MOMENTUM)
     shapes = {"student_embedding": (STUDENT,), "teacher_embedding": (TEACHER,)}
-    loss.build(ShapeFacts(shapes, num_classes=CLASSES, num_samples=samples))
+    loss.build(SignalShapes(shapes, num_classes=CLASSES, num_samples=samples))
     return loss.double()
 
 
@@ -46,7 +46,7 @@ def batch(step: int, index: list[int]) -> dict[str, Tensor]:
 BATCHES = [batch(0, [0, 3, 7, 11]), batch(1, [1, 3, 3, 8]), batch(2, [3, 0, 9, 1])]
 
 
-def optimiser(loss: CRDLoss) -> torch.optim.Optimizer:
+def optimizer(loss: CRDLoss) -> torch.optim.Optimizer:
     return torch.optim.SGD(loss.parameters(), lr=0.05)
 
 
@@ -100,7 +100,7 @@ def test_against_the_plain_version() -> None:
     loss = make()
     plain = Plain(loss)
     loss_layers = (loss.student_embed.linear, loss.teacher_embed.linear)
-    optim = optimiser(loss)
+    optim = optimizer(loss)
     plain_optim = torch.optim.SGD([p for layer in plain.layers for p in layer.parameters()], 0.05)
     drawn: list[Tensor] = []
     draw = loss.bank.draw
@@ -233,7 +233,7 @@ def test_a_bank_starts_alike_whatever_the_seed() -> None:
 
 def test_evaluation_leaves_the_bank_alone() -> None:
     loss = make()
-    train_step(loss, optimiser(loss), BATCHES[0])
+    train_step(loss, optimizer(loss), BATCHES[0])
     before = copy.deepcopy(loss.state_dict())
     loss.eval()(**BATCHES[1])
     for name, value in loss.state_dict().items():
@@ -242,14 +242,14 @@ def test_evaluation_leaves_the_bank_alone() -> None:
 
 def test_resumes_exactly(tmp_path: Path) -> None:
     straight = make()
-    optim = optimiser(straight)
+    optim = optimizer(straight)
     for signals in BATCHES[:2]:
         train_step(straight, optim, signals)
     torch.save(straight.state_dict(), tmp_path / "state.pth")
 
     resumed = make(seed=9)
     resumed.load_state_dict(torch.load(tmp_path / "state.pth", weights_only=True))
-    values = [train_step(one, optimiser(one), BATCHES[2]) for one in (straight, resumed)]
+    values = [train_step(one, optimizer(one), BATCHES[2]) for one in (straight, resumed)]
     assert values[0] == values[1]
     for name, value in straight.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
@@ -270,7 +270,7 @@ def test_the_length_of_the_training_set_is_needed(samples: int | None) -> None:
 def test_more_negatives_than_samples() -> None:
     loss = CRDLoss(dim=DIM)
     shapes = {"student_embedding": (STUDENT,), "teacher_embedding": (TEACHER,)}
-    loss.build(ShapeFacts(shapes, num_classes=CLASSES, num_samples=SAMPLES))
+    loss.build(SignalShapes(shapes, num_classes=CLASSES, num_samples=SAMPLES))
     signals = {
         name: value.float() if value.is_floating_point() else value
         for name, value in BATCHES[0].items()
@@ -286,7 +286,7 @@ def run_rank(rank: int, folder: str) -> None:
     wrapped = torch.nn.parallel.DistributedDataParallel(
         loss, broadcast_buffers=False, find_unused_parameters=False
     )
-    optim = optimiser(loss)
+    optim = optimizer(loss)
     steps = []
     for signals in BATCHES:
         half = len(signals["index"]) // 2
@@ -312,7 +312,7 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     ranks = [torch.load(tmp_path / f"rank{rank}.pth", weights_only=True) for rank in (0, 1)]
     loss = make()
-    optim = optimiser(loss)
+    optim = optimizer(loss)
     for signals, first, second in zip(BATCHES, *ranks, strict=True):
         value = train_step(loss, optim, signals)
         torch.testing.assert_close((first["value"] + second["value"]) / 2, value)

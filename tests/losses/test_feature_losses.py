@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses import ATLoss, FitNetLoss, MGDLoss, SRRLLoss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 from .fabricate import SIZES, Sizes, fabricate
 
@@ -169,7 +169,9 @@ def test_at_pairs_stages_as_it_is_told() -> None:
     torch.testing.assert_close(loss(**signals), expected)
     with pytest.raises(UserError, match="teacher has 3 stages: 0 to 2"):
         ATLoss(stages=[(1, 3)]).build(sizes.facts())
-    with pytest.raises(UserError, match=r"a place or a pair \(student, teacher\), not \(0, 1, 2\)"):
+    with pytest.raises(
+        UserError, match=r"an index or a pair \(student, teacher\), not \(0, 1, 2\)"
+    ):
         ATLoss(stages=[(0, 1, 2)]).build(sizes.facts())
 
 
@@ -240,4 +242,4 @@ def test_mgd_accepts_maps_of_different_size() -> None:
 
 def test_a_signal_that_was_not_measured_is_named() -> None:
     with pytest.raises(UserError, match="student_feature"):
-        SRRLLoss().build(ShapeFacts({"student_logits": (5,)}, num_classes=5))
+        SRRLLoss().build(SignalShapes({"student_logits": (5,)}, num_classes=5))

@@ -15,7 +15,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses import IPWDLoss, IPWDSelfLoss, KDLoss, PSKDLoss
 from cls_kd.modules import IPWDWeight
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 FILES = sorted((Path(__file__).parents[1] / "reference_values").glob("ipwd_*.npz"))
 DIRECTIONS = ["printed", "inverse"]
@@ -43,12 +43,12 @@ def signals(progress: float = 0.0) -> dict[str, Any]:
 def make(**options: Any) -> IPWDLoss:
     torch.manual_seed(0)
     loss = IPWDLoss(**options)
-    loss.build(ShapeFacts({"student_embedding": (D,)}, num_classes=K))
+    loss.build(SignalShapes({"student_embedding": (D,)}, num_classes=K))
     return loss.double()
 
 
 def surprise(logits: list[float], label: int) -> float:
-    """Cross-entropy of one sample's standardised logits, in plain Python."""
+    """Cross-entropy of one sample's standardized logits, in plain Python."""
     mean = sum(logits) / len(logits)
     deviation = math.sqrt(sum((one - mean) ** 2 for one in logits) / len(logits))
     scaled = [(one - mean) / deviation for one in logits]
@@ -79,11 +79,11 @@ def test_both_directions_have_values() -> None:
 @each_direction
 def test_weights_are_two_where_the_classifiers_agree(direction: str) -> None:
     logits = normal(3, N, K)
-    weights = IPWDWeight(direction=direction)(logits, 4 * logits + 7, LABELS)  # standardised
+    weights = IPWDWeight(direction=direction)(logits, 4 * logits + 7, LABELS)  # standardized
     torch.testing.assert_close(weights, torch.full((N,), 2.0).double(), rtol=1e-6, atol=0)
 
 
-def test_printed_favours_what_is_distilled_well_and_inverse_what_is_not() -> None:
+def test_printed_favors_what_is_distilled_well_and_inverse_what_is_not() -> None:
     sure, unsure = torch.tensor([[4.0, 0, 0, 0]]), torch.tensor([[1.0, 2.0, 0, 3.0]])
     label = torch.tensor([0])
     printed, inverse = (IPWDWeight(direction=direction) for direction in DIRECTIONS)
@@ -185,7 +185,7 @@ def test_plain_kd_before_the_start() -> None:
     assert early["loss_cls"] == late["loss_cls"]
 
 
-def test_normalised_and_in_agreement_it_is_kd() -> None:
+def test_normalized_and_in_agreement_it_is_kd() -> None:
     """A second classifier that says the same gives every sample the weight of KD."""
     loss, given = make(alpha=1.0, normalize=True), signals()
     given["student_logits"] = loss.head.classifier(given["student_embedding"]).detach()
@@ -201,7 +201,7 @@ def make_self(kind: type[Any] = IPWDSelfLoss, **options: Any) -> Any:
     """With predictions from before of all samples of the batch but the last."""
     torch.manual_seed(0)
     loss = kind(**options)
-    loss.build(ShapeFacts({"student_embedding": (D,)}, num_classes=K, num_samples=SAMPLES))
+    loss.build(SignalShapes({"student_embedding": (D,)}, num_classes=K, num_samples=SAMPLES))
     loss = loss.double()
     loss.bank.remember(INDEX[:-1], 2 * normal(8, N - 1, K))
     return loss
@@ -273,4 +273,4 @@ def test_the_bank_moves_in_training_only() -> None:
 
 def test_self_needs_the_number_of_samples() -> None:
     with pytest.raises(UserError, match="num_samples"):
-        IPWDSelfLoss().build(ShapeFacts({"student_embedding": (D,)}, num_classes=K))
+        IPWDSelfLoss().build(SignalShapes({"student_embedding": (D,)}, num_classes=K))

@@ -18,7 +18,7 @@ from cls_kd.losses import (
     TaskLoss,
     WSLDLoss,
 )
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 LOSSES: list[Any] = [
     KDLoss(temperature=1.0),
@@ -171,8 +171,8 @@ def test_standardized_asks_for_what_its_inner_loss_asks_for() -> None:
 
 
 def test_standardized_builds_its_inner_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[ShapeFacts] = []
+    seen: list[SignalShapes] = []
     monkeypatch.setattr(KDLoss, "build", lambda self, shapes: seen.append(shapes))
-    facts = ShapeFacts({}, num_classes=3)
+    facts = SignalShapes({}, num_classes=3)
     StandardizedLogitsLoss(loss=dict(type="KDLoss")).build(facts)
     assert seen == [facts]

@@ -25,7 +25,7 @@ def test_samples_that_coincide_do_not_explode() -> None:
     assert student.grad.abs().max() < 1e3
 
 
-def test_near_neighbours_far_from_the_origin_keep_their_distances() -> None:
+def test_near_neighbors_far_from_the_origin_keep_their_distances() -> None:
     """A Gram matrix in float32 would lose these digits."""
     points = torch.tensor([[0.0, 0.0], [0.01, 0.0], [0.0, 0.02], [0.03, 0.03]])
     loss = RKDLoss()(student_embedding=points + 100, teacher_embedding=points)

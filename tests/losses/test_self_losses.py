@@ -23,8 +23,8 @@ from cls_kd.losses import (
     TSDLoss,
     ViewTaskLoss,
 )
-from cls_kd.modules import PastPredictions
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.modules import PredictionBank
+from cls_kd.signals.shapes import SignalShapes
 
 SAMPLES, CLASSES = 8, 5
 LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
@@ -53,7 +53,7 @@ def test_tsd_is_zero_where_the_first_k_are_equal() -> None:
 
 def test_tsd_needs_as_many_classes() -> None:
     with pytest.raises(UserError, match="k=5, but there are 4 classes"):
-        TSDLoss().build(ShapeFacts({}, num_classes=4))
+        TSDLoss().build(SignalShapes({}, num_classes=4))
 
 
 def test_label_smoothing_and_confidence_penalty_are_the_two_directions() -> None:
@@ -112,7 +112,7 @@ def test_cs_kd_leaves_the_other_image_alone() -> None:
 
 def ps_kd(samples: int | None = SAMPLES, **options: Any) -> PSKDLoss:
     loss = PSKDLoss(**options)
-    loss.build(ShapeFacts({}, num_classes=CLASSES, num_samples=samples))
+    loss.build(SignalShapes({}, num_classes=CLASSES, num_samples=samples))
     return loss.double()
 
 
@@ -190,7 +190,7 @@ def test_ps_kd_needs_the_length_of_the_training_set() -> None:
 
 
 def test_of_duplicates_in_the_bank_the_last_counts() -> None:
-    bank, z = PastPredictions(SAMPLES, CLASSES), logits(0).float()
+    bank, z = PredictionBank(SAMPLES, CLASSES), logits(0).float()
     bank.remember(torch.tensor([3, 1, 3, 3]), z)
     found, known = bank.recall(torch.tensor([3, 1, 0]))
     assert torch.equal(found[:2], z[[3, 1]])

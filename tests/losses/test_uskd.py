@@ -13,7 +13,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.functional import two_targets
 from cls_kd.losses import TfNKDLoss, USKDLoss, USKDTokenLoss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 from .fabricate import SIZES, Sizes, fabricate
 
@@ -216,12 +216,12 @@ def test_a_target_in_front_uses_up_the_first_place() -> None:
 def test_uskd_needs_something_in_the_middle() -> None:
     shapes = {"student_stages": ((4, 2, 2),), "student_blocks": ((5, 4),)}
     with pytest.raises(UserError, match="second-to-last stage"):
-        USKDLoss().build(ShapeFacts(shapes, num_classes=5))
+        USKDLoss().build(SignalShapes(shapes, num_classes=5))
     with pytest.raises(UserError, match="middle block"):
-        USKDTokenLoss().build(ShapeFacts(shapes, num_classes=5))
+        USKDTokenLoss().build(SignalShapes(shapes, num_classes=5))
     # Swin has patches only; the first is no class token.
     swin = {"student_blocks": ((64, 4), (16, 8), (4, 16))}
     with pytest.raises(UserError, match=r"64 tokens .* whole grid of patches"):
-        USKDTokenLoss().build(ShapeFacts(swin, num_classes=5))
+        USKDTokenLoss().build(SignalShapes(swin, num_classes=5))
     with pytest.raises(UserError, match=r"build\(shapes\)"):
         USKDLoss()(**fabricate(USKDLoss().signals))

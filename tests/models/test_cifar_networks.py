@@ -22,8 +22,8 @@ from cls_kd.models import (
     CIFARWideResNet,
     MobileNetV1,
 )
-from cls_kd.models.cut import find_cut
 from cls_kd.models.plain_backbone import shuffle
+from cls_kd.models.split_backbone import find_cut
 from cls_kd.registry import MODELS
 from cls_kd.runs.compose import read_config
 from cls_kd.signals import NetworkSource, find_taps

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from cls_kd.errors import UserError
 from cls_kd.models import MultiBranchClassifier
-from cls_kd.models.cut import find_cut
 from cls_kd.models.fusions import BranchSizes
+from cls_kd.models.split_backbone import find_cut
 from cls_kd.registry import MODELS
 from tests.distillers import tiny
 

@@ -222,7 +222,7 @@ def test_the_report_is_written_and_can_be_read(root: Path) -> None:
     assert page.startswith("# Digits\n")
     assert "| kd | 4 | 85.12 |" in page
     assert "+3.25 [" in page
-    assert "Teacher, measured on the validation part: 97.50." in page
+    assert "Teacher, measured on the validation split: 97.50." in page
     table = pd.read_csv(paths.table)
     assert row(table, "ce")["std"] == np.std(CE, ddof=1)  # every digit
     with Image.open(paths.figure) as image:
@@ -413,15 +413,15 @@ def test_no_interval_leaves_the_range_of_the_metric(
     assert max(right.get_ylim()) <= 101
 
 
-def test_panels_say_which_part_and_have_whole_epochs(
+def test_panels_say_which_split_and_have_whole_epochs(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = drawn(root, monkeypatch).axes
 
     assert left.get_xlabel() == "test top-1 accuracy (%)"
-    assert left.get_title().startswith("Test part")
+    assert left.get_title().startswith("Test split")
     assert right.get_ylabel() == "validation top-1 accuracy (%)"
-    assert right.get_title().startswith("Validation part")
+    assert right.get_title().startswith("Validation split")
     assert all(tick == round(tick) for tick in right.get_xticks())
 
 

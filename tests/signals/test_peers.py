@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss, PeerTaskLoss
-from cls_kd.signals import ShapeFacts
+from cls_kd.signals import SignalShapes
 from tests.distillers import tiny
 
 SIGNALS = ("peer_logits", "peer_embeddings", "peer_targets", "peer_classifiers", "ensemble_logits")
@@ -19,7 +19,7 @@ SIGNALS = ("peer_logits", "peer_embeddings", "peer_targets", "peer_classifiers",
 class Looking(DistillLoss):
     """Keeps what it sees."""
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         self.facts = shapes
 
     def forward(
@@ -69,7 +69,7 @@ def test_gradients_reach_the_branches_the_trunk_and_the_fusion() -> None:
 
 def test_shapes_are_measured_without_the_batch() -> None:
     facts = distiller().losses["looking"].facts
-    assert {name: facts.one(name) for name in SIGNALS} == {
+    assert {name: facts.tensor(name) for name in SIGNALS} == {
         "peer_logits": (3, 10),
         "peer_embeddings": (3, 8),
         "peer_targets": (3, 10),
@@ -110,7 +110,7 @@ def test_a_deployed_branch_has_the_places_of_a_network() -> None:
 def test_an_ensemble_has_no_one_embedding() -> None:
     student = tiny.branches(tiny.digits_cnn(), deploy="ensemble")
     with pytest.raises(
-        UserError, match=r"no place for 'student_(embedding|feature)'.*Known: .*, peer_logits"
+        UserError, match=r"no tap for 'student_(embedding|feature)'.*Known: .*, peer_logits"
     ):
         tiny.distiller(dict(single=Single()), student=student)
 

@@ -215,7 +215,7 @@ def test_tokens_of_a_timm_vision_transformer() -> None:
 def test_maps_that_are_no_maps_are_not_offered(name: str) -> None:
     network = TimmClassifier(model_name=name, num_classes=5)
     assert set(find_taps(network)) == {"embedding"}
-    with pytest.raises(UserError, match="has no place for 'student_stages'"):
+    with pytest.raises(UserError, match="has no tap for 'student_stages'"):
         NetworkSource("student", network, ["student_stages"])
 
 

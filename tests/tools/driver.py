@@ -1,4 +1,4 @@
-"""Drives the tools as a user does: in this process, or in one of their own."""
+"""Drives ``cls-kd`` and the tools as a user does: in this process, or in one of their own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import runpy
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
+
+from cls_kd.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools"
@@ -40,17 +43,26 @@ class Outcome:
 
 def call(tool: str, *arguments: object) -> Outcome:
     """Run a tool's main program in this process."""
-    out, err = io.StringIO(), io.StringIO()
     path = str(TOOLS / tool)
-    argv = [path, *map(str, arguments)]
-    with mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
-        code = _exit_code(path)
+    with mock.patch.object(sys, "argv", [path, *map(str, arguments)]):
+        return _captured(lambda: runpy.run_path(path, run_name="__main__"))
+
+
+def command(*arguments: object) -> Outcome:
+    """Run ``cls-kd`` in this process."""
+    return _captured(lambda: main([*map(str, arguments)]))
+
+
+def _captured(program: Callable[[], object]) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = _exit_code(program)
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def _exit_code(path: str) -> int:
+def _exit_code(program: Callable[[], object]) -> int:
     try:
-        runpy.run_path(path, run_name="__main__")
+        program()
     except SystemExit as leaving:
         if isinstance(leaving.code, str):
             print(leaving.code, file=sys.stderr)

@@ -155,7 +155,7 @@ def test_a_student_is_measured_against_the_generation_before(whole: Path) -> Non
 def test_the_report_has_the_analyses_of_the_chain(whole: Path) -> None:
     page = (whole / "report.md").read_text()
     assert "## Generations, alone and together" in page
-    assert "## What generations say besides their first answer" in page
+    assert "## Secondary information of generations" in page
     for name in ("generations", "secondary_information"):
         assert (whole / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (whole / f"{name}.csv").stat().st_size

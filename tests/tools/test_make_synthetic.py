@@ -1,4 +1,4 @@
-"""Made-up data: in the real format, learnable, harder within a group, and never over real files."""
+"""Synthetic data: in the real format, learnable, harder in a group, and never over real files."""
 
 from __future__ import annotations
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from cls_kd.engine import load_config, plan
+from cls_kd.engine.run_lock import RunLock
 from tests.tools.conftest import ONE_EPOCH, Spoil, Trained
 from tests.tools.driver import PAIR, call, contents, spawn
 
@@ -336,7 +339,9 @@ def test_an_image_that_cannot_be_read_is_named(
         f"{loader}['num_workers'] = 1",
     )
     outcome = call("train.py", path, "--work-dir", tmp_path / "work")
-    outcome.refused(f"error: The image {damaged} cannot be read: {words}", "tools/check_data.py")
+    outcome.refused(
+        f"error: The image {damaged} cannot be read: {words}", "cls-kd check-data CONFIG"
+    )
     assert "Caught" not in outcome.err
     assert not (tmp_path / "work" / "result.json").exists()
     assert not list((tmp_path / "work").glob("*.pth")) or part == "val"
@@ -383,3 +388,13 @@ def test_another_config_in_the_same_place_changes_nothing(trained: Trained, tmp_
     outcome = call("train.py", PAIR, "--method", "nkd", "--work-dir", trained.work_dir, *options)
     outcome.refused("was made with another config", "'lr': 0.5", "--restart")
     assert contents(trained.work_dir) == before
+
+
+def test_a_run_that_another_process_trains_is_refused(tmp_path: Path) -> None:
+    work_dir = tmp_path / "work_dir"
+    held = RunLock(plan(load_config(PAIR, method="nkd"), work_dir)[1])
+    held.acquire()
+    before = contents(work_dir)
+    outcome = call("train.py", PAIR, "--method", "nkd", "--work-dir", work_dir)
+    outcome.refused("nkd (seed 0)", str(work_dir / "nkd"), f"process {os.getpid()}", "--work-dir")
+    assert contents(work_dir) == before

@@ -1,4 +1,4 @@
-"""AT: where the network looks."""
+"""AT: attention transfer between feature maps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive, stage_shape
 from cls_kd.losses.stages import StagePairs, pair_stages
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class ATLoss(DistillLoss):
-    r"""Look where the teacher looks, at every stage.
+    r"""Match the spatial attention maps of the teacher at each stage.
 
     Paper: Zagoruyko and Komodakis 2017, arXiv:1612.03928
 
@@ -51,8 +51,8 @@ class ATLoss(DistillLoss):
         self.p = p
         self.stages = stages
 
-    def build(self, shapes: ShapeFacts) -> None:
-        student, teacher = shapes.many("student_stages"), shapes.many("teacher_stages")
+    def build(self, shapes: SignalShapes) -> None:
+        student, teacher = shapes.tensors("student_stages"), shapes.tensors("teacher_stages")
         for ours, theirs in pair_stages(self, self.stages, len(student), len(teacher)):
             stage_shape(self, "student", student, ours)
             stage_shape(self, "teacher", teacher, theirs)

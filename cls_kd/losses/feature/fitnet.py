@@ -1,4 +1,4 @@
-"""FitNet: a hint from the middle of the teacher."""
+"""FitNet: hint-based feature distillation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, stage_shape
 from cls_kd.modules.connectors import ResizingConnector
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class FitNetLoss(DistillLoss):
-    r"""Regress the teacher's feature map of one stage from the student's.
+    r"""Regress the teacher's feature map of one stage, the hint, from the student's.
 
     Paper: Romero et al. 2015, arXiv:1412.6550
 
     .. math:: L = \mathrm{mean}\,(r(f^s) - f^t)^2
 
-    with r a convolution to the teacher's width and size, batch normalisation and ReLU. The
+    with r a convolution to the teacher's width and size, batch normalization and ReLU. The
     convolution is 1x1 where the maps are equally large, 3x3 with stride 2 where the student's is
     twice as large, and a transposed one (4x4, stride 2) where it is half as large.
 
@@ -34,7 +34,7 @@ class FitNetLoss(DistillLoss):
         student_stages, teacher_stages: tuples of (N, C, h, w).
 
     Args:
-        stage: Place in both tuples, counted from 0; negative from the last. Default: the second
+        stage: Index in both tuples, counted from 0; negative from the last. Default: the second
             stage, the usual hint on CIFAR-100 (2 in [1], which counts the stem).
 
     Weight:
@@ -51,9 +51,9 @@ class FitNetLoss(DistillLoss):
         """The one stage of both networks."""
         return {name: (self.stage,) for name in ("student_stages", "teacher_stages")}
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         student, teacher = (
-            stage_shape(self, network, shapes.many(f"{network}_stages"), self.stage)
+            stage_shape(self, network, shapes.tensors(f"{network}_stages"), self.stage)
             for network in ("student", "teacher")
         )
         self.connector = ResizingConnector(student, teacher)

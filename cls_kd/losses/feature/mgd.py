@@ -1,4 +1,4 @@
-"""MGD: the teacher's feature, generated from a part of the student's."""
+"""MGD: masked generative distillation of feature maps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built
 from cls_kd.modules.connectors import ConvGenerator
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class MGDLoss(DistillLoss):
-    r"""Generate the teacher's last map from the student's, of which random channels are missing.
+    r"""Generate the teacher's last feature map from the student's with randomly masked channels.
 
     Paper: Yang et al. 2022, arXiv:2205.01529
 
@@ -47,8 +47,8 @@ class MGDLoss(DistillLoss):
         self.align: nn.Module | None = None
         self.generator: ConvGenerator | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        student, teacher = shapes.one("student_feature")[0], shapes.one("teacher_feature")[0]
+    def build(self, shapes: SignalShapes) -> None:
+        student, teacher = shapes.tensor("student_feature")[0], shapes.tensor("teacher_feature")[0]
         self.align = nn.Identity() if student == teacher else nn.Conv2d(student, teacher, 1)
         self.generator = ConvGenerator(teacher)
 

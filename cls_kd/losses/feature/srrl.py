@@ -1,4 +1,4 @@
-"""SRRL: features that the teacher's classifier understands."""
+"""SRRL: feature distillation through the teacher's classifier."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import ConvConnector
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class SRRLLoss(DistillLoss):
-    r"""Match the teacher's pooled feature, and its logits through its own frozen classifier.
+    r"""Match the teacher's pooled features, and its logits through its own frozen classifier.
 
     Paper: Yang et al. 2021, ICLR (OpenReview ZzwDy_wiWv)
 
     .. math:: L = \alpha \, \mathrm{mean}\,(g(r(f^s)) - g(f^t))^2
                 + \beta \, \mathrm{mean}\,(W^t(r(f^s)) - z^t)^2
 
-    with r a 1x1 convolution, batch normalisation and ReLU to the teacher's width, g global average
+    with r a 1x1 convolution, batch normalization and ReLU to the teacher's width, g global average
     pooling and W^t the teacher's pooling and classifier; means over all elements. The convolution
     starts normal with deviation sqrt(2 / width of the teacher).
 
@@ -46,8 +46,8 @@ class SRRLLoss(DistillLoss):
         self.beta = beta
         self.connector: ConvConnector | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        student, teacher = shapes.one("student_feature"), shapes.one("teacher_feature")
+    def build(self, shapes: SignalShapes) -> None:
+        student, teacher = shapes.tensor("student_feature"), shapes.tensor("teacher_feature")
         self.connector = ConvConnector(student[0], teacher[0])
         for weight in self.connector[0].parameters():
             nn.init.kaiming_normal_(weight, mode="fan_out")

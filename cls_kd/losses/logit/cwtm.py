@@ -1,4 +1,4 @@
-"""CWTM: labels, weighted by how sure the teacher is."""
+"""CWTM: cross-entropy weighted by the teacher's confidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class CWTMLoss(DistillLoss):
-    r"""Learn the labels, and more of them where the teacher is more certain of its own answer.
+    r"""Weight each sample's cross-entropy by the teacher's confidence, its maximum probability.
 
     Paper: Furlanello et al. 2018, arXiv:1805.04770
 
@@ -17,8 +17,8 @@ class CWTMLoss(DistillLoss):
               w_n = \max_c t_{nc} \Big/ \sum_m \max_c t_{mc}
 
     with s and t the softmaxes at temperature 1 and v the label; the sums are over the batch of one
-    process. It takes the place of the cross-entropy: the control of [0] for what is left of KD when
-    the teacher says nothing of the other classes (confidence weighted by the teacher's maximum).
+    process. It replaces the cross-entropy: the ablation of [0] that keeps of KD only the weight of
+    each sample, without the other classes' probabilities (confidence weighted by teacher max).
 
     [0] T. Furlanello, Z. Lipton, M. Tschannen, L. Itti, A. Anandkumar, "Born-Again Neural
         Networks", ICML 2018, arXiv:1805.04770.

@@ -1,4 +1,4 @@
-"""DIST: correlation within samples and within classes."""
+"""DIST: inter-class and intra-class correlation of predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.options import check_not_negative, check_positive
 
 
 class DISTLoss(DistillLoss):
-    r"""Correlate with the teacher's predictions, over classes and over the samples of a batch.
+    r"""Maximize Pearson's correlation with the teacher's predictions, per sample and per class.
 
     Paper: Huang et al. 2022, arXiv:2205.10536
 

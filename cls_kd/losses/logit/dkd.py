@@ -1,4 +1,4 @@
-"""DKD: target and non-target classes apart."""
+"""DKD: decoupled target-class and non-target-class distillation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cls_kd.losses.options import check_not_negative, check_positive
 
 
 class DKDLoss(DistillLoss):
-    r"""Weigh what the teacher says of the label and of the other classes independently.
+    r"""Decouple KD into a target-class and a non-target-class term with independent weights.
 
     Paper: Zhao et al. 2022, arXiv:2203.08679
 

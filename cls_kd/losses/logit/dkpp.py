@@ -1,4 +1,4 @@
-"""DKPP: the teacher's other classes, shuffled."""
+"""DKPP: dark knowledge with permuted predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class DKPPLoss(DistillLoss):
-    r"""Match the teacher's first class and its probability; all others are shuffled among classes.
+    r"""Match the teacher's predictions with the probabilities of all but its top-1 class permuted.
 
     Paper: Furlanello et al. 2018, arXiv:1805.04770
 
@@ -19,8 +19,8 @@ class DKPPLoss(DistillLoss):
 
     with s and t the softmaxes at temperature 1 and pi a permutation of the classes that leaves the
     teacher's first class where it is, drawn for each sample in each step; mean over the batch. It
-    is the control of [0] for what is left of KD when the teacher does not say which other class is
-    likely (dark knowledge with permuted predictions). Without labels, as BAN.
+    is the ablation of [0] that keeps the values of the other probabilities, but not their classes
+    (dark knowledge with permuted predictions). Without labels, as BAN.
 
     [0] T. Furlanello, Z. Lipton, M. Tschannen, L. Itti, A. Anandkumar, "Born-Again Neural
         Networks", ICML 2018, arXiv:1805.04770.

@@ -1,4 +1,4 @@
-"""IPWD: distillation weighed by the inverse propensity of each sample."""
+"""IPWD: inverse probability weighting distillation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from torch import Tensor
 
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_not_negative, check_positive, check_share
+from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 
 class IPWDLoss(DistillLoss):
-    r"""Distil each sample the more, the less the teacher's own distribution of samples covers it.
+    r"""Weight each sample's KD loss by its inverse propensity, estimated with a second classifier.
 
     Paper: Niu et al. 2022, arXiv:2210.12787
 
@@ -26,9 +26,9 @@ class IPWDLoss(DistillLoss):
 
     [0] Y. Niu, L. Chen, C. Zhou, H. Zhang, "Respecting Transfer Gap in Knowledge Distillation",
         NeurIPS 2022, arXiv:2210.12787.
-    [1] No public code is known. Ours, where the paper is silent or we do not know its
-        choice: the direction of the ratio is an option; logits are standardised by their mean and
-        population deviation; w is constant, neither clipped nor normalised; L_cls also trains the
+    [1] No public code is known. Ours, where the paper does not state its
+        choice: the direction of the ratio is an option; logits are standardized by their mean and
+        population deviation; w is constant, neither clipped nor normalized; L_cls also trains the
         embedding; the distilled classifier is the one that is evaluated, and gets hard labels by
         the config's ``ce`` or not at all.
 
@@ -41,10 +41,10 @@ class IPWDLoss(DistillLoss):
         alpha: alpha. Default, ours: KD's usual 0.9 of CIFAR-100.
         beta: beta, 1 in the paper's formula. Default, ours: 0.1, which is what KD gives to labels.
         temperature: T. Default: the usual 4 of CIFAR-100.
-        direction: 'printed' or 'inverse', which H is above in w.
+        direction: 'printed' or 'inverse', which H is the numerator in w.
         clip: Smallest and largest w.
         normalize: Divide w by its mean over the global batch.
-        start: Share of training before which every w is 1: plain KD.
+        start: Fraction of training before which every w is 1: plain KD.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class IPWDLoss(DistillLoss):
         super().__init__()
         check_positive(self, beta=beta, temperature=temperature)
         check_not_negative(self, alpha=alpha)
-        check_share(self, start=start)
+        check_fraction(self, start=start)
         self.alpha = alpha
         self.beta = beta
         self.temperature = temperature
@@ -69,8 +69,8 @@ class IPWDLoss(DistillLoss):
         self.weigh = IPWDWeight(direction=direction, clip=clip, normalize=normalize)
         self.head: PropensityHead | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        width = shapes.one("student_embedding")[0]
+    def build(self, shapes: SignalShapes) -> None:
+        width = shapes.tensor("student_embedding")[0]
         self.head = PropensityHead(width, shapes.num_classes, self.weigh)
 
     def forward(

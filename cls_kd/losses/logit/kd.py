@@ -1,4 +1,4 @@
-"""KD: the softened distribution of the teacher."""
+"""KD: KL divergence from the teacher's softened distribution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.options import check_positive
 
 
 class KDLoss(DistillLoss):
-    r"""Match the teacher's class distribution, both softened by a temperature.
+    r"""Match the teacher's softened class distribution: KL divergence at a temperature.
 
     Paper: Hinton et al. 2015, arXiv:1503.02531
 

@@ -1,4 +1,4 @@
-"""NKD: normalised non-target classes."""
+"""NKD: normalized distillation of non-target classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.options import check_not_negative, check_positive
 
 
 class NKDLoss(DistillLoss):
-    r"""Trust the label as much as the teacher does, and match the other classes among themselves.
+    r"""Split KD's cross-entropy into a target-class term and a normalized non-target-class term.
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 

@@ -1,4 +1,4 @@
-"""Standardized logits: a preprocessing for any logit loss."""
+"""Logit standardization: z-scored logits for any logit loss."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cls_kd.errors import UserError
 from cls_kd.functional import standardize
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import inner_loss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _STANDARDIZED = ("student_logits", "teacher_logits")
 
 
 class StandardizedLogitsLoss(DistillLoss):
-    r"""Standardize the logits of each sample before another loss, so that only relations count.
+    r"""Standardize the logits of each sample (z-score) before another logit loss.
 
     Paper: Sun et al. 2024, arXiv:2403.01427
 
@@ -55,7 +55,7 @@ class StandardizedLogitsLoss(DistillLoss):
         """The inner loss's signals."""
         return self.loss.signals
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         self.loss.build(shapes)
 
     def forward(self, **signals: Any) -> Tensor | dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The student's own loss, as one loss among others."""
+"""The student's task loss, as one loss among others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class TaskLoss(DistillLoss):
-    r"""Keep the loss that the student's own head has for the labels, usually cross-entropy.
+    r"""Compute the student's task loss on the labels by its own head, usually cross-entropy.
 
     Paper: none
 

@@ -1,4 +1,4 @@
-"""WSLD: soft labels weighted sample by sample."""
+"""WSLD: weighted soft labels, sample by sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EPS = 1e-7
 
 
 class WSLDLoss(DistillLoss):
-    r"""Listen to the teacher's soft label less where the student knows the hard label better.
+    r"""Weight each sample's KD loss by the ratio of the student's cross-entropy to the teacher's.
 
     Paper: Zhou et al. 2021, arXiv:2102.00650
 

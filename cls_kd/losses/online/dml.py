@@ -1,4 +1,4 @@
-"""DML: networks that learn from each other."""
+"""DML: deep mutual learning."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cls_kd.losses.options import check_positive
 
 
 class DMLLoss(DistillLoss):
-    r"""Move each network towards the predictions of every other one.
+    r"""Match each network's predictions to those of every other network: mutual learning.
 
     Paper: Zhang et al. 2018, arXiv:1706.00384
 
     .. math:: L = \sum_a \frac{1}{P - 1} \sum_{b \ne a} T^2 \, \mathrm{KL}(p_b \,\|\, p_a)
 
-    with p the softmax at temperature T, mean over the batch; the other one's p is a constant.
+    with p the softmax at temperature T, mean over the batch; the other network's p is a constant.
 
     [0] Y. Zhang, T. Xiang, T. M. Hospedales, H. Lu, "Deep Mutual Learning", CVPR 2018,
         arXiv:1706.00384. There the networks are updated one after the other; here in one step, as

@@ -1,4 +1,4 @@
-"""Online distillation from the fusion of all branches to each of them."""
+"""Online distillation from an ensemble of all branches to each of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.options import check_positive
 
 
 class EnsembleDistillationLoss(DistillLoss):
-    r"""Teach each branch by what the fusion of all branches gives it as a target.
+    r"""Match each branch's predictions to its ensemble target, computed by the student's fusion.
 
     Paper: Lan et al. 2018, arXiv:1806.04606
 
@@ -18,7 +18,7 @@ class EnsembleDistillationLoss(DistillLoss):
         L = T^2 \sum_a \mathrm{KL}(\mathrm{softmax}(t_a / T) \,\|\, \mathrm{softmax}(z_a / T))
 
     mean over the batch. The student's fusion decides what the targets are: one ensemble for all
-    (ONE, OKDMDE), the other branches (CL-ILR), an own mixture for each peer (OKDDip).
+    (ONE, OKDMDE), the other branches (CL-ILR), a separate mixture for each peer (OKDDip).
 
     [0] X. Lan, X. Zhu, S. Gong, "Knowledge Distillation by On-the-Fly Native Ensemble", NeurIPS
         2018, arXiv:1806.04606. Also D. Chen et al., "Online Knowledge Distillation with Diverse

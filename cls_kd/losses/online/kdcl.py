@@ -1,4 +1,4 @@
-"""KDCL: one soft target that all students make together."""
+"""KDCL: collaborative learning from a joint soft target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TARGETS = {
 
 
 class KDCLLoss(DistillLoss):
-    r"""Teach all students by one target, which is made of their logits and knows the labels.
+    r"""Match all networks' predictions to one ensemble target, from their logits and the labels.
 
     Paper: Guo et al. 2020, CVPR 2020
 

@@ -1,4 +1,4 @@
-"""The labels, for branches that are trained together."""
+"""Task losses of branches and of their ensemble."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class PeerTaskLoss(DistillLoss):
-    r"""Keep, for every branch, the loss that its head has for the labels.
+    r"""Compute the task loss, usually cross-entropy, of every branch.
 
     Paper: none
 
@@ -30,7 +30,7 @@ class PeerTaskLoss(DistillLoss):
 
 
 class EnsembleTaskLoss(DistillLoss):
-    r"""Let the ensemble of all branches predict the labels as well.
+    r"""Compute the task loss, usually cross-entropy, of the ensemble of all branches.
 
     Paper: Lan et al. 2018, arXiv:1806.04606
 

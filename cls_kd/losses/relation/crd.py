@@ -1,4 +1,4 @@
-"""CRD: tell the sample from others across the two networks."""
+"""CRD: contrastive representation distillation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
 from cls_kd.modules.banks import ContrastiveBank, Draws
 from cls_kd.modules.connectors import UnitEmbedding
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.signals.shapes import SignalShapes
 
 _EPS = 1e-7
 
 
 class CRDLoss(DistillLoss):
-    r"""Tell a sample's embedding in the other network from those of samples of other classes.
+    r"""Contrast student and teacher embeddings by noise-contrastive estimation with memory banks.
 
     Paper: Tian et al. 2020, arXiv:1910.10699
 
@@ -30,7 +30,7 @@ class CRDLoss(DistillLoss):
     mean over the batch; s and t are linear embeddings of unit length, both learned; M_0 is the
     sample's own row of the other network's bank, M_1 to M_m are the negatives'; n is the number of
     training samples, and both Z are fixed by the first batch. After each step a bank's rows
-    move to the new embeddings by ``momentum`` and are normalised.
+    move to the new embeddings by ``momentum`` and are normalized.
 
     [0] Y. Tian, D. Krishnan, P. Isola, "Contrastive Representation Distillation", ICLR 2020,
         arXiv:1910.10699.
@@ -50,7 +50,7 @@ class CRDLoss(DistillLoss):
         dim: Length of the learned embeddings. Default: CIFAR-100 and ImageNet.
         negatives: m. Default: CIFAR-100 and ImageNet.
         temperature: tau. Default: CIFAR-100 and ImageNet.
-        momentum: Share of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
+        momentum: Fraction of the old row that the bank keeps. Default: CIFAR-100 and ImageNet.
         draws: ``'independent'`` or ``'distinct'`` negatives, see ``ContrastiveBank``. The second
             sorts ``num_samples`` numbers for each sample of a batch. Default: ImageNet.
 
@@ -82,14 +82,14 @@ class CRDLoss(DistillLoss):
         self.teacher_embed: UnitEmbedding | None = None
         self.bank: ContrastiveBank | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None or shapes.num_samples < 2:
             raise UserError(
                 "CRDLoss remembers every training sample: it needs the length of the training set "
                 f"(at least 2), which is {shapes.num_samples}."
             )
-        self.student_embed = UnitEmbedding(shapes.one("student_embedding")[0], self.dim)
-        self.teacher_embed = UnitEmbedding(shapes.one("teacher_embedding")[0], self.dim)
+        self.student_embed = UnitEmbedding(shapes.tensor("student_embedding")[0], self.dim)
+        self.teacher_embed = UnitEmbedding(shapes.tensor("teacher_embedding")[0], self.dim)
         self.bank = ContrastiveBank(shapes.num_samples, self.dim, self.momentum, self.draws)
 
     def forward(
@@ -98,9 +98,9 @@ class CRDLoss(DistillLoss):
         bank: ContrastiveBank = built(self.bank, self)
         student = built(self.student_embed, self)(student_embedding)
         teacher = built(self.teacher_embed, self)(teacher_embedding.detach())
-        places = bank.draw(index, labels, self.negatives)
-        student_scores = bank.compare(student, bank.teacher, places) / self.temperature
-        teacher_scores = bank.compare(teacher, bank.student, places) / self.temperature
+        rows = bank.draw(index, labels, self.negatives)
+        student_scores = bank.compare(student, bank.teacher, rows) / self.temperature
+        teacher_scores = bank.compare(teacher, bank.student, rows) / self.temperature
         log_z = bank.log_constants(student_scores, teacher_scores)
         if self.training:
             bank.update(index, student, teacher)
@@ -113,9 +113,9 @@ class CRDLoss(DistillLoss):
 def _contrast(log_x: Tensor, size: int) -> Tensor:
     """Noise-contrastive loss of log x (N, 1 + m), the sample's own first; mean over the batch."""
     negatives = log_x.shape[1] - 1
-    share = negatives / size
-    log_c = math.log(share + _EPS)
-    own = F.logsigmoid(log_x[:, 0] - log_c)
-    others = F.logsigmoid(log_c - log_x[:, 1:]).sum(1)
-    constant = negatives * math.log1p(_EPS / share)  # c is not quite m/n
-    return constant - (own + others).mean()
+    ratio = negatives / size
+    log_c = math.log(ratio + _EPS)
+    positive = F.logsigmoid(log_x[:, 0] - log_c)
+    negative = F.logsigmoid(log_c - log_x[:, 1:]).sum(1)
+    constant = negatives * math.log1p(_EPS / ratio)  # c is not quite m/n
+    return constant - (positive + negative).mean()

@@ -1,4 +1,4 @@
-"""RKD: distances and angles between samples."""
+"""RKD: distances and angles between embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.options import check_not_negative
 
 
 class RKDLoss(DistillLoss):
-    r"""Arrange the samples of a batch as the teacher does: their distances and their angles.
+    r"""Match pairwise distances and triplet angles of the embeddings in a mini-batch.
 
     Paper: Park et al. 2019, arXiv:1904.05068
 

@@ -1,4 +1,4 @@
-"""ViTKD: mimic a transformer's first blocks, generate its last."""
+"""ViTKD: feature distillation for vision transformers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cls_kd.functional import grid_side, patch_tokens
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
 from cls_kd.modules.connectors import TokenGenerator, align_width
-from cls_kd.signals.shapes import Shape, ShapeFacts
+from cls_kd.signals.shapes import Shape, SignalShapes
 
 _MIMICKED = 2
 _MOST_CLASS_TOKENS = 8
 
 
 class ViTKDLoss(DistillLoss):
-    r"""Mimic the tokens of the first two blocks, and generate the last ones from half of them.
+    r"""Mimic the tokens of the first two blocks, and generate the last ones from masked tokens.
 
     Paper: Yang et al. 2022, arXiv:2209.02432
 
@@ -25,8 +25,8 @@ class ViTKDLoss(DistillLoss):
                 + \frac{\beta}{\lambda N} \| m \odot (G(u(a(x^s))) - x^t) \|^2
 
     on the tokens of patches: x_b after block b, x after the final norm. Every a is a linear layer
-    to the teacher's width, nothing where the widths agree. u puts one learned token in the
-    place of a share lambda of each sample's tokens, m is 1 there, and G is two 3x3 convolutions
+    to the teacher's width, nothing where the widths agree. u replaces a fraction lambda
+    of each sample's tokens by one learned token, m is 1 there, and G is two 3x3 convolutions
     with a ReLU between them, on the grid of patches.
 
     [0] Z. Yang, Z. Li, A. Zeng, Z. Li, C. Yuan, Y. Li, "ViTKD: Feature-based Knowledge Distillation
@@ -56,13 +56,16 @@ class ViTKDLoss(DistillLoss):
         self.mimic: nn.ModuleList | None = None
         self.generator: TokenGenerator | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
-        blocks = shapes.many("student_blocks"), shapes.many("teacher_blocks")
+    def build(self, shapes: SignalShapes) -> None:
+        blocks = shapes.tensors("student_blocks"), shapes.tensors("teacher_blocks")
         if min(map(len, blocks)) < _MIMICKED:
             raise UserError("ViTKDLoss mimics two blocks: one of the networks has fewer.")
-        student, teacher = shapes.one("student_normed_tokens"), shapes.one("teacher_normed_tokens")
+        student, teacher = (
+            shapes.tensor("student_normed_tokens"),
+            shapes.tensor("teacher_normed_tokens"),
+        )
         _check_grids(student, teacher)
-        pairs = zip(*(one[:_MIMICKED] for one in blocks), strict=True)
+        pairs = zip(*(maps[:_MIMICKED] for maps in blocks), strict=True)
         self.mimic = nn.ModuleList(align_width(ours[1], theirs[1]) for ours, theirs in pairs)
         self.generator = TokenGenerator(student[1], teacher[1], self.mask_ratio)
 

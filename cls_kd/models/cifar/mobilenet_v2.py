@@ -56,7 +56,7 @@ class CIFARMobileNetV2(PlainBackbone):
 
     It differs from the paper: plain ReLU, the 1x1 convolution also at expansion 1, and a last width
     of 1280 at any factor. Named and started as in [1]. ``stages`` are the four after which the map
-    or the width changes most, as in [1]. They are linear, so ``preacts`` are the same places.
+    or the width changes most, as in [1]. They are linear, so ``preacts`` are the same modules.
 
     [1] https://github.com/HobbitLong/RepDistiller
 
@@ -84,8 +84,8 @@ class CIFARMobileNetV2(PlainBackbone):
         self.conv2 = nn.Sequential(
             conv1x1(in_channels, 1280), nn.BatchNorm2d(1280), nn.ReLU(inplace=True)
         )
-        places = tuple(f"blocks.{index}" for index in _TAPPED)
-        self.taps = {"stages": places, "preacts": places}
+        paths = tuple(f"blocks.{index}" for index in _TAPPED)
+        self.taps = {"stages": paths, "preacts": paths}
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         return (self.conv2(self.blocks(self.conv1(x))),)

@@ -33,7 +33,7 @@ class BasicUnit(nn.Module):
         out = self.relu(self.bn1(self.conv1(out)))
         out = self.bn2(self.conv2(out))
         out = self.bn3(self.conv3(out))
-        # The half that passes was rectified before, so one ReLU may see both: a place to tap.
+        # The half that passes was rectified before, so one ReLU may take both: a hook point.
         return self.relu(shuffle(torch.cat([passed, out], dim=1), 2))
 
 

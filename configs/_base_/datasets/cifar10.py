@@ -1,6 +1,6 @@
 """CIFAR-10 in batches of 64, with the mean and standard deviation of its training images.
 
-Made-up data of the same form, for a try: docs/data.md.
+Synthetic data of the same form, for a try: docs/data.md.
 """
 
 from mmengine.config import read_base

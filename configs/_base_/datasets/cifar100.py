@@ -1,6 +1,6 @@
-"""CIFAR-100 in batches of 64, normalised as in HobbitLong/RepDistiller (CRD, arXiv:1910.10699).
+"""CIFAR-100 in batches of 64, normalized as in HobbitLong/RepDistiller (CRD, arXiv:1910.10699).
 
-Made-up data of the same form, for a try: docs/data.md.
+Synthetic data of the same form, for a try: docs/data.md.
 """
 
 from mmengine.dataset import DefaultSampler
@@ -30,8 +30,8 @@ train_dataloader = dict(
         pipeline=[dict(type=PackInputs)],
     ),
 )
-# There is no validation part: each epoch is measured on the test part, as the papers do. Report the
-# last epoch, not the best one.
+# There is no validation split: each epoch is measured on the test split, as the papers do. Report
+# the last epoch, not the best one.
 val_dataloader = dict(
     batch_size=500,
     num_workers=0,

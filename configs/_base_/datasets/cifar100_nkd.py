@@ -1,4 +1,4 @@
-"""CIFAR-100 in batches of 128, normalised as in yzd-v/cls_KD (NKD, arXiv:2303.13005).
+"""CIFAR-100 in batches of 128, normalized as in yzd-v/cls_KD (NKD, arXiv:2303.13005).
 
 There a batch is 8 GPUs with 16 images each.
 """

@@ -3,7 +3,7 @@
 Mean and standard deviation as at github.com/BayesWatch/cinic-10. To train on train and valid:
 ``split='trainvalid'``, and another part to validate on.
 
-Made-up data of the same form, for a try: docs/data.md.
+Synthetic data of the same form, for a try: docs/data.md.
 """
 
 from mmengine.config import read_base

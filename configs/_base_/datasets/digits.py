@@ -1,4 +1,4 @@
-"""Digits: 1,797 real grey 8x8 images, bundled with scikit-learn.
+"""Digits: 1,797 real gray 8x8 images, bundled with scikit-learn.
 
 Mean and standard deviation of the train split:
     python -c "import numpy as np; from cls_kd.data import BatchPreprocessor, Digits; \

@@ -1,6 +1,6 @@
 """Five chains of generations: a strict patriarch, born-again networks, three tolerant patriarchs.
 
-python tools/train.py configs/digits/papers/generations.py
+cls-kd train digits/papers/generations
 docs/papers/generations.md says what came out.
 """
 
@@ -19,7 +19,7 @@ with read_base():
 from mmengine.dataset import RepeatDataset
 
 model = dict(type=Distiller, student=digits_student)
-# The data of configs/digits/pair.py: 100 labelled images, ten times an epoch, 400 steps in all.
+# The data of configs/digits/pair.py: 100 labeled images, ten times an epoch, 400 steps in all.
 few_images = dict(**train_dataloader["dataset"], labelled=100)
 train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
 
@@ -38,7 +38,7 @@ report = dict(baseline="strict_0", title="Digits: generations of one network on 
 analyses = [
     dict(type="generations", baseline="strict_0"),
     dict(type="generation_calibration"),
-    # Who looks like whom: Ward's clusters of the classes' mean training images, four of them.
+    # Similar classes: Ward's clusters of the classes' mean training images, four of them.
     dict(type="secondary_information", k=5, superclasses=[0, 1, 1, 2, 3, 2, 3, 1, 1, 2]),
 ]
 

@@ -1,6 +1,6 @@
 """Chains that see the digits 0 to 4 alone: what is their embedding worth on 5 to 9?
 
-python tools/train.py configs/digits/papers/generations_transfer.py
+cls-kd train digits/papers/generations_transfer
 """
 
 from mmengine.config import read_base
@@ -20,7 +20,7 @@ test_dataloader["dataset"].update(only=seen)
 model["student"]["head"].update(num_classes=5)
 data_preprocessor.update(num_classes=5)
 
-runs = [one for one in runs if one["name"] in ("strict", "tsd")]
+runs = [run for run in runs if run["name"] in ("strict", "tsd")]
 report.update(title="Digits 0 to 4: generations of one network on 50 images")
 unseen = dict(type=Digits, only=others, pipeline=[dict(type=PackInputs)])
 analyses = [

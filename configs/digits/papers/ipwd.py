@@ -1,6 +1,6 @@
 """Students taught by a teacher and by themselves, with and without inverse propensity weights.
 
-Settings were chosen on the validation part; the test part is looked at once, after each run.
+Settings were chosen on the validation split; the test split is looked at once, after each run.
 docs/papers/ipwd.md says what came out.
 """
 

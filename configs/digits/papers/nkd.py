@@ -1,6 +1,6 @@
 """NKD against KD, DKD and the student alone, ten seeds each, and KD taken apart.
 
-Settings were chosen on the validation part, with other seeds; the test part is looked at once,
+Settings were chosen on the validation split, with other seeds; the test split is looked at once,
 after each run. docs/papers/nkd.md says what came out.
 """
 

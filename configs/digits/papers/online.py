@@ -2,7 +2,7 @@
 
 All see the same 100 images and share the first stage, but for DML and KDCL, which train whole
 networks. Deployed is the first branch; of OKDDip the leader. Settings are the published ones; what
-the papers leave open was decided on the validation part. docs/papers/online.md says what came out.
+the papers leave open was decided on the validation split. docs/papers/online.md says what came out.
 """
 
 from mmengine.config import read_base

@@ -1,6 +1,6 @@
 """tf-NKD and USKD, which need no teacher, against cross-entropy, twice of it and smoothed labels.
 
-Settings were chosen on the validation part, with other seeds; the test part is looked at once,
+Settings were chosen on the validation split, with other seeds; the test split is looked at once,
 after each run. docs/papers/nkd.md says what came out.
 """
 

@@ -1,4 +1,4 @@
-"""How much a network's probabilities say besides their largest; mean over samples each.
+"""Confidence of predictions: entropy and top scores; each the mean over samples.
 
 ``probabilities`` are (N, K), rows that sum to 1.
 """
@@ -20,7 +20,7 @@ def primary_score(probabilities: Tensor) -> float:
 
 
 def secondary_score(probabilities: Tensor, k: int) -> float:
-    """What the second to the k-th score hold together."""
+    """Sum of the second to the k-th score."""
     return float(probabilities.topk(k, dim=1).values[:, 1:].sum(1).mean())
 
 

@@ -1,4 +1,4 @@
-"""Confidence penalty: entropy is rewarded."""
+"""Confidence penalty: entropy regularization of predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class ConfidencePenaltyLoss(DistillLoss):
-    r"""Reward the entropy of the network's own class distribution.
+    r"""Maximize the entropy of the predicted class distribution, to penalize overconfidence.
 
     Paper: Pereyra et al. 2017, arXiv:1701.06548
 

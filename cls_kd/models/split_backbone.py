@@ -1,7 +1,7 @@
-"""Backbones cut in two, at any module after which they are a chain: a trunk, and what follows it.
+"""Splitting a backbone after a module: a trunk, and a branch that continues it.
 
-A part that is left out becomes ``nn.Identity``, so both halves keep the class, the forward pass and
-the keys of the backbone, and together hold each of its parameters once.
+A module that is left out becomes ``nn.Identity``, so both halves keep the class, the forward pass
+and the keys of the backbone, and together hold each of its parameters once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cut(NamedTuple):
 
 @dataclass
 class _Span:
-    """When a module began and ended, in every one of its calls."""
+    """Start and end of a module's calls, in order of execution."""
 
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -40,7 +40,7 @@ def probe(backbone: nn.Module) -> Tensor:
     Raises:
         UserError: It takes none that were tried.
     """
-    convolutions = [one for one in backbone.modules() if isinstance(one, nn.Conv2d)]
+    convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     channels = convolutions[0].in_channels if convolutions else 3
     generator = torch.Generator().manual_seed(0)
     for size in _SIZES:
@@ -57,7 +57,7 @@ def probe(backbone: nn.Module) -> Tensor:
 
 
 def find_cut(backbone: nn.Module, after: str) -> Cut:
-    """What runs before and after the output of the module ``after`` is there.
+    """Modules that run before, and those that run after, the output of the module ``after``.
 
     Args:
         backbone: As mmpretrain's: its forward pass gives a tuple of maps. It is not changed.
@@ -79,13 +79,13 @@ def find_cut(backbone: nn.Module, after: str) -> Cut:
     spans = _spans(backbone, images)
     if not spans[after].ends:
         raise UserError(f"{type(backbone).__name__} cannot be cut after {after!r}: it never runs.")
-    found = _divide(backbone, spans, spans[after].ends[-1])
-    _check(backbone, found, after, images)
-    return found
+    cut = _divide(backbone, spans, spans[after].ends[-1])
+    _check(backbone, cut, after, images)
+    return cut
 
 
 def without(backbone: nn.Module, paths: Iterable[str]) -> nn.Module:
-    """The same backbone, in which the modules at ``paths`` let everything through."""
+    """The same backbone, with ``nn.Identity`` in place of the modules at ``paths``."""
     for path in paths:
         parent, _, name = path.rpartition(".")
         setattr(backbone.get_submodule(parent), name, nn.Identity())
@@ -109,8 +109,8 @@ def _spans(backbone: nn.Module, images: Tensor) -> dict[str, _Span]:
     for name, module in backbone.named_modules():
         begins, ends = spans[name].begins, spans[name].ends
         hooks += [
-            module.register_forward_pre_hook(lambda *_, at=begins: at.append(next(clock))),
-            module.register_forward_hook(lambda *_, at=ends: at.append(next(clock))),
+            module.register_forward_pre_hook(lambda *_, times=begins: times.append(next(clock))),
+            module.register_forward_hook(lambda *_, times=ends: times.append(next(clock))),
         ]
     try:
         _run(backbone, images)
@@ -131,7 +131,7 @@ def _divide(backbone: nn.Module, spans: dict[str, _Span], moment: int) -> Cut:
         elif span.begins and span.begins[0] > moment:
             after.append(path)
         elif children or span.begins:
-            _check_owns_nothing(module, path)
+            _check_no_parameters(module, path)
             for name, child in children.items():
                 look(child, f"{path}.{name}" if path else name)
         else:
@@ -141,19 +141,19 @@ def _divide(backbone: nn.Module, spans: dict[str, _Span], moment: int) -> Cut:
     return Cut(tuple(before), tuple(after))
 
 
-def _check_owns_nothing(module: nn.Module, path: str) -> None:
-    own = [name for name, _ in module.named_parameters(recurse=False)]
-    own += [name for name, _ in module.named_buffers(recurse=False)]
-    if own:
+def _check_no_parameters(module: nn.Module, path: str) -> None:
+    names = [name for name, _ in module.named_parameters(recurse=False)]
+    names += [name for name, _ in module.named_buffers(recurse=False)]
+    if names:
         raise UserError(
-            f"The backbone cannot be cut there: {path or type(module).__name__} is at work on both "
-            f"sides, and has {', '.join(own)}."
+            f"The backbone cannot be cut there: {path or type(module).__name__} runs "
+            f"on both sides, and has {', '.join(names)}."
         )
 
 
-def _check(backbone: nn.Module, found: Cut, after: str, images: Tensor) -> None:
-    trunk = without(copy.deepcopy(backbone), found.after)
-    branch = without(copy.deepcopy(backbone), found.before)
+def _check(backbone: nn.Module, cut: Cut, after: str, images: Tensor) -> None:
+    trunk = without(copy.deepcopy(backbone), cut.after)
+    branch = without(copy.deepcopy(backbone), cut.before)
     refusal = f"{type(backbone).__name__} cannot be cut after {after!r}: "
     try:
         shared = _run(trunk, images)[-1]

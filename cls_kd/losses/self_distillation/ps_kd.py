@@ -1,4 +1,4 @@
-"""PS-KD: the network's own last predictions in the targets."""
+"""PS-KD: progressive self-distillation from past predictions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_share
-from cls_kd.modules.banks import PastPredictions
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.losses.options import built, check_fraction
+from cls_kd.modules.banks import PredictionBank
+from cls_kd.signals.shapes import SignalShapes
 
 
 class PSKDLoss(DistillLoss):
-    r"""Mix into each label what the network itself said of the image an epoch ago, more and more.
+    r"""Mix the network's predictions of the previous epoch into the labels, by a growing fraction.
 
     Paper: Kim et al. 2021, arXiv:2006.12000
 
@@ -23,7 +23,7 @@ class PSKDLoss(DistillLoss):
 
     with f the softmax at temperature 1, v the label, p the last softmax that is known of the
     sample, e the number of finished epochs and E that of all; mean over the batch. Where nothing is
-    known, in the first epoch, the target is the label. It takes the place of the cross-entropy.
+    known, in the first epoch, the target is the label. It replaces the cross-entropy.
 
     A bank keeps the last logits of every training sample in float32: 4 K bytes each, 20 MB for
     CIFAR-100 and 5.1 GB for ImageNet-1k, on the device and in every checkpoint.
@@ -38,30 +38,30 @@ class PSKDLoss(DistillLoss):
         index: (N,).
 
     Args:
-        alpha: alpha_T, the share of the past at the end. Default: CIFAR-100 and ImageNet.
+        alpha: alpha_T, the final weight of the past predictions. Default: CIFAR-100 and ImageNet.
     """
 
     def __init__(self, *, alpha: float = 0.8) -> None:
         super().__init__()
-        check_share(self, alpha=alpha)
+        check_fraction(self, alpha=alpha)
         self.alpha = alpha
-        self.bank: PastPredictions | None = None
+        self.bank: PredictionBank | None = None
 
-    def build(self, shapes: ShapeFacts) -> None:
+    def build(self, shapes: SignalShapes) -> None:
         if shapes.num_samples is None:
             raise UserError(
                 "PSKDLoss remembers every training sample: it needs the length of the training "
                 "set, num_samples of the distiller."
             )
-        self.bank = PastPredictions(shapes.num_samples, shapes.num_classes)
+        self.bank = PredictionBank(shapes.num_samples, shapes.num_classes)
 
     def forward(
         self, student_logits: Tensor, targets: Tensor, index: Tensor, epoch: int, max_epochs: int
     ) -> Tensor:
-        bank: PastPredictions = built(self.bank, self)
+        bank: PredictionBank = built(self.bank, self)
         past, known = bank.recall(index)
-        share = self.alpha * min((epoch + 1) / max_epochs, 1.0)
-        mixed = torch.lerp(targets.to(past.dtype), F.softmax(past, dim=1), share)
+        fraction = self.alpha * min((epoch + 1) / max_epochs, 1.0)
+        mixed = torch.lerp(targets.to(past.dtype), F.softmax(past, dim=1), fraction)
         target = torch.where(known.unsqueeze(1), mixed, targets)
         if self.training:
             bank.remember(index, student_logits)

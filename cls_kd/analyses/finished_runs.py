@@ -27,11 +27,11 @@ from cls_kd.signals import VOCABULARY, NetworkSource, check_names
 from cls_kd.signals.vocabulary import CALLABLES
 
 Split = Literal["train", "val", "test"]
-_OF_TIME = {name for name, signal in VOCABULARY.items() if signal.provider == "time"}
+_TIME_SIGNALS = {name for name, signal in VOCABULARY.items() if signal.provider == "time"}
 
 
-class Finished:
-    """One finished run; its networks are built when somebody first asks for them.
+class FinishedRun:
+    """A finished run; its networks are built at first use.
 
     Args:
         run: From ``plan``.
@@ -51,7 +51,7 @@ class Finished:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """What stands in its ``result.json``."""
+        """Content of its ``result.json``."""
         return self.run.result() or {}
 
     @cached_property
@@ -67,19 +67,19 @@ class Finished:
         check_match(distiller, distiller.state_dict(), weights, source)
         distiller.load_state_dict(weights)
         preprocessor: Any = distiller.data_preprocessor
-        preprocessor.batch_augments = None  # the training part is looked at with its own labels
+        preprocessor.batch_augments = None  # the training split is evaluated with its own labels
         return distiller.to(get_device()).eval()
 
     def loader(self, split: Split) -> DataLoader:
-        """All images of a part of the data, each once, in order; the whole of it in each process.
+        """Loader of all images of a split, each once, in order; of the whole split in each process.
 
         Raises:
-            UserError: The config has no such part.
+            UserError: The config has no such split.
         """
         key = f"{split}_dataloader"
         if not self.cfg.get(key):
             raise UserError(f"The run {self.run.title} has no {key}.")
-        set_random_seed(self.seed)  # the training part may be augmented
+        set_random_seed(self.seed)  # the training split may be augmented
         dataset = innermost(build_dataset(self.cfg[key]["dataset"]))
         config = {name: value for name, value in self.cfg[key].items() if name != "batch_sampler"}
         config |= {"dataset": dataset, "sampler": SequentialSampler(dataset), "drop_last": False}
@@ -87,36 +87,38 @@ class Finished:
 
     @torch.no_grad()
     def signals(
-        self, split: Split, names: Sequence[str], *, teacher_of: Finished | None = None
+        self, split: Split, names: Sequence[str], *, teacher_of: FinishedRun | None = None
     ) -> dict[str, Any]:
-        """Signals of the whole part, on the CPU, in the order of the data set.
+        """Signals of the whole split, on the CPU, in the order of the data set.
 
         Args:
-            split: Which part; the training part comes with the config's augmentation, but for what
-                mixes images or labels.
+            split: The split; the training split comes with the config's augmentation, except mixed
+                images or labels.
             names: Tensor signals of the vocabulary: of the batch, the student or a teacher.
             teacher_of: The run whose first teacher is asked, about the images of this run. Default:
                 this run.
 
         Returns:
-            By name: a tensor, or a tuple of tensors, with N all images of the part.
+            By name: a tensor, or a tuple of tensors, with N the images of the split.
 
         Raises:
             UserError: There is no such signal, or no teacher, or none that sees such images.
         """
         check_names(names, "The analysis")
         for name in names:
-            if name in CALLABLES or name.startswith("pair_") or name in _OF_TIME:
+            if name in CALLABLES or name.startswith("pair_") or name in _TIME_SIGNALS:
                 raise UserError(f"{name!r} is known in a training step only, not to an analysis.")
         distiller = self.distiller
-        lender = teacher_of or self
+        teacher_run = teacher_of or self
         wants_teacher = any(VOCABULARY[name].provider == "teacher" for name in names)
-        if wants_teacher and not lender.distiller.teachers:
-            raise UserError(f"The run {lender.run.title} has no teacher, which the analysis needs.")
-        if wants_teacher and _normalisation(lender.cfg) != _normalisation(self.cfg):
+        if wants_teacher and not teacher_run.distiller.teachers:
             raise UserError(
-                f"The teacher of {lender.run.title} cannot be asked about the images of "
-                f"{self.run.title}: these runs normalise images differently."
+                f"The run {teacher_run.run.title} has no teacher, which the analysis needs."
+            )
+        if wants_teacher and _normalization(teacher_run.cfg) != _normalization(self.cfg):
+            raise UserError(
+                f"The teacher of {teacher_run.run.title} cannot be asked about the images of "
+                f"{self.run.title}: these runs normalize images differently."
             )
         student = NetworkSource(
             "student", distiller.student, names, self.cfg.model.get("student_taps")
@@ -130,15 +132,15 @@ class Finished:
             data = distiller.data_preprocessor(data, split == "train")
             inputs = data["inputs"]
             batch = SampleBatch(inputs, data["data_samples"], distiller.num_classes)
-            if first:  # which places a later operation overwrites is found in a dry pass
+            if first:  # the dry run finds the tensors that a later operation overwrites
                 student.measure(inputs[:1])
             seen = student.run(inputs)
             if wants_teacher:
-                one = lender.distiller.teachers[0]
+                teacher = teacher_run.distiller.teachers[0]
                 if first:
-                    listening = NetworkSource("teacher", one.network, names, one.taps)
-                    listening.measure(one.normalize_inputs(inputs[:1]))
-                seen.update(one.run(listening, inputs))
+                    teacher_source = NetworkSource("teacher", teacher.network, names, teacher.taps)
+                    teacher_source.measure(teacher.normalize_inputs(inputs[:1]))
+                seen.update(teacher.run(teacher_source, inputs))
             for name in names:
                 known = VOCABULARY[name].provider not in ("student", "teacher")
                 gathered[name].append(getattr(batch, name) if known else seen[name])
@@ -146,15 +148,15 @@ class Finished:
         return {name: _joined(name, values) for name, values in gathered.items()}
 
 
-def finished(
+def finished_runs(
     runs: Sequence[Run], names: Iterable[str] | None = None, checkpoint: str | None = None
-) -> list[Finished]:
+) -> list[FinishedRun]:
     """The finished runs of these names.
 
     Args:
         runs: From ``plan``.
         names: Default: all.
-        checkpoint: See `Finished`; only for one run.
+        checkpoint: See `FinishedRun`; only for one run.
 
     Raises:
         UserError: There is no run of that name, or it is not finished.
@@ -171,10 +173,10 @@ def finished(
     for run in chosen:
         if checkpoint is None and run.result() is None:
             raise UserError(f"The run {run.title} is not finished: train it first.")
-    return [Finished(run, checkpoint) for run in chosen]
+    return [FinishedRun(run, checkpoint) for run in chosen]
 
 
-def analyse(
+def analyze(
     config: Mapping[str, Any], runs: Sequence[Run], checkpoint: str | None = None
 ) -> Section:
     """Run one analysis.
@@ -182,7 +184,7 @@ def analyse(
     Args:
         config: ``type`` (its name), ``runs`` (names; default: all) and its options.
         runs: From ``plan``.
-        checkpoint: See `Finished`.
+        checkpoint: See `FinishedRun`.
 
     Raises:
         UserError: There is no such analysis, or it does not take these options or runs.
@@ -192,17 +194,17 @@ def analyse(
     analysis = ANALYSES.get(kind)
     if analysis is None:
         raise UserError(f"There is no analysis {kind!r}.{did_you_mean(kind, ANALYSES.module_dict)}")
-    return analysis(finished(runs, names, checkpoint), **options)
+    return analysis(finished_runs(runs, names, checkpoint), **options)
 
 
-def _normalisation(cfg: Config) -> list[Any]:
+def _normalization(cfg: Config) -> list[Any]:
     options = cfg.model.get("data_preprocessor") or cfg.get("data_preprocessor") or {}
     return [options.get(key) for key in ("mean", "std", "to_rgb")]
 
 
 def _joined(name: str, values: list[Any]) -> Any:
     if isinstance(values[0], tuple):
-        return tuple(_joined(name, list(places)) for places in zip(*values, strict=True))
+        return tuple(_joined(name, list(items)) for items in zip(*values, strict=True))
     axis = VOCABULARY[name].batch_axis
     if axis is None:  # a property of the network, the same for every batch
         return values[-1].detach().cpu()

@@ -1,4 +1,4 @@
-"""USKD: soft labels that the student makes for itself."""
+"""USKD: self-distillation with customized soft labels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cls_kd.errors import UserError
 from cls_kd.functional import two_targets
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
-from cls_kd.losses.self.tf_nkd import soft_target_loss
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.losses.self_distillation.tf_nkd import soft_target_loss
+from cls_kd.signals.shapes import SignalShapes
 
 _SMOOTHING = 0.1
 _EPS = 1e-6
 
 
 class USKDTerms(DistillLoss):
-    """What the two forms share; they differ in where the weak logits come from."""
+    """Loss terms of both forms of USKD, which differ in the source of the weak logits."""
 
     def __init__(self, *, alpha: float = 1.0, beta: float = 0.1, mu: float = 0.005) -> None:
         super().__init__()
@@ -31,16 +31,16 @@ class USKDTerms(DistillLoss):
     def terms(
         self, student_logits: Tensor, middle: Tensor, labels: Tensor, targets: Tensor | None
     ) -> dict[str, Tensor]:
-        """All three, weighted; ``middle`` is what the weak logits are made of, (N, D)."""
+        """Weighted loss terms; ``middle`` is the input of the weak classifier, (N, D)."""
         if targets is None:
             targets = F.one_hot(labels, student_logits.shape[1]).to(student_logits.dtype)
-        classes, shares = two_targets(targets)
+        classes, values = two_targets(targets)
         log_student = F.log_softmax(student_logits, dim=1)
         log_weak = F.log_softmax(built(self.weak_head, self)(middle), dim=1)
-        label = torch.zeros_like(log_weak).scatter(1, classes, shares)
+        label = torch.zeros_like(log_weak).scatter(1, classes, values)
 
         log_target = log_student.gather(1, classes)
-        target = soft_target_loss(log_target, log_target.detach().exp().square(), shares)
+        target = soft_target_loss(log_target, log_target.detach().exp().square(), values)
         non_target = _non_target(student_logits, log_student, log_weak, label > 0)
         smoothed = (1 - _SMOOTHING) * label + _SMOOTHING / label.shape[1]
         weak = -(smoothed * log_weak).sum(dim=1).mean()
@@ -52,7 +52,7 @@ class USKDTerms(DistillLoss):
 
 
 class USKDLoss(USKDTerms):
-    r"""Make a soft label from the student's own outputs: its belief in the label, and a ranking.
+    r"""Match soft labels customized from the student's own target probability and class ranking.
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 
@@ -76,8 +76,8 @@ class USKDLoss(USKDTerms):
         Labels", ICCV 2023, arXiv:2303.13005.
     [1] yzd-v/cls_KD@87a7197:mmcls/distillation/losses/uskd.py. Means are over the batch of one
         process, as there. Differences: r is made of probabilities, as in the formula (versions
-        since July 2023 put logarithms into its second term). Ours: a class of share 0 is never
-        a target, nor in a mean; label smoothing is taken off ``targets`` first.
+        since July 2023 put logarithms into its second term). Ours: a class of probability 0 is
+        never a target, nor in a mean; label smoothing is taken off ``targets`` first.
 
     Shapes:
         student_logits: (N, K).
@@ -91,8 +91,8 @@ class USKDLoss(USKDTerms):
         mu: mu, weight of the weak logits' own loss. Default: ImageNet; 0.1 on CIFAR-100.
     """
 
-    def build(self, shapes: ShapeFacts) -> None:
-        stages = shapes.many("student_stages")
+    def build(self, shapes: SignalShapes) -> None:
+        stages = shapes.tensors("student_stages")
         if len(stages) < 2:
             raise UserError("USKDLoss reads the second-to-last stage: the student has one stage.")
         self.weak_head = nn.Linear(stages[-2][0], shapes.num_classes)
@@ -114,8 +114,8 @@ def _non_target(
     """Cross-entropy of the other classes with Zipf's law over their ranks."""
     ranking = _among_others(log_weak, is_target) + _among_others(log_student, is_target)
     order = ranking.argsort(dim=1, descending=True, stable=True)
-    places = torch.arange(1, ranking.shape[1] + 1, device=ranking.device, dtype=ranking.dtype)
-    zipf = torch.zeros_like(ranking).scatter(1, order, places.reciprocal().expand_as(ranking))
+    ranks = torch.arange(1, ranking.shape[1] + 1, device=ranking.device, dtype=ranking.dtype)
+    zipf = torch.zeros_like(ranking).scatter(1, order, ranks.reciprocal().expand_as(ranking))
     zipf = zipf.masked_fill(is_target, 0)
     zipf = zipf / zipf.sum(dim=1, keepdim=True)
     log_rest = F.log_softmax(student_logits.masked_fill(is_target, -torch.inf), dim=1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from cls_kd.analyses import Finished, analyse, finished
+from cls_kd.analyses import FinishedRun, analyze, finished_runs
 from cls_kd.engine import Run
 from cls_kd.errors import UserError
 from cls_kd.registry import ANALYSES
@@ -36,7 +36,7 @@ def _train(root: Path) -> None:
 
 
 def test_signals_are_those_of_the_saved_networks_in_order(trained: Run) -> None:
-    one = Finished(trained)
+    one = FinishedRun(trained)
     names = ["student_logits", "teacher_logits", "student_embedding", "student_stages", "labels"]
     seen = one.signals("val", [*names, "index"])
 
@@ -59,19 +59,19 @@ def test_signals_are_those_of_the_saved_networks_in_order(trained: Run) -> None:
 
 
 def test_the_training_part_comes_once_in_order(trained: Run) -> None:
-    seen = Finished(trained).signals("train", ["labels", "index"])
+    seen = FinishedRun(trained).signals("train", ["labels", "index"])
     assert seen["index"].tolist() == list(range(100))
 
 
 def test_the_training_part_is_augmented_by_the_preprocessor_too(
     trained: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Finished(trained)
+    one = FinishedRun(trained)
     one.cfg.train_dataloader["dataset"]["pipeline"] = [
         dict(type="mmpretrain.datasets.transforms.PackInputs")
     ]
     plain = one.signals("train", ["inputs"])["inputs"]
-    one = Finished(trained)
+    one = FinishedRun(trained)
     one.cfg.train_dataloader["dataset"]["pipeline"] = [
         dict(type="mmpretrain.datasets.transforms.PackInputs")
     ]
@@ -89,13 +89,13 @@ def test_the_training_part_is_augmented_by_the_preprocessor_too(
     monkeypatch.setitem(runtime, "seed", 7)
     assert torch.equal(one.signals("train", ["inputs"])["inputs"], cropped)
     seen = one.signals("val", ["inputs"])["inputs"]
-    assert torch.equal(seen, Finished(trained).signals("val", ["inputs"])["inputs"])
+    assert torch.equal(seen, FinishedRun(trained).signals("val", ["inputs"])["inputs"])
 
 
 def test_a_borrowed_teacher_sees_the_images_of_the_run(trained: Run) -> None:
     config = tiny_runs.config(None, method="ce", epochs=1)
     config.randomness["seed"] = 5
-    alone, taught = Finished(tiny_runs.single(config, trained.work_dir)), Finished(trained)
+    alone, taught = FinishedRun(tiny_runs.single(config, trained.work_dir)), FinishedRun(trained)
     names = ["inputs", "student_logits", "teacher_logits"]
     inputs, student, teacher = alone.signals("train", names, teacher_of=taught).values()
     # Another seed draws other shifts; both networks must have seen these.
@@ -104,14 +104,14 @@ def test_a_borrowed_teacher_sees_the_images_of_the_run(trained: Run) -> None:
         torch.testing.assert_close(student, alone.distiller.student(inputs))
         torch.testing.assert_close(teacher, taught.distiller.teachers[0].network(inputs))
 
-    alone = Finished(alone.run)
+    alone = FinishedRun(alone.run)
     alone.cfg.data_preprocessor.update(mean=[0.0])
-    with pytest.raises(UserError, match="normalise images differently"):
+    with pytest.raises(UserError, match="normalize images differently"):
         alone.signals("train", ["teacher_logits"], teacher_of=taught)
 
 
 def test_several_batches_are_joined(trained: Run) -> None:
-    one = Finished(trained)
+    one = FinishedRun(trained)
     names = ["student_logits", "student_stages"]
     whole = one.signals("val", names)
     assert [len(stage) for stage in whole["student_stages"]] == [60, 60, 60]
@@ -122,31 +122,31 @@ def test_several_batches_are_joined(trained: Run) -> None:
 def test_an_analysis_gets_the_chosen_runs_and_its_options(
     trained: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def counted(runs: list[Finished], *, factor: int = 1) -> Section:
+    def counted(runs: list[FinishedRun], *, factor: int = 1) -> Section:
         return Section("counted", "Counted", pd.DataFrame({"runs": [len(runs) * factor]}))
 
     monkeypatch.setitem(ANALYSES._module_dict, "counted", counted)
-    assert analyse({"type": "counted", "factor": 3}, [trained]).table["runs"].item() == 3
+    assert analyze({"type": "counted", "factor": 3}, [trained]).table["runs"].item() == 3
 
 
 def test_what_is_refused(trained: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no analysis 'nothing'"):
-        analyse({"type": "nothing"}, [trained])
+        analyze({"type": "nothing"}, [trained])
     with pytest.raises(UserError, match="no run 'kdd'"):
-        finished([trained], ["kdd"])
+        finished_runs([trained], ["kdd"])
     untrained = tiny_runs.single(trained.cfg, tmp_path)
     with pytest.raises(UserError, match="not finished"):
-        finished([untrained])
+        finished_runs([untrained])
     with pytest.raises(UserError, match="of one run"):
-        finished([trained, untrained], checkpoint="some.pth")
+        finished_runs([trained, untrained], checkpoint="some.pth")
     with pytest.raises(UserError, match="student_logit'"):
-        Finished(trained).signals("val", ["student_logit"])
+        FinishedRun(trained).signals("val", ["student_logit"])
     for name in ("epoch", "student_forward", "pair_logits"):
         with pytest.raises(UserError, match=f"'{name}' is known in a training step only"):
-            Finished(trained).signals("val", [name])
+            FinishedRun(trained).signals("val", [name])
 
 
 def test_a_run_without_teacher_says_so(trained: Run) -> None:
     alone = tiny_runs.single(tiny_runs.config(None, method="ce", epochs=1), trained.work_dir)
     with pytest.raises(UserError, match="no teacher"):
-        Finished(alone).signals("val", ["teacher_logits"])
+        FinishedRun(alone).signals("val", ["teacher_logits"])

@@ -1,4 +1,4 @@
-"""CS-KD: another image of the same class."""
+"""CS-KD: class-wise self-distillation between images of the same class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cls_kd.losses.options import check_positive
 
 
 class CSKDLoss(DistillLoss):
-    r"""Say of an image what the network says of another image of the same class.
+    r"""Match the network's softened predictions for another image of the same class.
 
     Paper: Yun et al. 2020, arXiv:2003.13964
 

@@ -10,7 +10,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class TfNKDLoss(DistillLoss):
-    r"""Learn the label once more, a little harder where the student already believes it.
+    r"""Weight the label's cross-entropy by the student's batch-centered target probability.
 
     Paper: Yang et al. 2022, arXiv:2208.10139
 
@@ -18,16 +18,16 @@ class TfNKDLoss(DistillLoss):
               w_{nk} = \mathrm{sg}(s_{nk} + v_{nk} - \mathrm{mean}_m\, s_{mk})
 
     with s the softmax at temperature 1 of the label's class (k = 1) and, under mixed labels, of the
-    second class (k = 2); v is the class's share of the label, and w is 0 where v is 0. The weights
-    of a batch of hard labels have mean 1, so the loss is about the cross-entropy once more:
-    its control is a cross-entropy of weight 2.
+    second class (k = 2); v is the class's probability in the label, and w is 0 where v is 0. The
+    weights of a batch of hard labels have mean 1, so the loss is about the cross-entropy once more:
+    compare it with a cross-entropy of weight 2.
 
     [0] Z. Yang, Z. Li, Y. Gong, T. Zhang, S. Lao, C. Yuan, Y. Li, "Rethinking Knowledge
         Distillation via Cross-Entropy", arXiv:2208.10139.
     [1] yzd-v/cls_KD@de48db4:mmcls/distillation/distillers/classification_distiller.py. Means are
         over the batch of one process, as there. Differences, ours: label smoothing is taken off
         ``targets`` before the two classes are looked for; a sample with one class counts in
-        the mean of the first classes only ([1] takes any class of share 0 for its second).
+        the mean of the first classes only ([1] takes any class of probability 0 for its second).
 
     Shapes:
         student_logits: (N, K).
@@ -40,20 +40,20 @@ class TfNKDLoss(DistillLoss):
     ) -> Tensor:
         if targets is None:
             targets = F.one_hot(labels, student_logits.shape[1]).to(student_logits.dtype)
-        classes, shares = two_targets(targets)
+        classes, values = two_targets(targets)
         log_student = F.log_softmax(student_logits, dim=1).gather(1, classes)
-        return soft_target_loss(log_student, log_student.detach().exp(), shares)
+        return soft_target_loss(log_student, log_student.detach().exp(), values)
 
 
-def soft_target_loss(log_student: Tensor, belief: Tensor, shares: Tensor) -> Tensor:
-    """Cross-entropy with the shares, moved by how far a belief is from the batch's mean.
+def soft_target_loss(log_student: Tensor, confidence: Tensor, values: Tensor) -> Tensor:
+    """Cross-entropy with label values plus the batch-centered confidence of the student.
 
     Args:
         log_student: Log-probabilities of the two classes of each label, (N, 2).
-        belief: What the student believes of them, a constant, (N, 2).
-        shares: Their shares of the label, (N, 2).
+        confidence: The student's confidence in them, a constant, (N, 2).
+        values: Their probabilities in the label, (N, 2).
     """
-    named = shares > 0
-    mean = (belief * named).sum(dim=0) / named.sum(dim=0).clamp_min(1)
-    weights = (belief + shares - mean) * named
+    is_target = values > 0
+    mean = (confidence * is_target).sum(dim=0) / is_target.sum(dim=0).clamp_min(1)
+    weights = (confidence + values - mean) * is_target
     return -(weights * log_student).sum(dim=1).mean()

@@ -1,4 +1,4 @@
-"""Tf-KD: a teacher that is made by hand."""
+"""Tf-KD: regularization by a hand-designed virtual teacher."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cls_kd.losses.options import check_positive
 
 
 class TfKDRegularizationLoss(DistillLoss):
-    r"""Learn from a teacher made by hand: nearly always right, and even about all other classes.
+    r"""Match a hand-designed virtual teacher: high for the correct class, uniform for the others.
 
     Paper: Yuan et al. 2020, arXiv:1909.11723
 

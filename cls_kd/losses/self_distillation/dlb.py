@@ -1,4 +1,4 @@
-"""DLB: what the network said in the batch before."""
+"""DLB: self-distillation from the previous mini-batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.options import check_positive
 
 
 class DLBLoss(DistillLoss):
-    r"""Say of an image what the network said of it in the batch before.
+    r"""Match the network's predictions for the same images in the previous mini-batch.
 
     Paper: Shen et al. 2022, arXiv:2203.16172
 
@@ -24,7 +24,7 @@ class DLBLoss(DistillLoss):
 
     Samples are matched by their index. The logits of the last batch are no part of a checkpoint and
     are forgotten when an epoch ends, so a run that is resumed at an epoch goes on exactly. The log
-    shows ``shared``, the share of samples that the batch before had too; 0 says that the data
+    shows ``shared``, the fraction of samples that the batch before had too; 0 says that the data
     come in another order than this loss needs.
 
     [0] Y. Shen, L. Xu, Y. Yang, Y. Li, Y. Guo, "Self-Distillation from the Last Mini-Batch for
@@ -61,10 +61,10 @@ class DLBLoss(DistillLoss):
         if last is None or last[0] != epoch or not self.training:
             nothing = 0 * student_logits.sum()
             return dict(loss=nothing, shared=nothing.detach())
-        last_index, last_logits = (one.to(index.device) for one in last[1:])
+        last_index, last_logits = (tensor.to(index.device) for tensor in last[1:])
         same = index.unsqueeze(1) == last_index  # (N, M)
-        place = (same * torch.arange(len(last_index), device=index.device)).amax(1)
-        each = softened_kl_each(student_logits, last_logits[place], self.temperature)
+        position = (same * torch.arange(len(last_index), device=index.device)).amax(1)
+        each = softened_kl_each(student_logits, last_logits[position], self.temperature)
         shared = same.any(1)
         loss = torch.where(shared, each, 0.0).sum() / shared.sum().clamp_min(1)
         return dict(loss=loss, shared=shared.to(loss.dtype).mean())

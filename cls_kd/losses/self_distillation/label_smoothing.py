@@ -1,4 +1,4 @@
-"""Label smoothing as a term of its own."""
+"""Label smoothing as a separate loss term."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cls_kd.losses.base import DistillLoss
 
 
 class LabelSmoothingLoss(DistillLoss):
-    r"""Draw the class distribution towards the uniform one: label smoothing as a term of its own.
+    r"""Match the uniform class distribution: label smoothing as a separate loss term.
 
     Paper: Szegedy et al. 2016, arXiv:1512.00567
 

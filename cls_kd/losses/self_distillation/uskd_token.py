@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 from cls_kd.errors import UserError
 from cls_kd.functional import grid_side
-from cls_kd.losses.self.uskd import USKDTerms
-from cls_kd.signals.shapes import ShapeFacts
+from cls_kd.losses.self_distillation.uskd import USKDTerms
+from cls_kd.signals.shapes import SignalShapes
 
 
 class USKDTokenLoss(USKDTerms):
-    r"""USKD for vision transformers: the weak logits come from the class token of the middle block.
+    r"""USKD for vision transformers, with weak logits from the class token of the middle block.
 
     Paper: Yang et al. 2023, arXiv:2303.13005
 
@@ -37,8 +37,8 @@ class USKDTokenLoss(USKDTerms):
         mu: mu, weight of the weak logits' own loss. Default: ImageNet.
     """
 
-    def build(self, shapes: ShapeFacts) -> None:
-        blocks = shapes.many("student_blocks")
+    def build(self, shapes: SignalShapes) -> None:
+        blocks = shapes.tensors("student_blocks")
         if len(blocks) < 2:
             raise UserError("USKDTokenLoss reads the middle block: the student has one block.")
         length, width = blocks[len(blocks) // 2 - 1]

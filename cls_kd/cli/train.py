@@ -1,0 +1,120 @@
+"""``cls-kd train``: a config's run, or its list of runs, and their report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from rich.console import Console
+
+from cls_kd.analyses import analyze
+from cls_kd.cli.experiment import open_experiment
+from cls_kd.cli.options import (
+    add_config_or_benchmark,
+    add_launcher,
+    add_method,
+    add_run,
+    add_work_dir,
+    join_processes,
+)
+from cls_kd.engine import train_runs
+from cls_kd.errors import UserError
+from cls_kd.reporting import make_report
+from cls_kd.runs import RESULT, Run, check_unchanged, choose
+
+EXAMPLES = (
+    "cls-kd train digits/demo",
+    "cls-kd train configs/digits/pair.py --method nkd --seed 3",
+    "cls-kd train digits/demo --run kd/seed_3",
+    "cls-kd train --benchmark dkd/cifar100/vgg13_vgg8",
+    "cls-kd train digits/pair --cfg-options train_cfg.max_epochs=5 --work-dir short",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_config_or_benchmark(parser)
+    add_method(parser)
+    add_run(parser, "train this one of the config's runs; those that it builds on are finished")
+    add_work_dir(parser, "where logs, checkpoints and results go")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="PATH",
+        help="go on from the last checkpoint in the work dir, or from PATH",
+    )
+    parser.add_argument("--restart", action="store_true", help="train finished runs anew")
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
+    parser.add_argument("--seed", type=int, help="replace the config's seed or seeds")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
+    add_launcher(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, and report where the config asks for it."""
+    experiment = open_experiment(
+        args, amp=args.amp, seed=args.seed, deterministic=args.deterministic
+    )
+    cfg = experiment.cfg
+    runs = experiment.runs()
+    chosen = runs if args.run is None else [_ready(choose(runs, args.run), runs, args)]
+    join_processes(args)
+    single = "runs" not in cfg
+    train_runs(
+        chosen,
+        resume=args.resume,
+        restart=args.restart or (single and not args.resume),
+        launcher=args.launcher,
+    )
+    wanted = args.run is None and ("report" in cfg or _several_seeds(runs))
+    if wanted and is_main_process():
+        _report(cfg, runs, experiment.work_dir)
+
+
+def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:
+    """A run whose needed runs are finished.
+
+    Raises:
+        UserError: One is not, or was made with another config.
+    """
+    for needed in chosen.needs.values():
+        if check_unchanged(needed):
+            continue
+        several = sum(run.name == needed.name for run in runs) > 1
+        name = f"{needed.name}/seed_{needed.seed}" if several else needed.name
+        options = {"--method": args.method, "--work-dir": args.work_dir, "--seed": args.seed}
+        given = [
+            word
+            for key, value in options.items()
+            if value is not None
+            for word in (key, str(value))
+        ]
+        command = shlex.join(["cls-kd", "train", args.config, "--run", name, *given])
+        raise UserError(
+            f"The run {chosen.title} builds on the run {needed.title}, which is not finished in "
+            f"{needed.work_dir}. Train it first: {command}"
+        )
+    return chosen
+
+
+def _report(cfg: Config, runs: Sequence[Run], work_dir: Path) -> None:
+    files = [run.work_dir / RESULT for run in runs]
+    report = make_report(work_dir, **cfg.get("report", {}), files=files)
+    sections = [analyze(config, runs) for config in cfg.get("analyses", [])]
+    paths = report.write(work_dir, sections)
+    console = Console()
+    report.show(console)
+    for section in sections:
+        console.print(section.terminal())
+    print("Written:", *paths, sep="\n  ")
+
+
+def _several_seeds(runs: Sequence[Run]) -> bool:
+    names = [run.name for run in runs]
+    return len(set(names)) < len(names)
