@@ -121,6 +121,7 @@ ROWS: dict[str, Row] = {
         ),
     ),
     "FitNetLoss": Row(),
+    "LogitMSELoss": Row(zero_at_equality=True),
     "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
     "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),
     "RKDLoss": Row(
