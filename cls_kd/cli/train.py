@@ -99,8 +99,8 @@ def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:
             for word in (key, str(value))
         ]
         command = shlex.join(["cls-kd", "train", args.config, "--run", name, *given])
-        others = [name for name in _CHANGES if getattr(args, name)]
-        same = "".join(f", with the same --{name.replace('_', '-')}" for name in others)
+        others = [key.replace("_", "-") for key in _CHANGES if getattr(args, key)]
+        same = "".join(f", with the same --{option}" for option in others)
         raise UserError(
             f"The run {chosen.title} builds on the run {needed.title}, which is not finished in "
             f"{needed.work_dir}. Train it first{same}: {command}"

@@ -97,8 +97,9 @@ def test_a_wrong_name_of_a_config(name: str, hint: str) -> None:
 def test_one_run_of_a_list(trained: Trained, tmp_path: Path) -> None:
     options = ("--method", "nkd", "--work-dir", tmp_path, *ONE_EPOCH)
     outcome = command("train", PAIR, "--run", "nkd", *options)
-    needed = f"Train it first, with the same --cfg-options: cls-kd train {PAIR} --run teacher --method nkd --work-dir {tmp_path}"
+    needed = f"cls-kd train {PAIR} --run teacher --method nkd --work-dir {tmp_path}"
     outcome.refused("builds on the run teacher (seed 0), which is not finished", needed)
+    outcome.refused("Train it first, with the same --cfg-options: ")
     command("train", PAIR, "--run", "nk", *options).refused("Did you mean 'nkd'")
     assert contents(tmp_path) == {}
 
