@@ -34,6 +34,9 @@ EXAMPLES = (
     "cls-kd train digits/pair --cfg-options train_cfg.max_epochs=5 --work-dir short",
 )
 
+_CHANGES = ("cfg_options", "amp", "deterministic")
+"""Options that change what a run is, beside those that a message repeats."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -96,9 +99,11 @@ def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:
             for word in (key, str(value))
         ]
         command = shlex.join(["cls-kd", "train", args.config, "--run", name, *given])
+        others = [key.replace("_", "-") for key in _CHANGES if getattr(args, key)]
+        same = "".join(f", with the same --{option}" for option in others)
         raise UserError(
             f"The run {chosen.title} builds on the run {needed.title}, which is not finished in "
-            f"{needed.work_dir}. Train it first: {command}"
+            f"{needed.work_dir}. Train it first{same}: {command}"
         )
     return chosen
 

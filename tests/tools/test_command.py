@@ -99,6 +99,7 @@ def test_one_run_of_a_list(trained: Trained, tmp_path: Path) -> None:
     outcome = command("train", PAIR, "--run", "nkd", *options)
     needed = f"cls-kd train {PAIR} --run teacher --method nkd --work-dir {tmp_path}"
     outcome.refused("builds on the run teacher (seed 0), which is not finished", needed)
+    outcome.refused("Train it first, with the same --cfg-options: ")
     command("train", PAIR, "--run", "nk", *options).refused("Did you mean 'nkd'")
     assert contents(tmp_path) == {}
 
