@@ -19,8 +19,8 @@ from cls_kd.signals.time import TrainingTime
 Augment = Callable[[Tensor, Tensor], Tensor]
 """Images (N, C, H, W) uint8 and their indices in the data set (N,) to images."""
 
-_PLACES = 2**40
-"""More than any data set has samples: places of different draws do not meet."""
+_INDICES = 2**40
+"""More than any data set has samples: indices of different draws do not meet."""
 
 
 @MODELS.register_module()
@@ -79,9 +79,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
         views = data["view_inputs"]
         stacked = views if isinstance(views, Tensor) else torch.stack(list(views))
         others = []
-        for place, view in enumerate(stacked.unbind(1), start=1):
+        for number, view in enumerate(stacked.unbind(1), start=1):
             if training and self.augment is not None:
-                view = self._augmented(view, data.get("data_samples"), draw=place)
+                view = self._augmented(view, data.get("data_samples"), draw=number)
             others.append(super().forward({"inputs": view}, training)["inputs"])
         return others
 
@@ -108,8 +108,8 @@ class BatchPreprocessor(ClsDataPreprocessor):
         assert self.augment is not None
         index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's index")
         # A negative index is no sample's: another image or view gets another draw than the image.
-        place = index if draw == 0 else -draw * _PLACES + _PLACES - 1 - index
-        return self.augment(self.cast_data(images), place)
+        index = index if draw == 0 else -draw * _INDICES + _INDICES - 1 - index
+        return self.augment(self.cast_data(images), index)
 
     def _normalized(self, images: Any) -> Tensor:
         """As mmpretrain does it; a stack in place, in one new tensor."""

@@ -56,7 +56,7 @@ class Views:
         return {**self.dataset[idx], "view_inputs": torch.stack(others)}
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
-        """What a loader asks for; a data set that gives whole batches goes on doing so."""
+        """Samples of a batch; a data set that gives whole batches also does so with views."""
         fetch = getattr(self.dataset, "__getitems__", None)
         if fetch is None:
             return [self[index] for index in indices]
