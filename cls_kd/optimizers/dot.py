@@ -24,8 +24,10 @@ class DOT(SeparateGradients):
     Both momenta start as the first gradient. A parameter that only one group reaches (a connector,
     say) has plain momentum and, ours, weight decay.
 
-    [0] B. Zhao, Q. Cui, R. Song, J. Liang, "DOT: A Distillation-Oriented Trainer", ICCV 2023.
-    [1] megvii-research/mdistiller@a08d46f:mdistiller/engine/dot.py. Differences: several groups of
+    References:
+        B. Zhao, Q. Cui, R. Song, J. Liang, "DOT: A Distillation-Oriented Trainer", ICCV 2023.
+
+        megvii-research/mdistiller@a08d46f:mdistiller/engine/dot.py. Differences: several groups of
         parameters, accumulated gradients and several processes are possible.
 
     Args:
