@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from packaging.requirements import Requirement
 from setuptools import Distribution
 
 import cls_kd
+from cls_kd.cli import main
 
 ROOT = Path(__file__).parents[1]
 SUPPORTED_PYTHON = ("3.10", "3.11", "3.12", "3.13")
@@ -64,6 +66,13 @@ def test_metadata(distribution: Distribution) -> None:
     citation = (ROOT / "CITATION.cff").read_text()
     assert re.search(r"^version: (.+)$", citation, re.M)[1] == cls_kd.__version__
     assert distribution.python_requires == f">={SUPPORTED_PYTHON[0]}"
+
+
+def test_the_command_is_the_function(distribution: Distribution) -> None:
+    (script,) = distribution.entry_points["console_scripts"]
+    name, value = (part.strip() for part in script.split("="))
+    assert name == "cls-kd"
+    assert EntryPoint(name, value, "console_scripts").load() is main
 
 
 def pins(python: str) -> dict[str, str]:

@@ -113,6 +113,7 @@ class SampleBatch(Batch):
             same of all samples at once.
         num_classes: K.
         pairs: See `Batch`.
+        views: See `Batch`.
         time: See `Batch`.
     """
 
@@ -123,9 +124,10 @@ class SampleBatch(Batch):
         num_classes: int,
         *,
         pairs: Tensor | None = None,
+        views: Tensor | None = None,
         time: TrainingTime | None = None,
     ) -> None:
-        super().__init__(inputs, None, num_classes, pairs=pairs, time=time)
+        super().__init__(inputs, None, num_classes, pairs=pairs, views=views, time=time)
         self.data_samples = data_samples
 
     def _distribution(self) -> Tensor | None:

@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
             messages.append(outcome.message)
         else:
             predictions.append(outcome)
-    _write(predictions, args)
+    if predictions:
+        _write(predictions, args)
     for message in messages:
         print(f"error: {message}", file=sys.stderr)
     return int(bool(messages))

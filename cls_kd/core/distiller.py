@@ -97,6 +97,7 @@ class Distiller(nn.Module):
         *,
         index: Tensor | None = None,
         pair_inputs: Tensor | None = None,
+        view_inputs: Tensor | None = None,
     ) -> Losses:
         """Every term of every loss, weighted: ``{'ce.loss': ..., 'nkd.loss_target': ...}``.
 
@@ -105,10 +106,19 @@ class Distiller(nn.Module):
             labels: Class indices (N,), or label distributions (N, K).
             index: Positions of the samples in the data set, (N,), for losses with a memory bank.
             pair_inputs: Another image of each sample's class, (N, 3, H, W), for losses that ask.
+            view_inputs: Augmentations of each image, (V, N, 3, H, W), for losses that ask; the
+                first of them are ``images``.
         """
-        return self.step(
-            Batch(images, labels, self.num_classes, index=index, pairs=pair_inputs, time=self.time)
+        batch = Batch(
+            images,
+            labels,
+            self.num_classes,
+            index=index,
+            pairs=pair_inputs,
+            views=view_inputs,
+            time=self.time,
         )
+        return self.step(batch)
 
     @staticmethod
     def total(terms: Mapping[str, Tensor]) -> Tensor:
@@ -132,7 +142,7 @@ class Distiller(nn.Module):
 
     def step(self, batch: Batch) -> Losses:
         """Every term of every loss on one batch, weighted."""
-        student = {**self.source.run(batch.inputs), **self.source.functions(batch)}
+        student = {**self.source.on(batch), **self.source.functions(batch)}
         student |= self.source.on_pairs(batch)
         teachers = [teacher(batch) for teacher in self.teachers]
         terms: Losses = {}

@@ -10,6 +10,7 @@ from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
+from cls_kd.data.views import Views
 
 __all__ = [
     "CIFAR10",
@@ -23,4 +24,5 @@ __all__ = [
     "LastBatchSampler",
     "RandomCropFlip",
     "RandomShift",
+    "Views",
 ]

@@ -19,6 +19,9 @@ from cls_kd.signals.time import TrainingTime
 Augment = Callable[[Tensor, Tensor], Tensor]
 """Images (N, C, H, W) uint8 and their indices in the data set (N,) to images."""
 
+_INDICES = 2**40
+"""More than any data set has samples: indices of different draws do not meet."""
+
 
 @MODELS.register_module()
 class BatchPreprocessor(ClsDataPreprocessor):
@@ -58,9 +61,29 @@ class BatchPreprocessor(ClsDataPreprocessor):
         if "pair_inputs" in data:
             pairs = data["pair_inputs"]
             if training and self.augment is not None:
-                pairs = self._augmented(pairs, data.get("data_samples"), paired=True)
+                pairs = self._augmented(pairs, data.get("data_samples"), draw=1)
             ready["pair_inputs"] = super().forward({"inputs": pairs}, training)["inputs"]
+        if "view_inputs" in data:
+            ready["view_inputs"] = torch.stack(
+                [ready["inputs"], *self._other_views(data, training)]
+            )
         return ready
+
+    def _other_views(self, data: Mapping[str, Any], training: bool) -> list[Tensor]:
+        """Views 1 and on; the loader gives them by samples, (N, V - 1, 3, H, W)."""
+        if training and self.batch_augments is not None:
+            raise UserError(
+                "data_preprocessor: batch_augments mix the images, and not their views: leave them "
+                "out where a loss asks for `view_inputs`."
+            )
+        views = data["view_inputs"]
+        stacked = views if isinstance(views, Tensor) else torch.stack(list(views))
+        others = []
+        for number, view in enumerate(stacked.unbind(1), start=1):
+            if training and self.augment is not None:
+                view = self._augmented(view, data.get("data_samples"), draw=number)
+            others.append(super().forward({"inputs": view}, training)["inputs"])
+        return others
 
     def _images_and_labels(self, data: Mapping[str, Any], training: bool) -> dict[str, Any]:
         samples: Any = data.get("data_samples")
@@ -76,7 +99,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
             images, samples = self._soft(images, samples, training)
         return {"inputs": images, "data_samples": samples}
 
-    def _augmented(self, images: Any, samples: Any, paired: bool = False) -> Tensor:
+    def _augmented(self, images: Any, samples: Any, draw: int = 0) -> Tensor:
         if not isinstance(images, Tensor):
             raise UserError(
                 "BatchPreprocessor: `augment` works on images that are stacked; the loader has "
@@ -84,8 +107,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
             )
         assert self.augment is not None
         index = index_of(samples or [{}], "BatchPreprocessor: `augment` needs each sample's index")
-        # A negative index is no sample's: a paired image gets another draw than the image itself.
-        return self.augment(self.cast_data(images), -1 - index if paired else index)
+        # A negative index is no sample's: another image or view gets another draw than the image.
+        index = index if draw == 0 else -draw * _INDICES + _INDICES - 1 - index
+        return self.augment(self.cast_data(images), index)
 
     def _normalized(self, images: Any) -> Tensor:
         """As mmpretrain does it; a stack in place, in one new tensor."""

@@ -86,10 +86,11 @@ class Distiller(core.Distiller, BaseModel):
         data_samples: Samples | None = None,
         mode: str = "tensor",
         pair_inputs: Tensor | None = None,
+        view_inputs: Tensor | None = None,
     ) -> Any:
         """``mode='loss'`` gives the weighted losses by name; any other is the student's own."""
         if mode == "loss":
-            return self.loss(inputs, data_samples, pair_inputs=pair_inputs)
+            return self.loss(inputs, data_samples, pair_inputs=pair_inputs, view_inputs=view_inputs)
         return self.student(inputs, data_samples, mode)
 
     def loss(  # type: ignore[override]
@@ -99,13 +100,22 @@ class Distiller(core.Distiller, BaseModel):
         *,
         index: Tensor | None = None,
         pair_inputs: Tensor | None = None,
+        view_inputs: Tensor | None = None,
     ) -> Losses:
         """As `cls_kd.Distiller.loss`; labels may be mmpretrain's data samples."""
         if labels is None or isinstance(labels, Tensor):
-            return super().loss(images, labels, index=index, pair_inputs=pair_inputs)
-        return self.step(
-            SampleBatch(images, labels, self.num_classes, pairs=pair_inputs, time=self.time)
+            return super().loss(
+                images, labels, index=index, pair_inputs=pair_inputs, view_inputs=view_inputs
+            )
+        batch = SampleBatch(
+            images,
+            labels,
+            self.num_classes,
+            pairs=pair_inputs,
+            views=view_inputs,
+            time=self.time,
         )
+        return self.step(batch)
 
     def train(self, mode: bool = True) -> Distiller:
         """As PyTorch's; frozen modules stay in eval mode."""

@@ -17,7 +17,7 @@ from cls_kd.data.in_memory import collate
 from cls_kd.data.reading import name_unreadable
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
-from cls_kd.signals.batch import NO_PAIRS, check_label_range
+from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
 
 
 def leave_seed(worker_id: int) -> None:
@@ -125,13 +125,17 @@ def image_shape(dataset: Any) -> tuple[int, ...]:
 
 
 def check_pairs(dataset: Any, signals: Collection[str]) -> None:
-    """Refuse data without pairs of images, where one of these signals is made of them.
+    """Refuse data without pairs or views of images, where one of these signals is made of them.
 
     Raises:
         UserError: Says how data get them.
     """
     if {"pair_inputs", "pair_logits"} & set(signals) and "pair_inputs" not in dataset[0]:
         raise UserError(NO_PAIRS)
+    if {"view_inputs", "view_logits", "view_embeddings"} & set(signals) and (
+        "view_inputs" not in dataset[0]
+    ):
+        raise UserError(NO_VIEWS)
 
 
 def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:

@@ -17,6 +17,13 @@ NO_PAIRS = (
     "run of a list."
 )
 
+NO_VIEWS = (
+    "A loss asks for several augmentations of each image (`view_inputs`), and the training data "
+    "give one: put Views around the data set, dataset=dict(type='Views', dataset=...). `--method` "
+    "does it for its methods, train_data=dict(wrapper=dict(type='Views')) for a run of a list. In "
+    "a loop of your own: distiller.loss(images, labels, view_inputs=views), (V, N, 3, H, W)."
+)
+
 
 class Batch:
     """One mini-batch, as the losses and the teachers see it.
@@ -28,6 +35,7 @@ class Batch:
         num_classes: K.
         index: Positions of the samples in the data set, (N,) int64. Default: unknown.
         pairs: Another normalized image of each sample's class, (N, 3, H, W). Default: none.
+        views: Augmentations of each image, (V, N, 3, H, W), ``inputs`` first. Default: none.
         time: The training time. Default: the start of a training.
     """
 
@@ -39,11 +47,13 @@ class Batch:
         *,
         index: Tensor | None = None,
         pairs: Tensor | None = None,
+        views: Tensor | None = None,
         time: TrainingTime | None = None,
     ) -> None:
         self.inputs = inputs
         self.num_classes = num_classes
         self.pairs = pairs
+        self.views = views
         self.time = time or TrainingTime()
         self._labels, self._index = labels, index
 
@@ -88,6 +98,18 @@ class Batch:
         if self.pairs is None:
             raise UserError(NO_PAIRS)
         return self.pairs
+
+    @property
+    def view_inputs(self) -> Tensor:
+        """(V, N, 3, H, W)."""
+        if self.views is None:
+            raise UserError(NO_VIEWS)
+        if self.views.shape[1:] != self.inputs.shape:
+            raise UserError(
+                f"view_inputs must be (V, *{tuple(self.inputs.shape)}), with `inputs` as the first "
+                f"view; its shape is {tuple(self.views.shape)}."
+            )
+        return self.views
 
     @property
     def epoch(self) -> int:

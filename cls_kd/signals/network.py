@@ -24,6 +24,8 @@ Indices = frozenset[int] | None
 """Which items of a signal that is a tuple are wanted; None for all."""
 
 PEER_CLASSIFIERS = "peer_classifiers"
+VIEWS = {"view_logits": "student_logits", "view_embeddings": "student_embedding"}
+"""Signals of several views to those of one."""
 
 
 class NetworkSource:
@@ -51,7 +53,11 @@ class NetworkSource:
         self.network = network
         wanted = [name for name in names if VOCABULARY[name].provider == role]
         self.sees_pairs = "pair_logits" in wanted
-        self.tensors = [name for name in wanted if name not in CALLABLES and name != "pair_logits"]
+        self.views = [name for name in wanted if name in VIEWS]
+        others = {"pair_logits", *CALLABLES, *VIEWS}
+        # A dict for its order: what views are made of is recorded once.
+        recorded = dict.fromkeys([*wanted, *(VIEWS[name] for name in self.views)])
+        self.tensors = [name for name in recorded if name not in others]
         self.callables = [name for name in wanted if name in CALLABLES]
         not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, "all_teacher_logits")
         tapped = [name for name in self.tensors if name not in not_tapped]
@@ -75,6 +81,16 @@ class NetworkSource:
         with self.recorder.recording():
             logits = logits_of(self.network(inputs))
             return {f"{self.role}_logits": logits, **self.recorder.take(), **self._weights()}
+
+    def on(self, batch: Batch) -> dict[str, Any]:
+        """Every wanted tensor signal of a batch; all views of it go through in one pass."""
+        if not self.views:
+            return self.run(batch.inputs)
+        views = batch.view_inputs
+        seen = self.run(views.flatten(0, 1))
+        shown = {name: seen[VIEWS[name]].unflatten(0, views.shape[:2]) for name in self.views}
+        first = {name: _first(value, name, views.shape[1]) for name, value in seen.items()}
+        return {**first, **shown}
 
     def functions(self, batch: Batch) -> dict[str, Any]:
         """Every wanted callable signal of this network."""
@@ -153,6 +169,16 @@ class NetworkSource:
                     f"{tuple(item.shape)}; it must be {signal.shape}. Name another module in "
                     "`taps`."
                 )
+
+
+def _first(value: Captured, name: str, count: int) -> Any:
+    """Of a signal the part of the first samples."""
+    axis = VOCABULARY[name].batch_axis
+    if axis is None:
+        return value
+    if isinstance(value, tuple):
+        return tuple(None if item is None else item.narrow(axis, 0, count) for item in value)
+    return value.narrow(axis, 0, count)
 
 
 def _forward(network: nn.Module, inputs: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The vocabulary: every signal that a loss may ask for, by naming it as a parameter of ``forward``.
 
-Letters of shapes: N batch, K classes, D embedding, C channels, h w map, L tokens, P peers.
+Letters of shapes: N batch, K classes, D embedding, C channels, h w map, L tokens, P peers, V views.
 
 A teacher's signals are detached. With several teachers, a loss that names one (``teacher='name'``
 or ``teacher=0``) gets that one's signals; a loss that names none gets ``teacher_logits`` as the
@@ -53,6 +53,7 @@ _BATCH = (
     Signal("targets", "(N, K)", "label distribution: one-hot, smoothed or mixed", "batch"),
     Signal("index", "(N,) int64", "the sample's index in the data set", "batch"),
     Signal("pair_inputs", "(N, 3, H, W)", "another image of each sample's class", "batch"),
+    Signal("view_inputs", "(V, N, 3, H, W)", "augmentations of each image, inputs first", "batch"),
     Signal("epoch", "int", "finished epochs", "time"),
     Signal("max_epochs", "int", "epochs of the whole training", "time"),
     Signal("progress", "float in [0, 1]", "finished fraction of all training steps", "time"),
@@ -80,6 +81,8 @@ _STUDENT_ONLY = (
         "student",
     ),
     Signal("pair_logits", "(N, K)", "the student's logits of pair_inputs, no gradient", "student"),
+    Signal("view_logits", "(V, N, K)", "the student's logits of view_inputs", "student"),
+    Signal("view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "student"),
     Signal("peer_logits", "(P, N, K)", "student of several branches: logits of each", "student"),
     Signal("peer_embeddings", "(P, N, D)", "what the classifier of each branch sees", "student"),
     Signal("peer_targets", "(P, N, K)", "logits that each branch is taught by", "student"),

@@ -146,6 +146,11 @@ def paired(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {**raw, "pair_inputs": raw["inputs"][::-1]}
 
 
+def viewed(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """With two further views beside, as ``Views`` gives them."""
+    return {**raw, "view_inputs": [torch.stack([one, one.flip(-1)]) for one in raw["inputs"]]}
+
+
 def teacher(**options: Any) -> dict[str, Any]:
     return {"network": digits_cnn(widths=(6, 6, 12)), "weights": "random", **options}
 

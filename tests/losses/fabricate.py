@@ -22,6 +22,7 @@ class Sizes:
     classes: int = 5
     samples: int = 20
     peers: int = 3
+    views: int = 2
     stages: dict[str, tuple[tuple[int, int, int], ...]] = field(
         default_factory=lambda: {
             "student": ((3, 8, 8), (4, 4, 4), (6, 4, 4)),
@@ -40,6 +41,8 @@ class Sizes:
         of_branches = {
             "peer_logits": (self.peers, self.classes),
             "peer_embeddings": (self.peers, width),
+            "view_logits": (self.views, self.classes),
+            "view_embeddings": (self.views, width),
             "peer_targets": (self.peers, self.classes),
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
@@ -86,7 +89,7 @@ def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
     """The tensors among the signals of ``role`` ('student' or 'teacher'), tuples flattened."""
     found: dict[str, Tensor] = {}
     prefixes = {
-        "student": ("student_", "peer_", "ensemble_"),
+        "student": ("student_", "peer_", "ensemble_", "view_"),
         "teacher": ("teacher_", "all_teacher_"),
     }[role]
     for name, value in signals.items():
@@ -122,6 +125,7 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
         "targets": F.one_hot(labels, sizes.classes).float(),
         "index": torch.arange(sizes.batch) * 3 % sizes.samples,
         "pair_inputs": normal(3, 8, 8),
+        "view_inputs": normal(sizes.views, 3, 8, 8).transpose(0, 1),
         "epoch": 3,
         "max_epochs": 10,
         "progress": 0.25,

@@ -161,6 +161,11 @@ ROWS: dict[str, Row] = {
         invariant={"student_logits": [shift_each_sample], "pair_logits": [shift_each_sample]},
         wrong=({"temperature": 0},),
     ),
+    "DDGSDLoss": Row(
+        invariant={"view_logits": [shift_each_peer]},
+        wrong=({"temperature": 0}, {"mmd_weight": -1}),
+    ),
+    "ViewTaskLoss": Row(invariant={"view_logits": [shift_each_peer]}),
     "DLBLoss": Row(wrong=({"temperature": 0},), remembers=True),
     "CWTMLoss": Row(invariant=SHIFT),
     "DKPPLoss": Row(),
@@ -255,7 +260,13 @@ def test_no_gradient_reaches_the_teacher(name: str) -> None:
 def test_large_logits_stay_finite(name: str, scale: float) -> None:
     loss = make(name)
     signals = fabricate(loss.signals)
-    logits = {"student_logits", "teacher_logits", "peer_logits", "peer_targets", "ensemble_logits"}
+    logits = {
+        "student_logits",
+        "teacher_logits",
+        "peer_logits",
+        "peer_targets",
+        "ensemble_logits",
+    } | {"view_logits"}
     for signal in logits & set(signals):
         signs = torch.where(signals[signal] > 0, scale, -scale)
         signals[signal] = signs.detach().requires_grad_()

@@ -59,6 +59,7 @@ BY_HAND = {
     "USKDLoss": "test_uskd.py",
     "USKDTokenLoss": "test_uskd.py",
     "ViTKDLoss": "test_vitkd.py",
+    "ViewTaskLoss": "test_self_losses.py",
 }
 
 

@@ -21,6 +21,7 @@ from cls_kd.losses import (
     PSKDLoss,
     TfKDRegularizationLoss,
     TSDLoss,
+    ViewTaskLoss,
 )
 from cls_kd.modules import PredictionBank
 from cls_kd.signals.shapes import SignalShapes
@@ -301,3 +302,10 @@ def test_dkpp_value() -> None:
     p, log_q = F.softmax(teacher, 1), F.log_softmax(student, 1)
     expected = (p * (p.log() - log_q)).sum(1).mean()
     torch.testing.assert_close(DKPPLoss()(student_logits=student, teacher_logits=teacher), expected)
+
+
+def test_the_task_of_all_views_is_the_sum_of_each() -> None:
+    logits, labels = torch.randn(3, 4, 5), torch.tensor([0, 1, 4, 2])
+    value = ViewTaskLoss()(logits, lambda one: F.cross_entropy(one, labels))
+    expected = sum(F.cross_entropy(one, labels) for one in logits)
+    torch.testing.assert_close(value, expected)

@@ -120,6 +120,7 @@ def test_bad_images_are_named_and_the_others_predicted(
         (("{run}", "{image}", "--out", "no/such/file.csv"), ["there is no folder no/such"]),
         (("{run}", "{image}", "--top", "0"), ["'0' is not a whole number above 0"]),
         (("{run}", "{empty}"), ["holds no image; images end with .jpg"]),
+        (("{work_dir}/nk", "{image}"), ["There is no file or folder", "Did you mean"]),
     ],
 )
 def test_refusals(
@@ -131,7 +132,8 @@ def test_refusals(
         "empty": tmp_path,
         "image": next((digits / "0").iterdir()),
     }
-    command("predict", *(word.format(**places) for word in words)).refused(*messages)
+    outcome = command("predict", *(word.format(**places) for word in words)).refused(*messages)
+    assert outcome.out == ""
 
 
 def test_nothing_in_an_exported_folder_is_called(exported: Path, tmp_path: Path) -> None:

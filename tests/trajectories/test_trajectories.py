@@ -53,7 +53,7 @@ CONNECTORS = {
 class DoublePreprocessor(BatchPreprocessor):
     """The normalization in float64; `BatchPreprocessor` casts images to float32."""
 
-    def _normalised(self, images: Any) -> Tensor:
+    def _normalized(self, images: Any) -> Tensor:
         return (images.double() - self.mean) / self.std
 
 

@@ -1,0 +1,79 @@
+"""DDGSD: two augmentations of an image agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cls_kd.functional import softened_kl
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import check_not_negative, check_positive
+
+
+class DDGSDLoss(DistillLoss):
+    r"""Say the same of every augmentation of an image, and embed batches of them alike.
+
+    Paper: Xu and Liu 2019
+
+    .. math:: L = \sum_{a \ne b} T^2 \, \mathrm{KL}(\mathrm{softmax}(\bar z_b / T) \,\|\,
+              \mathrm{softmax}(z_a / T)) + \mu \sum_{a < b} \| \mathrm{mean}_n e_{a,n} -
+              \mathrm{mean}_n e_{b,n} \|^2
+
+    with z the logits and e the embeddings of views a and b, targets constant; KL summed over
+    classes, mean over the batch. The training data need ``Views`` around them;
+    configs/methods/ddgsd.py brings it along.
+
+    [0] T.-B. Xu, C.-L. Liu, "Data-Distortion Guided Self-Distillation for Deep Neural Networks",
+        AAAI 2019.
+    [1] No public code of the authors is known; winycg/Self-KD-Lib@ede3062 squares the difference of
+        two means over batch and dimensions. Ours: more than two views are compared in pairs.
+
+    Shapes:
+        view_logits: (V, N, K).
+        view_embeddings: (V, N, D).
+
+    Args:
+        temperature: T. Default: of [1], on CIFAR-100.
+        mmd_weight: mu. Default: of SD-Dropout's authors, who compare with this method.
+    """
+
+    def __init__(self, *, temperature: float = 3.0, mmd_weight: float = 0.005) -> None:
+        super().__init__()
+        check_positive(self, temperature=temperature)
+        check_not_negative(self, mmd_weight=mmd_weight)
+        self.temperature = temperature
+        self.mmd_weight = mmd_weight
+
+    def forward(self, view_logits: Tensor, view_embeddings: Tensor) -> dict[str, Tensor]:
+        count = len(view_logits)
+        kl = torch.stack(
+            [
+                softened_kl(view_logits[ours], view_logits[other].detach(), self.temperature)
+                for ours in range(count)
+                for other in range(count)
+                if ours != other
+            ]
+        ).sum()
+        means = view_embeddings.mean(1)
+        # Each pair is seen from both sides.
+        mmd = (means.unsqueeze(0) - means.unsqueeze(1)).square().sum() / 2
+        return dict(loss_kl=kl, loss_mmd=self.mmd_weight * mmd)
+
+
+class ViewTaskLoss(DistillLoss):
+    r"""Keep, for every augmentation of an image, the loss that the head has for the labels.
+
+    Paper: none
+
+    .. math:: L = \sum_a \mathrm{criterion}(z_a)
+
+    Shapes:
+        view_logits: (V, N, K).
+    """
+
+    group = "task"
+
+    def forward(self, view_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.stack([student_criterion(logits) for logits in view_logits]).sum()

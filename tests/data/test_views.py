@@ -1,0 +1,132 @@
+"""Several augmentations of each image: made by the data, seen by the student in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from torch import Tensor
+
+import cls_kd
+from cls_kd.data import BatchPreprocessor, RandomCropFlip, Views
+from cls_kd.engine.loaders import check_pairs
+from cls_kd.errors import UserError
+from cls_kd.losses import DDGSDLoss, DistillLoss, KDLoss, TaskLoss, ViewTaskLoss
+from tests.core.test_distiller import SHAPE, batch, network
+from tests.distillers import tiny
+
+
+class Noisy:
+    """Items that are another augmentation each time they are fetched."""
+
+    metainfo: dict[str, Any] = {}  # noqa: RUF012
+
+    def full_init(self) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        return {"inputs": idx + torch.rand(3, 4, 4), "data_samples": tiny.samples([idx])[0]}
+
+
+class Whole(Noisy):
+    """Gives whole batches."""
+
+    def __getitems__(self, indices: list[int]) -> dict[str, Any]:
+        return default_collate([self[index] for index in indices])
+
+
+class Keeps(DistillLoss):
+    def forward(
+        self,
+        student_logits: Tensor,
+        student_stages: tuple[Tensor, ...],
+        view_logits: Tensor,
+        view_embeddings: Tensor,
+        view_inputs: Tensor,
+    ) -> Tensor:
+        self.seen = student_logits, student_stages, view_logits, view_embeddings, view_inputs
+        return view_logits.sum()
+
+
+@pytest.mark.parametrize("kind", [Noisy, Whole])
+def test_views_are_further_augmentations_of_the_same_image(kind: type[Noisy]) -> None:
+    dataset = Views(kind(), count=3)
+    found = dataset.__getitems__([4, 1])
+    whole = found if isinstance(found, dict) else default_collate(found)
+    assert whole["view_inputs"].shape == (2, 2, 3, 4, 4)
+    every = torch.cat([whole["inputs"].unsqueeze(1), whole["view_inputs"]], 1)
+    assert every.floor().unique(dim=1).flatten(1)[:, 0].tolist() == [4, 1]
+    assert not torch.equal(every[:, 0], every[:, 1])
+    assert not torch.equal(every[:, 1], every[:, 2])
+    with pytest.raises(UserError, match="count must be a whole number of 2 or more, not 1"):
+        Views(Noisy(), count=1)
+
+
+def test_views_are_normalized_and_augmented_as_the_images_are() -> None:
+    raw = tiny.viewed(tiny.data(4, channels=3))
+    colors = dict(mean=[10.0, 20.0, 30.0], std=[2.0, 3.0, 4.0], to_rgb=True)
+    ready = BatchPreprocessor(**colors)(raw, training=True)
+    expected = torch.stack([ready["inputs"], ready["inputs"], ready["inputs"].flip(-1)])
+    assert torch.equal(ready["view_inputs"], expected)
+    collated = {**raw, "inputs": torch.stack(raw["inputs"])}
+    for place, sample in enumerate(collated["data_samples"]):
+        sample.set_field(place, "sample_idx", field_type="metainfo")
+    augmented = BatchPreprocessor(augment=RandomCropFlip(padding=4))(collated, training=True)
+    first, second, _ = augmented["view_inputs"]
+    assert torch.equal(first, augmented["inputs"])
+    assert not torch.equal(first, second), "each view has a draw of its own"
+
+
+def test_mixed_images_have_no_views() -> None:
+    augments = dict(augments=[dict(type="Mixup", alpha=1.0)])
+    preprocessor = BatchPreprocessor(num_classes=10, batch_augments=augments)
+    with pytest.raises(UserError, match="batch_augments mix the images, and not their views"):
+        preprocessor(tiny.viewed(tiny.data(4)), training=True)
+
+
+def test_the_student_sees_all_views_in_one_pass() -> None:
+    images, labels = batch(4)
+    views = torch.stack([images, images.flip(-1), images + 1])
+    model = cls_kd.Distiller(network(1), {"keeps": Keeps()}, input_shape=SHAPE)
+    passes: list[int] = []
+    model.student.register_forward_hook(lambda *args: passes.append(len(args[1][0])))
+    model.loss(images, labels, view_inputs=views)
+    assert passes == [12]
+    logits, stages, view_logits, view_embeddings, view_inputs = model.losses["keeps"].seen
+    torch.testing.assert_close(view_logits, torch.stack([model.student(one) for one in views]))
+    torch.testing.assert_close(logits, view_logits[0])
+    torch.testing.assert_close(stages[0], model.student[0](images))
+    assert view_embeddings.shape == (3, 4, 6)
+    assert view_inputs is views
+
+
+def test_teachers_and_labels_see_the_first_view() -> None:
+    images, labels = batch(4)
+    losses = {"ce": TaskLoss(), "views": ViewTaskLoss(), "kd": KDLoss(), "ddgsd": DDGSDLoss()}
+    teacher = network(2)
+    model = cls_kd.Distiller(network(1), losses, teacher, input_shape=SHAPE)
+    terms = model.loss(images, labels, view_inputs=torch.stack([images, images + 1]))
+    plain = cls_kd.Distiller(
+        network(1), {"kd": KDLoss(), "ce": TaskLoss()}, teacher, input_shape=SHAPE
+    )
+    expected = plain.loss(images, labels)
+    torch.testing.assert_close({key: terms[key] for key in expected}, expected)
+    assert terms["ddgsd.loss_kl"] > 0
+    assert set(model.totals(terms)) == {"task", "distillation"}
+
+
+def test_without_views_there_is_advice() -> None:
+    images, labels = batch(4)
+    model = cls_kd.Distiller(network(1), {"ddgsd": DDGSDLoss()}, input_shape=SHAPE)
+    with pytest.raises(UserError, match="put Views around the data set"):
+        model.loss(images, labels)
+    with pytest.raises(UserError, match=r"its shape is \(2, 3, 3, 8, 8\)"):
+        model.loss(images, labels, view_inputs=torch.zeros(2, 3, *SHAPE))
+    with pytest.raises(UserError, match="put Views around the data set"):
+        check_pairs(Noisy(), {"view_logits"})
+    check_pairs(Views(Noisy()), {"view_logits"})
