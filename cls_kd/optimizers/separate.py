@@ -108,12 +108,12 @@ def _mean_over_processes(gradients: Gradients) -> Gradients:
     averaged: Gradients = {}
     kinds = {(value.dtype, value.device) for value in gradients.values()}
     for kind in sorted(kinds, key=str):
-        own = {p: g for p, g in gradients.items() if (g.dtype, g.device) == kind}
-        flat = torch.cat([gradient.reshape(-1) for gradient in own.values()])
+        gradients_of_kind = {p: g for p, g in gradients.items() if (g.dtype, g.device) == kind}
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients_of_kind.values()])
         mean = mean_over_processes(flat)
         if mean is flat:
-            averaged |= own
+            averaged |= gradients_of_kind
             continue
-        parts: Any = mean.split([gradient.numel() for gradient in own.values()])
-        averaged |= {p: part.view_as(p) for p, part in zip(own, parts, strict=True)}
+        parts: Any = mean.split([gradient.numel() for gradient in gradients_of_kind.values()])
+        averaged |= {p: part.view_as(p) for p, part in zip(gradients_of_kind, parts, strict=True)}
     return averaged

@@ -12,6 +12,8 @@ from mmengine.config import Config
 from tests.distillers import tiny
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("[!_]*.py"))
+# Views of an image are not mixed; tests/data/test_views.py shows the refusal.
+OF_VIEWS = {"ddgsd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -84,7 +86,9 @@ def test_one_step(file: Path, kind: str) -> None:
         assert all(parameter.grad is None for parameter in one.parameters())
 
 
-@every_method
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if file.stem not in OF_VIEWS], ids=lambda file: file.stem
+)
 def test_mixed_labels_are_no_problem(file: Path) -> None:
     preprocessor = dict(
         mean=[128.0],

@@ -17,7 +17,7 @@ def test_every_signal_is_documented(name: str) -> None:
     assert signal.shape
     if signal.provider in ("student", "teacher"):
         prefixes = {
-            "student": ("student_", "pair_", "peer_", "ensemble_"),
+            "student": ("student_", "pair_", "view_", "peer_", "ensemble_"),
             "teacher": ("teacher_", "all_teacher_"),
         }
         assert name.startswith(prefixes[signal.provider])
