@@ -1,4 +1,4 @@
-"""DDGSD: two augmentations of an image agree."""
+"""DDGSD: self-distillation between augmented views of an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cls_kd.losses.options import check_not_negative, check_positive
 
 
 class DDGSDLoss(DistillLoss):
-    r"""Say the same of every augmentation of an image, and embed batches of them alike.
+    r"""Match predictions, and mean embeddings (MMD), between augmented views of the same images.
 
     Paper: Xu and Liu 2019
 
