@@ -47,7 +47,7 @@ def open_config(args: argparse.Namespace, **changes: Any) -> Config:
         UserError: See ``find_config`` and ``load_config``.
     """
     method = getattr(args, "method", None)
-    args.config = _config_name(args)
+    args.config, args.benchmark = _config_name(args), None
     return load_config(find_config(args.config), method=method, options=args.cfg_options, **changes)
 
 
