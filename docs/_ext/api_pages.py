@@ -112,13 +112,24 @@ def _page(package: ModuleType) -> str:
 
 
 def _members(module: ModuleType) -> str:
-    names = exports(module)
+    names = {
+        name: value for name, value in exports(module).items() if not is_repeated(module, value)
+    }
     methods = [name for name, value in names.items() if _is_method(value)]
     blocks = [_directive(module, name, names[name]) for name in names if name not in methods]
     if methods:
         links = ", ".join(f":class:`~{module.__name__}.{name}`" for name in methods)
         blocks += ["Every loss has a page of its own: " + links + "."]
     return "\n\n".join(blocks)
+
+
+def is_repeated(module: ModuleType, value: Any) -> bool:
+    """Whether a name is that of another package of cls_kd, whose page documents it."""
+    home = str(getattr(value, "__module__", module.__name__))
+    if not home.startswith(f"{cls_kd.__name__}.") or home.startswith(module.__name__):
+        return False
+    package = importlib.import_module(".".join(home.split(".")[:2]))
+    return package is not module and value in exports(package).values()
 
 
 def _is_method(value: Any) -> bool:
@@ -135,4 +146,8 @@ def _directive(module: ModuleType, name: str, value: Any) -> str:
         return f".. {kind}:: {path}{signature}\n   :members:\n   :show-inheritance:"
     if inspect.isroutine(value):
         return f".. autofunction:: {path}"
-    return f".. py:data:: {path}\n   :type: {type(value).__name__}"
+    kind = type(value)
+    type_name = (
+        kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    )
+    return f".. py:data:: {path}\n   :type: {type_name}"

@@ -177,9 +177,9 @@ def test_augmentation_says_what_it_needs(cifar: CIFAR100) -> None:
     with pytest.raises(UserError, match="pseudo_collate"):
         preprocessor(pseudo_collate([cifar[0], cifar[1]]), True)
     without = {"inputs": torch.zeros(1, 3, 4, 4), "data_samples": [DataSample().set_gt_label(0)]}
-    with pytest.raises(UserError, match=r"each sample's place.*sample_idx"):
+    with pytest.raises(UserError, match=r"each sample's index.*sample_idx"):
         preprocessor(without, True)
-    with pytest.raises(UserError, match="place"):
+    with pytest.raises(UserError, match="index"):
         preprocessor({"inputs": torch.zeros(1, 3, 4, 4)}, True)
     with pytest.raises(UserError, match="num_classes"):
         BatchPreprocessor(to_onehot=True)(cifar.__getitems__([0]))

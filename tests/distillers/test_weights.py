@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -38,6 +39,9 @@ def network() -> nn.Module:
     return built
 
 
+_HUBS = itertools.count()
+
+
 def same(one: nn.Module, other: nn.Module) -> bool:
     first, second = one.state_dict(), other.state_dict()
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
@@ -45,7 +49,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 def mmengine_checkpoint(state: dict[str, torch.Tensor]) -> dict[str, Any]:
     """As MMEngine's runner writes it."""
-    hub = MessageHub.get_instance(f"of_a_checkpoint_{id(state)}")
+    hub = MessageHub.get_instance(f"of_a_checkpoint_{next(_HUBS)}")
     for value in (1.0, 0.5, 0.25):
         hub.update_scalar("train/loss", value)
     hub.update_scalar("val/accuracy", np.float64(71.5))
