@@ -34,3 +34,9 @@ def digits_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("teacher") / "digits_teacher.pth"
     torch.save({"state_dict": network.state_dict()}, path)
     return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _workers_end_at_once() -> None:
+    """After an error in a worker, a loader waits five seconds for the worker to end."""
+    torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.2
