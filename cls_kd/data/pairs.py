@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from cls_kd.data.wrapper import DatasetWrapper
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 
 
 @DATASETS.register_module()
-class ClassPairs:
+class ClassPairs(DatasetWrapper):
     """A data set that adds to each item ``pair_inputs``: another image of the same class.
 
     The other image is drawn anew each time, evenly among all others of the class (where there is
@@ -28,15 +29,9 @@ class ClassPairs:
     """
 
     def __init__(self, dataset: Any, lazy_init: bool = False) -> None:
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
+        # Before full_init, which fills it.
         self._order: np.ndarray | None = None
-        if not lazy_init:
-            self.full_init()
-
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Meta information of the data set."""
-        return self.dataset.metainfo
+        super().__init__(dataset, lazy_init)
 
     def full_init(self) -> None:
         """Load, and sort the indices of all samples by class.
@@ -46,7 +41,7 @@ class ClassPairs:
         """
         if self._order is not None:
             return
-        self.dataset.full_init()
+        super().full_init()
         labels = np.asarray(self._labels())
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             raise UserError(
@@ -71,13 +66,6 @@ class ClassPairs:
         drawn = np.random.randint(0, others)
         drawn += (drawn >= self._rank[rows]) & (self._count[rows] > 1)
         return self._order[self._first[rows] + drawn].tolist()
-
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """An item of the data set, before its pipeline."""
-        return self.dataset.get_data_info(idx)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         (partner,) = self.partners([idx])

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
+from cls_kd.data.wrapper import DatasetWrapper
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 
 
 @DATASETS.register_module()
-class Views:
+class Views(DatasetWrapper):
     """A data set that adds to each item ``view_inputs``: the image through the pipeline again.
 
     An item's ``inputs`` are the first view, ``view_inputs`` (V - 1, 3, H, W) the others. All must
@@ -30,26 +31,8 @@ class Views:
     def __init__(self, dataset: Any, count: int = 2, lazy_init: bool = False) -> None:
         if not isinstance(count, int) or count < 2:
             raise UserError(f"Views: count must be a whole number of 2 or more, not {count!r}.")
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
+        super().__init__(dataset, lazy_init)
         self.count = count
-        if not lazy_init:
-            self.full_init()
-
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Of the data set."""
-        return self.dataset.metainfo
-
-    def full_init(self) -> None:
-        """Load the data set."""
-        self.dataset.full_init()
-
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Of the data set."""
-        return self.dataset.get_data_info(idx)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         others = [self.dataset[idx]["inputs"] for _ in range(self.count - 1)]

@@ -15,10 +15,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
-from cls_kd.distillers.networks import describe
 from cls_kd.engine.loaders import image_shape, innermost
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
+from cls_kd.signals.heads import describe
 
 MAX_TEACHERS = 4
 MAX_LOSSES = 6

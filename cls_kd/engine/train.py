@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,6 +42,7 @@ from cls_kd.engine.loaders import (
 from cls_kd.engine.loops import check_loop, check_signals
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.run_lock import RunLock
+from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
@@ -280,7 +280,7 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
         "train": record["train"],
         "val": record["val"],
         "checkpoint": Path(runner.message_hub.get_info("last_ckpt", "")).name,
-        "parameters": sum(math.prod(one.shape) for one in distiller.student.parameters()),
+        "parameters": parameter_count(distiller.student),
     }
 
 

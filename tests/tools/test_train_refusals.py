@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,19 @@ class TokensLoss(DistillLoss):
 """
 
 
+@pytest.fixture
+def config_with_loss(
+    config: Spoil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Path]:
+    """A config with a loss of a user's own module, by the name of the loss."""
+    (tmp_path / "user_losses_of_refusals.py").write_text(USER_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return lambda kind: config(
+        "custom_imports = dict(imports=['user_losses_of_refusals'])",
+        f"model['losses']['mine'] = dict(type='{kind}')",
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -203,18 +217,9 @@ class TokensLoss(DistillLoss):
     ],
 )
 def test_a_signal_that_is_not_there_is_refused(
-    kind: str,
-    words: tuple[str, ...],
-    config: Spoil,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    kind: str, words: tuple[str, ...], config_with_loss: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "user_losses_of_refusals.py").write_text(USER_MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    path = config(
-        "custom_imports = dict(imports=['user_losses_of_refusals'])",
-        f"model['losses']['mine'] = dict(type='{kind}')",
-    )
+    path = config_with_loss(kind)
     call("train.py", path, "--work-dir", tmp_path / "work").refused(*words)
     assert not (tmp_path / "work").exists()
 
@@ -227,18 +232,9 @@ def test_a_signal_that_is_not_there_is_refused(
     ],
 )
 def test_a_loss_that_returns_no_scalar_is_refused(
-    kind: str,
-    words: tuple[str, ...],
-    config: Spoil,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    kind: str, words: tuple[str, ...], config_with_loss: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "user_losses_of_refusals.py").write_text(USER_MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    path = config(
-        "custom_imports = dict(imports=['user_losses_of_refusals'])",
-        f"model['losses']['mine'] = dict(type='{kind}')",
-    )
+    path = config_with_loss(kind)
     call("train.py", path, "--work-dir", tmp_path / "work").refused(*words)
     assert not list((tmp_path / "work").glob("*.pth"))
 
