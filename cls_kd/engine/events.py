@@ -75,5 +75,16 @@ class RunFailed(RunEvent):
     error: str
 
 
+@dataclass(frozen=True)
+class RunSkipped(RunEvent):
+    """The run was not begun, since one that it builds on has failed.
+
+    Attributes:
+        reason: Names the failed run.
+    """
+
+    reason: str
+
+
 EventConsumer = Callable[[RunEvent], object]
 """Gets every event, in order, in the process that called ``train_runs``."""
