@@ -22,7 +22,7 @@ Shapes = dict[str, Shape | tuple[Shape, ...]]
 
 
 class TeacherProtocol(Protocol):
-    """What a distiller needs of a teacher: its signals, their shapes, and its identity.
+    """Interface of a teacher: its signals, their shapes, and its identity.
 
     `Teacher` is a network; stored outputs or a remote network can be teachers as well.
 
@@ -36,7 +36,7 @@ class TeacherProtocol(Protocol):
 
     @property
     def is_asked(self) -> bool:
-        """Whether any loss asks for one of its signals."""
+        """True if any loss asks for one of its signals."""
 
     def attach(self, names: Mapping[str, Indices]) -> None:
         """Prepare to give these signals; of tuples, the items at these indices."""
@@ -136,7 +136,7 @@ class Teacher(nn.Module):
 
     @property
     def is_asked(self) -> bool:
-        """Whether any loss asks for one of its signals."""
+        """True if any loss asks for one of its signals."""
         return bool(self.source.tensors or self.source.callables)
 
     def train(self, mode: bool = True) -> Teacher:
@@ -171,9 +171,9 @@ class Teacher(nn.Module):
         Raises:
             UserError: The names do not fit together, or are missing where they are needed.
         """
-        own = self.classes
+        names = self.classes
         if self._must_map:
-            own = self._checked_names(outputs)
+            names = self._checked_names(outputs)
             if classes is None:
                 raise UserError(
                     "The teacher's classes cannot be found by name: the training data have no "
@@ -184,14 +184,14 @@ class Teacher(nn.Module):
                     "The teacher's classes cannot be found by name: the training data name "
                     f"{len(classes)} classes, and the student has {num_classes} outputs."
                 )
-        if own is None or classes is None or len(own) != outputs or len(classes) != num_classes:
+        if names is None or classes is None or len(names) != outputs or len(classes) != num_classes:
             return
         student = tuple(str(name) for name in classes)
-        if not self._must_map and outputs == num_classes and not shared_names(student, own):
-            if student != own:
+        if not self._must_map and outputs == num_classes and not shared_names(student, names):
+            if student != names:
                 self.note += " Its classes have other names; they are taken in their order."
             return
-        places = class_places(student, own, self.class_map)
+        places = class_places(student, names, self.class_map)
         if places != list(range(outputs)):
             self.places = torch.tensor(places)
             self.note += f" Of its {outputs} classes, {len(places)} are the student's, by name."

@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one network reaches on one part of the data.
+    """Metrics of one network on one split.
 
     Attributes:
         note: Where the network comes from.
@@ -97,10 +97,12 @@ def evaluate_teachers(
     loader = _prepare(cfg, split)
     # A loss that asks for logits, so that each teacher's are compared with the student's.
     asking = {"ce": TaskLoss(), "kd": KDLoss()}
-    distiller = _distiller(cfg, loader, asking, [Teacher(**_untyped(one)) for one in teachers])
+    distiller = _distiller(
+        cfg, loader, asking, [Teacher(**_untyped(teacher)) for teacher in teachers]
+    )
     return [
-        _evaluate(cfg, distiller, teacher_step(distiller, place), loader, split, one.note, amp)
-        for place, one in enumerate(distiller.teachers)
+        _evaluate(cfg, distiller, teacher_step(distiller, index), loader, split, teacher.note, amp)
+        for index, teacher in enumerate(distiller.teachers)
     ]
 
 
@@ -151,9 +153,9 @@ def _evaluate(
     evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])
     evaluator.dataset_meta = getattr(loader.dataset, "metainfo", None)
     with torch.autocast(get_device(), dtype=amp_dtype(), enabled=amp):
-        found = evaluate(step, loader, evaluator, _say_on_main)
+        values = evaluate(step, loader, evaluator, _say_on_main)
     images = len(cast(Sized, loader.dataset))
-    return Evaluation(note, images, {key: _plain(found[key]) for key in found})
+    return Evaluation(note, images, {key: _plain(values[key]) for key in values})
 
 
 def _say_on_main(line: str) -> None:
@@ -167,23 +169,23 @@ def _plain(value: Any) -> Any:
 
 
 def evaluate_teacher(
-    loop: ValLoop | TestLoop, distiller: Distiller, place: int = 0, say: Say | None = None
+    loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, say: Say | None = None
 ) -> dict[str, float]:
     """Metrics of one teacher on a loop's data, with the loop's own evaluator.
 
     Args:
         loop: The runner's validation or test loop.
         distiller: The distiller that holds the teacher.
-        place: Which teacher.
+        index: Which teacher.
         say: See ``evaluate``.
     """
-    metrics = evaluate(teacher_step(distiller, place), loop.dataloader, loop.evaluator, say)
+    metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, say)
     return {name: float(value) for name, value in metrics.items()}
 
 
-def teacher_step(distiller: Distiller, place: int) -> Step:
+def teacher_step(distiller: Distiller, index: int) -> Step:
     """``distiller.teacher_step`` of one teacher."""
-    return lambda batch: distiller.teacher_step(batch, place)
+    return lambda batch: distiller.teacher_step(batch, index)
 
 
 @torch.no_grad()

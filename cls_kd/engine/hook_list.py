@@ -96,8 +96,8 @@ def check_hooks(cfg: Config) -> None:
     hooks = complete_hooks(changes)
     for name, hook in hooks.items():
         _try(f"default_hooks.{name}", hook)
-    for place, hook in enumerate(cfg.get("custom_hooks") or []):
-        _try(f"custom_hooks[{place}]", hook)
+    for position, hook in enumerate(cfg.get("custom_hooks") or []):
+        _try(f"custom_hooks[{position}]", hook)
 
 
 def _check_checkpoint(options: Any) -> None:

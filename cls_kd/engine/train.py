@@ -285,7 +285,7 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
 
 
 def _length(runner: DistillRunner) -> dict[str, int]:
-    """What was trained, which early stopping may have cut short."""
+    """Epochs and iterations of a training, which early stopping may have cut short."""
     if not isinstance(runner.train_loop, IterBasedTrainLoop):
         return {"epochs": runner.epoch}
     passes = -(-runner.iter // len(runner.train_dataloader))

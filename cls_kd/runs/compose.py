@@ -163,17 +163,17 @@ def apply_method(cfg: Config, method: str, path: Path) -> None:
         raise UserError(f"There is no method {method!r}.{did_you_mean(method, known)}")
     if "model" not in cfg or "losses" not in cfg.model:
         raise UserError(f"{path} has no model.losses which --method could replace.")
-    found = read_config(known[method])
-    cfg.model.losses = found.losses
-    if "train_data" in found:
-        cfg.train_data = found.train_data
-    if "student" in found:
-        _change_student(cfg, method, found.student)
+    parts = read_config(known[method])
+    cfg.model.losses = parts.losses
+    if "train_data" in parts:
+        cfg.train_data = parts.train_data
+    if "student" in parts:
+        _change_student(cfg, method, parts.student)
     cfg.method = method
 
 
 def _change_student(cfg: Config, method: str, changes: Mapping[str, Any]) -> None:
-    """What an online method needs of a student: its fusion, where branches part."""
+    """Merge an online method's options of a student: its fusion, where branches part."""
     student = cfg.model.get("student")
     kind = student.get("type", "") if isinstance(student, Mapping) else student
     if not str(kind).endswith("MultiBranchClassifier"):

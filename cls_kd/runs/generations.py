@@ -28,7 +28,7 @@ def generations(
 ) -> list[dict[str, Any]]:
     r"""The runs of one chain D(eta, lambda): ``<name>_0``, the patriarch, then ``<name>_1``, ...
 
-    All have the network ``model.student`` of the config. Each generation has an initialisation and
+    All have the network ``model.student`` of the config. Each generation has an initialization and
     an order of images of its own: with those of its teacher it would hardly leave it.
 
     .. math::
@@ -78,12 +78,12 @@ def generations(
     first = 0 if patriarch is None else 1
     return [
         {
-            "name": names[place],
-            "seed_shift": _APART * place,
+            "name": names[generation],
+            "seed_shift": _APART * generation,
             "model": {key: _instead(model, key, value) for key, value in run.items()},
             **({} if seeds is None else {"seeds": list(seeds)}),
         }
-        for place, run in enumerate(runs, first)
+        for generation, run in enumerate(runs, first)
     ]
 
 
@@ -128,5 +128,5 @@ def _weighed(labels: float, other: tuple[str, Mapping[str, Any]] | None) -> dict
 
 
 def _instead(model: Mapping[str, Any], key: str, value: Any) -> Any:
-    """What a run says in place of the config's ``model``; MMEngine would merge two dicts."""
+    """Value that replaces a key of the config's ``model``; MMEngine would merge two dicts."""
     return {"_delete_": True, **value} if isinstance(value, dict) and key in model else value

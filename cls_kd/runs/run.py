@@ -60,7 +60,7 @@ class Run:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def result(self) -> dict[str, Any] | None:
-        """What the finished run left, or None.
+        """The result of the finished run, or None.
 
         Raises:
             UserError: The file is damaged.
@@ -94,7 +94,7 @@ class Run:
 
 
 def check_unchanged(run: Run) -> bool:
-    """Whether the run is finished and its config is still the same.
+    """Test for a finished run whose config is still the same.
 
     Raises:
         UserError: It was finished, or begun, with another config; the difference is shown.
