@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
 def _evaluate(run: Run, args: argparse.Namespace) -> list[Evaluation]:
     if args.network == "student":
         return [evaluate_student(run.cfg, args.checkpoint, args.split, amp=args.amp)]
-    cfg = run.resolved() if run.needs else run.cfg
+    cfg = run.resolved() if run.depends_on else run.cfg
     return evaluate_teachers(cfg, args.checkpoint, args.split, amp=args.amp)
 
 

@@ -44,7 +44,7 @@ def read_names(classes: str | Sequence[str]) -> Names:
     return tuple(name.strip() for name in names if name.strip())
 
 
-def class_places(student: Names, teacher: Names, class_map: Mapping[str, str]) -> list[int]:
+def class_indices(student: Names, teacher: Names, class_map: Mapping[str, str]) -> list[int]:
     """For each of the student's classes, the place of the same class among the teacher's.
 
     A name is looked up as it is; then without regard to case and underscores. A class of ImageNet

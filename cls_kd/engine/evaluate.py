@@ -32,7 +32,7 @@ Split = Literal["val", "test"]
 Step = Callable[[Any], list[DataSample]]
 """A batch of data to predictions."""
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 """Where a line of progress goes."""
 
 
@@ -169,7 +169,7 @@ def _plain(value: Any) -> Any:
 
 
 def evaluate_teacher(
-    loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, say: Say | None = None
+    loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, log: Log | None = None
 ) -> dict[str, float]:
     """Metrics of one teacher on a loop's data, with the loop's own evaluator.
 
@@ -177,9 +177,9 @@ def evaluate_teacher(
         loop: The runner's validation or test loop.
         distiller: The distiller that holds the teacher.
         index: Which teacher.
-        say: See ``evaluate``.
+        log: See ``evaluate``.
     """
-    metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, say)
+    metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, log)
     return {name: float(value) for name, value in metrics.items()}
 
 
@@ -190,7 +190,7 @@ def teacher_step(distiller: Distiller, index: int) -> Step:
 
 @torch.no_grad()
 def evaluate(
-    step: Step, loader: DataLoader, evaluator: Evaluator, say: Say | None = None
+    step: Step, loader: DataLoader, evaluator: Evaluator, log: Log | None = None
 ) -> dict[str, Any]:
     """An evaluator's metrics of what ``step`` predicts on all batches, of all processes.
 
@@ -198,20 +198,20 @@ def evaluate(
         step: A batch of data to predictions.
         loader: The batches.
         evaluator: With its metrics.
-        say: Is told every ten seconds how far it is and how long it will take. Default: nobody.
+        log: Called every 10 s with the progress and the remaining time. Default: none.
     """
-    for batch in with_remaining_time(loader, say) if say else loader:
+    for batch in with_remaining_time(loader, log) if log else loader:
         evaluator.process(data_samples=step(batch), data_batch=batch)
     return evaluator.evaluate(len(cast(Sized, loader.dataset)))
 
 
-def with_remaining_time(loader: DataLoader, say: Say, seconds: float = 10.0) -> Iterator[Any]:
-    """The batches of ``loader``; ``say`` gets a line whenever ``seconds`` have passed."""
+def with_remaining_time(loader: DataLoader, log: Log, seconds: float = 10.0) -> Iterator[Any]:
+    """The batches of ``loader``; ``log`` gets a line whenever ``seconds`` have passed."""
     started = last = time.monotonic()
     for done, batch in enumerate(loader):
         now = time.monotonic()
         if done and now - last >= seconds:
             last = now
             left = (now - started) / done * (len(loader) - done)
-            say(f"{done} of {len(loader)} batches, {left:.0f} s left")
+            log(f"{done} of {len(loader)} batches, {left:.0f} s left")
         yield batch

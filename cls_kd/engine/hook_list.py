@@ -15,13 +15,13 @@ from mmengine.hooks import (
 )
 
 from cls_kd.engine.hooks import (
-    BundledRuntimeInfoHook,
+    BroadcastBuffersHook,
+    BufferedRuntimeInfoHook,
     EpochSeedHook,
     HistoryHook,
     MissedValidationHook,
     RunSummaryHook,
     SafeCheckpointHook,
-    SameBuffersHook,
     TeacherHook,
     TrainingTimeHook,
 )
@@ -29,7 +29,7 @@ from cls_kd.errors import UserError
 from cls_kd.registry import HOOKS, resolve
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "runtime_info": {"type": BundledRuntimeInfoHook},
+    "runtime_info": {"type": BufferedRuntimeInfoHook},
     "timer": {"type": IterTimerHook},
     "sampler_seed": {"type": DistSamplerSeedHook},
     "logger": {"type": LoggerHook},
@@ -38,7 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "epoch_seed": {"type": EpochSeedHook},
     "run_summary": {"type": RunSummaryHook},
     "teacher": {"type": TeacherHook},
-    "same_buffers": {"type": SameBuffersHook},
+    "broadcast_buffers": {"type": BroadcastBuffersHook},
     "history": {"type": HistoryHook},
     "missed_validation": {"type": MissedValidationHook},
     "training_time": {"type": TrainingTimeHook},

@@ -20,7 +20,7 @@ from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
 
 
-def leave_seed(worker_id: int) -> None:
+def keep_worker_seed(worker_id: int) -> None:
     """A loader worker keeps PyTorch's seed, which follows the epoch.
 
     MMEngine's own gives each worker the same seed in every epoch, so that augmentations repeat.
@@ -40,7 +40,7 @@ def build_dataloader(
     """
     if isinstance(dataloader, dict):
         defaults = {
-            "worker_init_fn": {"type": leave_seed},
+            "worker_init_fn": {"type": keep_worker_seed},
             "collate_fn": {"type": collate},
             "pin_memory": torch.cuda.is_available(),
         }

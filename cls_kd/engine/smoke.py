@@ -140,7 +140,7 @@ def try_config(file: Path, data: Path, work_dir: Path) -> str:
     if "train_cfg" in cfg and "model" in cfg:
         runs = one_of_each(plan(load_config(file), work_dir))
         for run in runs:
-            run.cfg = shrunk(run.cfg, data)
+            run.cfg = tiny_config(run.cfg, data)
             train(run)
         return "trained" if len(runs) == 1 else f"trained {len(runs)} runs"
     networks = [value for value in cfg.to_dict().values() if isinstance(value, dict)]
@@ -175,9 +175,9 @@ def one_of_each(runs: Sequence[Run]) -> list[Run]:
         alike = kept.setdefault(_kind(run), run)
         stands_for[run.name, run.seed] = alike
     for run in kept.values():
-        run.needs = {
+        run.depends_on = {
             reference: stands_for[dependency.name, dependency.seed]
-            for reference, dependency in run.needs.items()
+            for reference, dependency in run.depends_on.items()
         }
     return list(kept.values())
 
@@ -211,7 +211,7 @@ def _write_list(root: Path, split: str) -> None:
     (root / "meta" / f"{split}.txt").write_text("\n".join(lines))
 
 
-def shrunk(cfg: Config, data: Path) -> Config:
+def tiny_config(cfg: Config, data: Path) -> Config:
     """A config of one run that ends after two steps on synthetic data, with untrained teachers."""
     side = _sides(cfg.pretty_text)[0]
     small = _changed(cfg.to_dict(), lambda part: _small_part(part, data, side))

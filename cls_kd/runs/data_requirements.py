@@ -21,14 +21,14 @@ from cls_kd.errors import UserError, did_you_mean
 _KEYS = ("wrapper", "batch_sampler")
 
 
-def needs(run: Config, run_needs: Mapping[str, Any] | None, cfg: Config) -> Mapping[str, Any]:
+def requirements(run: Config, stated: Mapping[str, Any] | None, cfg: Config) -> Mapping[str, Any]:
     """The run's own requirements, else those of ``cfg`` if the run keeps its losses."""
-    if run_needs is not None:
-        return run_needs
+    if stated is not None:
+        return stated
     return (cfg.get("train_data") or {}) if _kinds(cfg).items() <= _kinds(run).items() else {}
 
 
-def bring(run: Config, train_data: Mapping[str, Any]) -> None:
+def apply(run: Config, train_data: Mapping[str, Any]) -> None:
     """Write into the loader of a run what ``train_data`` asks for; what is there already stays.
 
     Raises:

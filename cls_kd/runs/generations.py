@@ -10,7 +10,7 @@ from mmengine.config import Config
 from cls_kd.errors import UserError
 from cls_kd.runs.registry import RUN_LISTS
 
-_APART = 1000
+_SEED_STEP = 1000
 """Between the seeds of two generations: no seed that one is likely to ask for."""
 
 
@@ -79,8 +79,8 @@ def generations(
     return [
         {
             "name": names[generation],
-            "seed_shift": _APART * generation,
-            "model": {key: _instead(model, key, value) for key, value in run.items()},
+            "seed_shift": _SEED_STEP * generation,
+            "model": {key: _replacement(model, key, value) for key, value in run.items()},
             **({} if seeds is None else {"seeds": list(seeds)}),
         }
         for generation, run in enumerate(runs, first)
@@ -127,6 +127,6 @@ def _weighed(labels: float, other: tuple[str, Mapping[str, Any]] | None) -> dict
     return losses
 
 
-def _instead(model: Mapping[str, Any], key: str, value: Any) -> Any:
+def _replacement(model: Mapping[str, Any], key: str, value: Any) -> Any:
     """Value that replaces a key of the config's ``model``; MMEngine would merge two dicts."""
     return {"_delete_": True, **value} if isinstance(value, dict) and key in model else value

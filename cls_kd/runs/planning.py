@@ -45,7 +45,7 @@ def plan(cfg: Config, work_dir: Path) -> list[Run]:
     """
     runs = expand(cfg, work_dir)
     for position, run in enumerate(runs):
-        run.needs = {
+        run.depends_on = {
             reference: _find(reference, run, runs[:position]) for reference in _references(run)
         }
     return runs
@@ -80,7 +80,7 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
         {key: value for key, value in cfg.to_dict().items() if key not in NOT_OF_A_RUN}
     )
     if "runs" not in cfg:
-        data_requirements.bring(base, cfg.get("train_data") or {})
+        data_requirements.apply(base, cfg.get("train_data") or {})
         yield "", {}, base
         return
     for spec in run_specs(cfg):
@@ -99,8 +99,8 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
                 raise UserError(
                     f"The run {name!r}: {key} is a section, with keys, not {merged[key]!r}."
                 )
-        data_requirements.bring(
-            merged, data_requirements.needs(merged, spec.get("train_data"), cfg)
+        data_requirements.apply(
+            merged, data_requirements.requirements(merged, spec.get("train_data"), cfg)
         )
         yield name, spec, merged
 

@@ -90,7 +90,7 @@ def test_a_generation_is_taught_by_the_one_before_of_its_seed() -> None:
     assert len(found) == 6
     for seed in (3, 4):
         for place in (1, 2):
-            (before,) = found[f"a_{place}/{seed}"].needs.values()
+            (before,) = found[f"a_{place}/{seed}"].depends_on.values()
             assert (before.name, before.seed) == (f"a_{place - 1}", seed)
 
 

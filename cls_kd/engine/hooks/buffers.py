@@ -13,7 +13,7 @@ from cls_kd.registry import HOOKS
 
 
 @HOOKS.register_module()
-class SameBuffersHook(Hook):
+class BroadcastBuffersHook(Hook):
     """Gives every process the buffers (batch norm's statistics) of the first before validation.
 
     Each process gathers statistics of its own part of each batch, and the checkpoint holds those of
