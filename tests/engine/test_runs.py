@@ -214,8 +214,8 @@ def tiny_list(epochs: int = 2) -> Config:
             "console_log_level": "ERROR",
         }
     )
-    cfg.runs[0].pop("train_dataloader", None)
-    cfg.runs[1]["seeds"] = [0, 1]
+    cfg.runs.teacher.pop("train_dataloader", None)
+    cfg.runs["{method}"]["seeds"] = [0, 1]
     return cfg
 
 
