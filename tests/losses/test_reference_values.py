@@ -1,45 +1,21 @@
-"""Values and gradients of the authors' public code, one .npz each; drop in a file to add a method.
-
-A file holds `meta` (JSON: class, arguments, source), the inputs `in.<signal>` (`.0`, `.1`, ... of a
-tuple), the `loss`, and its gradients `grad.<signal>` (none where the output is a constant). What
-gives a vector has its mean in `loss`.
-"""
+"""Every loss against `tests/reference_values`; drop in a file to add a method."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from cls_kd import losses
 from cls_kd.modules import IPWDWeight
 
-FILES = sorted((Path(__file__).parents[1] / "reference_values").glob("*.npz"))
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}
+from . import reference
+from .reference import FILES, TOLERANCE, Reference, assert_close
 
-
-def as_tensor(array: np.ndarray, dtype: torch.dtype, needs_gradient: bool) -> torch.Tensor:
-    tensor = torch.from_numpy(array)
-    return tensor.to(dtype).requires_grad_(needs_gradient) if array.dtype == float else tensor
-
-
-def as_signals(leaves: dict[str, torch.Tensor]) -> dict[str, torch.Tensor | tuple]:
-    """`student_stages.0`, `student_stages.1` become one tuple."""
-    signals: dict[str, torch.Tensor | tuple] = {}
-    for name in leaves:
-        signal, dot, _ = name.partition(".")
-        if dot:
-            count = sum(other.startswith(f"{signal}.") for other in leaves)
-            signals[signal] = tuple(leaves[f"{signal}.{place}"] for place in range(count))
-        else:
-            signals[signal] = leaves[signal]
-    return signals
-
-
-# Losses with learned parts, and the student's own, have no such numbers: where they are checked.
+# Losses for which there are no such numbers: where they are checked.
 BY_HAND = {
     "CRDLoss": "test_crd.py",
     "CWTMLoss": "test_self_losses.py",
@@ -61,46 +37,69 @@ BY_HAND = {
     "ViTKDLoss": "test_vitkd.py",
     "ViewTaskLoss": "test_self_losses.py",
 }
+# Files that need more than a call of the loss: the tests that read them.
+APART: dict[str, str] = {}
+# Where a name differs: the reference's signal to ours.
+SIGNALS: dict[str, dict[str, str]] = {}
+# The beginning of the reference's names of learned parts and memory to ours.
+PARTS: dict[str, dict[str, str]] = {}
+# Names of classes that differ, and parts of losses with values of their own.
+CLASSES: dict[str, Any] = {"IPWDWeight": IPWDWeight}
 
 
-# Parts of losses with values of their own: constants, without a gradient.
-PARTS = {"IPWDWeight"}
-_KNOWN = {**losses.LOSSES, "IPWDWeight": IPWDWeight}
+def method(file: Path) -> str:
+    return file.stem.rsplit("-", 1)[0]
+
+
+def loss_class(read: Reference) -> Any:
+    name = read.meta["type"]
+    return CLASSES.get(name) or losses.LOSSES[name]
 
 
 def test_every_loss_has_values_or_a_check_by_hand() -> None:
-    with_values = {json.loads(str(np.load(file)["meta"]))["type"] for file in FILES} - PARTS
+    classes = {loss_class(reference.read(file)) for file in FILES if method(file) not in APART}
+    with_values = {cls.__name__ for cls in classes} - {"IPWDWeight"}
+    folder = Path(__file__).parent
+    apart = {name for file in APART.values() for name in losses.LOSSES if name in _text(file)}
     assert with_values.isdisjoint(BY_HAND)
-    assert with_values | set(BY_HAND) == set(losses.LOSSES)
+    assert with_values | set(BY_HAND) | apart >= set(losses.LOSSES)
     for name, file in BY_HAND.items():
-        assert name in (Path(__file__).parent / file).read_text()
+        assert name in (folder / file).read_text()
+    for name, file in APART.items():
+        assert f'"{name}' in _text(file), f"{file} reads no file of {name}"
+    assert {method(file) for file in FILES} >= set(APART) | set(SIGNALS) | set(PARTS)
+
+
+def _text(file: str) -> str:
+    return (Path(__file__).parent / file).read_text()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if method(f) not in APART], ids=lambda file: file.stem
+)
 def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
-    with np.load(file, allow_pickle=False) as stored:
-        arrays = dict(stored)
-    meta = json.loads(str(arrays["meta"]))
-    leaves = {
-        name.removeprefix("in."): as_tensor(
-            array, dtype, needs_gradient=name.replace("in.", "grad.", 1) in arrays
-        )
-        for name, array in arrays.items()
-        if name.startswith("in.")
-    }
+    read = reference.read(file)
+    leaves = read.leaves(dtype)
+    names = SIGNALS.get(method(file), {})
+    signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
+    loss = loss_class(read)(**read.meta["args"])
+    parameters: dict[str, Tensor] = {}
+    if isinstance(loss, losses.DistillLoss):
+        classifiers = read.classifiers(dtype)
+        signals |= {name: classifiers[name] for name in classifiers if name in loss.signals}
+        parameters = reference.build(loss, read, signals, PARTS.get(method(file), {}))
+        loss.to(dtype)
 
-    result = _KNOWN[meta["type"]](**meta["args"])(**as_signals(leaves))
-    loss = sum(result.values()) if isinstance(result, dict) else result.mean()
+    result = loss(**signals)
 
-    assert loss.dtype == dtype
-    assert loss.item() == pytest.approx(float(arrays["loss"]), rel=TOLERANCE[dtype])
-    expected = {name: array for name, array in arrays.items() if name.startswith("grad.")}
-    assert loss.requires_grad == bool(expected)
-    if expected:
-        loss.backward()
-    for name, gradient in expected.items():
-        actual = leaves[name.removeprefix("grad.")].grad
-        assert actual is not None, name
-        error = np.abs(actual.double().numpy() - gradient).max()
-        assert error <= TOLERANCE[dtype] * np.abs(gradient).max(), name
+    value = sum(result.values()) if isinstance(result, dict) else result.mean()
+    assert value.dtype == dtype
+    assert value.item() == pytest.approx(float(read.arrays["loss"]), rel=TOLERANCE[dtype])
+    assert value.requires_grad == bool(read.gradients)
+    if read.gradients:
+        value.backward()
+    for name, gradient in read.gradients.items():
+        assert_close(leaves[name].grad, gradient, TOLERANCE[dtype], name)
+    for name, gradient in read.parameter_gradients.items():
+        assert_close(parameters[name].grad, gradient, TOLERANCE[dtype], name)

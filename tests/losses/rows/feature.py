@@ -1,0 +1,12 @@
+"""Rows of the losses of feature maps and embeddings. A new loss adds one."""
+
+from __future__ import annotations
+
+from .row import Row
+
+ROWS: dict[str, Row] = {
+    "FitNetLoss": Row(),
+    "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
+    "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),
+    "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
+}
