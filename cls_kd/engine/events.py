@@ -1,4 +1,4 @@
-"""What happens to runs while they are trained, as values that can be sent between processes."""
+"""Events of a training, as values that can be sent between processes."""
 
 from __future__ import annotations
 

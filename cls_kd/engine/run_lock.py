@@ -106,7 +106,7 @@ def _held(run: Run) -> str:
 
 
 def _state(folder: Path) -> list[str | None]:
-    """What training a run begins with, and what it leaves."""
+    """Contents of the pointer to the last checkpoint and of the result; None where missing."""
     files = (folder / name for name in ("last_checkpoint", RESULT))
     return [file.read_text(encoding="utf-8") if file.is_file() else None for file in files]
 
