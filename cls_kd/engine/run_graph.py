@@ -38,7 +38,7 @@ class RunGraph:
         return [
             run
             for run in self._waiting.values()
-            if not any(needed.work_dir in self._open for needed in run.needs.values())
+            if not any(needed.work_dir in self._open for needed in run.depends_on.values())
             and self._not_before.get(run.work_dir, now) <= now
         ]
 
@@ -76,7 +76,7 @@ class RunGraph:
         self._open.discard(run.work_dir)
         self._failed.add(run.work_dir)
         for other in list(self._waiting.values()):
-            needed = [need for need in other.needs.values() if need.work_dir in self._failed]
+            needed = [need for need in other.depends_on.values() if need.work_dir in self._failed]
             if needed:
                 self.start(other)
                 on_event(RunSkipped.of(other, reason=f"it needs {needed[0].title}, which failed"))
