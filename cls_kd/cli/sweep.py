@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cls_kd.cli.options import add_config_options, positive, seed_list
+from cls_kd.cli.options import KeyValues, add_config_options, positive, seed_list
 from cls_kd.engine import load_config
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
+from cls_kd.engine.slurm_executor import SlurmExecutor
 from cls_kd.engine.sweep import Forecast, Plan, forecasts, train_sweep, without_problems
 from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.errors import UserError
@@ -48,6 +49,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="worker processes, each with its share of CPU threads and its GPU; default: this one",
     )
     parser.add_argument(
+        "--executor",
+        choices=["local", "slurm"],
+        default="local",
+        help="where runs are trained: on this machine, or each as a job of Slurm; default: "
+        "%(default)s",
+    )
+    parser.add_argument(
+        "--slurm",
+        nargs="+",
+        action=KeyValues,
+        default={},
+        metavar="KEY=VALUE",
+        help="parameters of the jobs: timeout_min=240 gpus_per_node=1 slurm_partition=gpu",
+    )
+    parser.add_argument(
         "--work-dir", metavar="DIR", help="where the runs go; default: work_dirs/sweep"
     )
     parser.add_argument(
@@ -68,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
     _show(found, args.jobs, console)
     if args.dry_run:
         return 0
-    failures = train_sweep(plan, work_dir, _executor(args), Console(stderr=True))
+    executor = _executor(args, sweep, work_dir)
+    failures = train_sweep(plan, work_dir, executor, Console(stderr=True))
     _report(plan, work_dir, console)
     for title, reason in failures.items():
         console.print(f"failed: {title}: {reason}", style="red", highlight=False, soft_wrap=True)
@@ -110,7 +127,9 @@ def _default_work_dir(args: argparse.Namespace) -> Path:
     return Path("work_dirs", Path(args.sweep).stem if args.sweep else "sweep")
 
 
-def _executor(args: argparse.Namespace) -> Executor:
+def _executor(args: argparse.Namespace, sweep: Sweep, work_dir: Path) -> Executor:
+    if args.executor == "slurm":
+        return SlurmExecutor(work_dir, {**sweep.slurm, **args.slurm})
     return SerialExecutor() if args.jobs == 1 else WorkerExecutor(args.jobs)
 
 

@@ -20,7 +20,6 @@ RECORD = "sweep.json"
 """The runs of a sweep: its plan, for those who look at its folder."""
 
 STATES = ("finished", "running", "failed", "waiting")
-_INTERRUPTED = "KeyboardInterrupt"
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ def _state(
     if last["event"] == "RunSkipped":
         return "failed", last["reason"]
     if last["event"] == "RunFailed":
-        interrupted = last["error"].startswith(_INTERRUPTED)
-        return ("waiting", "interrupted") if interrupted else ("failed", last["error"])
+        return "failed", last["error"]
     return "waiting", "interrupted" if events else ""
 
 
