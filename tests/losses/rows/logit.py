@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from .row import SHIFT, SHIFT_AND_SCALE, Row, shift_each_sample
+from .row import (
+    SHIFT,
+    SHIFT_AND_SCALE,
+    Row,
+    scale_each_sample,
+    shift_all,
+    shift_each_sample,
+)
 
 ROWS: dict[str, Row] = {
     "TaskLoss": Row(invariant={"student_logits": [shift_each_sample]}),
@@ -49,4 +56,50 @@ ROWS: dict[str, Row] = {
     "WSLDLoss": Row(invariant=SHIFT, wrong=({"temperature": 0}, {"temperature": -1.0})),
     "CWTMLoss": Row(invariant=SHIFT),
     "DKPPLoss": Row(),
+    "TTMLoss": Row(invariant=SHIFT, wrong=({"power": 0}, {"power": "0.1"})),
+    "WTTMLoss": Row(invariant=SHIFT, wrong=({"power": 0}, {"power": "0.1"})),
+    "RLDLoss": Row(
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"alpha": -1.0}, {"beta": -1.0}),
+    ),
+    "LumiNetLoss": Row(
+        zero_at_equality=True,
+        invariant={"student_logits": [shift_all]},
+        wrong=({"temperature": 0}, {"alpha": 0}),
+    ),
+    "NormKDLoss": Row(
+        zero_at_equality=True,
+        invariant={"student_logits": [shift_each_sample, scale_each_sample]},
+        wrong=(
+            {"temperature": 0},
+            {"loss": {"type": "KDLoss", "temperature": 4.0}},
+            {"loss": {"type": "DISTLoss"}},
+        ),
+    ),
+    "NTCEKDLoss": Row(
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"factors": ()}, {"factors": 2.0}, {"factors": ("1",)}),
+    ),
+    "ABKDLoss": Row(
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"alpha": -0.1}, {"beta": -0.1}, {"alpha": 0, "beta": 0}),
+    ),
+    "GradientScaledLoss": Row(
+        args={"loss": {"type": "DKDLoss"}},
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=(
+            {"scale": 0},
+            {"slope": "0.6"},
+            {"confidence_temperature": 0},
+            {"loss": {"type": "RKDLoss"}},
+        ),
+    ),
+    "LDRLDLoss": Row(
+        args={"k": 3},
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"alpha": -1}, {"beta": -1}, {"k": 1}, {"k": 2.5}),
+    ),
 }
