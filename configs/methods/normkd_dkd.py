@@ -4,6 +4,6 @@ from cls_kd.modules import EpochWarmup
 
 losses = dict(
     ce=dict(type=TaskLoss),
-    normkd=dict(type=NormKDLoss, loss=dict(type=DKDLoss, alpha=4.0, beta=5.0)),
+    normkd=dict(type=NormKDLoss, loss=dict(type=DKDLoss, alpha=4.0, beta=5.0, temperature=2.0)),
 )
 losses["normkd"].update(weight=dict(type=EpochWarmup, until=20 / 240))

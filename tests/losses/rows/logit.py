@@ -68,11 +68,11 @@ ROWS: dict[str, Row] = {
         wrong=({"temperature": 0}, {"alpha": 0}),
     ),
     "NormKDLoss": Row(
+        args={"loss": {"type": "KDLoss", "temperature": 2.0}},
         zero_at_equality=True,
         invariant={"student_logits": [shift_each_sample, scale_each_sample]},
         wrong=(
-            {"temperature": 0},
-            {"loss": {"type": "KDLoss", "temperature": 4.0}},
+            {"loss": {"type": "KDLoss", "temperature": 0}},
             {"loss": {"type": "DISTLoss"}},
         ),
     ),
