@@ -1,7 +1,13 @@
 """Pure tensor mathematics that methods share."""
 
-from cls_kd.functional.classes import decouple, exchange, non_target_indices, split_target
-from cls_kd.functional.correlation import pearson
+from cls_kd.functional.classes import (
+    class_weights,
+    decouple,
+    exchange,
+    non_target_indices,
+    split_target,
+)
+from cls_kd.functional.correlation import gram_distance, pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, match_size
@@ -23,14 +29,17 @@ from cls_kd.functional.softened import (
 from cls_kd.functional.standardize import standardize
 from cls_kd.functional.targets import two_targets
 from cls_kd.functional.tokens import grid_side, patch_tokens
+from cls_kd.functional.transport import sinkhorn_distance
 
 __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
+    "class_weights",
     "decouple",
     "exchange",
     "gather",
+    "gram_distance",
     "grid_side",
     "hash_integers",
     "least_margins",
@@ -42,6 +51,7 @@ __all__ = [
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "sinkhorn_distance",
     "softened_cross_entropy",
     "softened_cross_entropy_each",
     "softened_kl",

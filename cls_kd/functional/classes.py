@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -58,3 +60,21 @@ def exchange(logits: Tensor, first: Tensor, second: Tensor) -> Tensor:
     first, second = first.unsqueeze(1), second.unsqueeze(1)
     swapped = logits.scatter(1, first, logits.gather(1, second))
     return swapped.scatter(1, second, logits.gather(1, first))
+
+
+def class_weights(classify: Callable[[Tensor], Tensor], feature: Tensor) -> Tensor:
+    """Rows of a linear classifier, (K, C), from what it says of unit vectors less its bias.
+
+    Args:
+        classify: Pooling and linear classifier, (N, C, h, w) -> (N, K).
+        feature: A map (N, C, h, w), for its number of channels, type and device.
+
+    >>> weight, bias = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), torch.ones(3)
+    >>> class_weights(lambda f: F.linear(f.mean((2, 3)), weight, bias), torch.zeros(1, 2, 4, 4))
+    tensor([[1., 2.],
+            [3., 4.],
+            [5., 6.]])
+    """
+    channels = feature.shape[1]
+    units = torch.eye(channels, dtype=feature.dtype, device=feature.device)[:, :, None, None]
+    return (classify(units) - classify(torch.zeros_like(units[:1]))).T

@@ -44,6 +44,13 @@ def check_finite(owner: object, name: str, values: Sequence[float]) -> None:
         )
 
 
+def check_temperatures(owner: object, temperatures: Sequence[float]) -> None:
+    """Refuse what is not one or more finite numbers above 0."""
+    check_finite(owner, "temperatures", temperatures)
+    for temperature in temperatures:
+        check_positive(owner, temperatures=temperature)
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 

@@ -102,4 +102,51 @@ ROWS: dict[str, Row] = {
         invariant=SHIFT,
         wrong=({"temperature": 0}, {"alpha": -1}, {"beta": -1}, {"k": 1}, {"k": 2.5}),
     ),
+    "SDDLoss": Row(
+        args={"loss": {"type": "NKDLoss"}},
+        wrong=(
+            {"grids": ()},
+            {"grids": (2, 4)},
+            {"grids": 4},
+            {"loss": {"type": "DISTLoss"}},
+            {"loss": {"type": "RKDLoss"}},
+        ),
+    ),
+    "WKDLogitLoss": Row(
+        invariant=SHIFT,
+        wrong=(
+            {"gamma": -1},
+            {"temperature": 0},
+            {"sharpness": 0},
+            {"sinkhorn_lambda": 0},
+            {"sinkhorn_iterations": 0},
+            {"decay_start": 1.5},
+        ),
+    ),
+    "BatchCorrelationLoss": Row(
+        args={"temperature": 1.0},
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0},),
+    ),
+    "ClassCorrelationLoss": Row(
+        args={"temperature": 1.0},
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0},),
+    ),
+    "MLKDLoss": Row(
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperatures": ()}, {"temperatures": (4.0, 0.0)}, {"temperatures": 4.0}),
+    ),
+    "SLDLoss": Row(
+        args={"student_start": 0.0},
+        invariant=SHIFT,
+        wrong=({"temperatures": ()}, {"temperatures": (0.0,)}, {"student_start": 2}),
+    ),
+    "CTKDLoss": Row(
+        invariant=SHIFT,
+        wrong=({"start": 0}, {"width": -1}, {"ramp": -0.1}),
+    ),
 }
