@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cls_kd.losses import CTKDLoss, SLDLoss, WKDLogitLoss
+from cls_kd.losses import CRLDLoss, CTKDLoss, SLDLoss, WKDLogitLoss
 
 from . import reference
 from .reference import TOLERANCE, Reference, assert_close
@@ -29,6 +29,24 @@ def check(read: Reference, value: Tensor, leaves: dict[str, Tensor], dtype: torc
     value.backward()
     for name, gradient in read.gradients.items():
         assert_close(leaves[name].grad, gradient, TOLERANCE[dtype], name)
+
+
+@files("crld")
+@DTYPES
+def test_crld(file: Path, dtype: torch.dtype) -> None:
+    """The reference's second view has signals of its own."""
+    read = reference.read(file)
+    leaves = read.leaves(dtype)
+    given = dict(read.meta["args"])
+    thresholds = dict(
+        weak_threshold=given.pop("tau_weak"), strong_threshold=given.pop("tau_strong")
+    )
+    views = {
+        signal: torch.stack([leaves[f"{role}_logits"], leaves[f"{role}_logits_strong"]])
+        for role, signal in (("student", "view_logits"), ("teacher", "teacher_view_logits"))
+    }
+    result = CRLDLoss(**thresholds, **given)(**views)
+    check(read, torch.stack(list(result.values())).sum(), leaves, dtype)
 
 
 @files("ctkd")

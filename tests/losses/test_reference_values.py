@@ -40,6 +40,7 @@ BY_HAND = {
 }
 # Files that need more than a call of the loss: the tests that read them.
 APART: dict[str, str] = {
+    "crld": "test_logit_methods.py",
     "ctkd": "test_logit_methods.py",
     "sld": "test_logit_methods.py",
     "wkd_logit": "test_logit_methods.py",

@@ -8,6 +8,7 @@ from .row import (
     Row,
     scale_each_sample,
     shift_all,
+    shift_each_peer,
     shift_each_sample,
 )
 
@@ -148,5 +149,19 @@ ROWS: dict[str, Row] = {
     "CTKDLoss": Row(
         invariant=SHIFT,
         wrong=({"start": 0}, {"width": -1}, {"ramp": -0.1}),
+    ),
+    "CRLDLoss": Row(
+        args={"weak_threshold": 0.3},
+        invariant={
+            "view_logits": [shift_each_peer],
+            "teacher_view_logits": [shift_each_peer],
+        },
+        wrong=(
+            {"within_weight": -1},
+            {"cross_weight": -1},
+            {"weak_threshold": 1.5},
+            {"strong_threshold": -0.1},
+            {"temperature": 0},
+        ),
     ),
 }
