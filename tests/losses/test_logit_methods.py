@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from cls_kd.losses import CRLDLoss, CTKDLoss, SLDLoss, WKDLogitLoss
+from cls_kd.losses import (
+    CRLDLoss,
+    CTKDLoss,
+    DeepKDNonTargetLoss,
+    DeepKDTargetLoss,
+    SLDLoss,
+    WKDLogitLoss,
+)
 
 from . import reference
 from .reference import TOLERANCE, Reference, assert_close
@@ -70,6 +77,35 @@ def test_ctkd(file: Path, dtype: torch.dtype) -> None:
     gradient = parameters["raw_temperature"].grad
     assert gradient is not None
     assert gradient.item() == pytest.approx(expected, rel=TOLERANCE[dtype], abs=rounding)
+
+
+@files("deepkd")
+@DTYPES
+def test_deepkd(file: Path, dtype: torch.dtype) -> None:
+    """Its two parts, with a gradient each, are losses of their own here."""
+    read = reference.read(file)
+    given = read.meta["args"]
+    target = DeepKDTargetLoss(temperature=given["temperature"])
+    non_target = DeepKDNonTargetLoss(temperature=given["temperature"], top=given["topk"])
+    parts = [("target", target, given["alpha"]), ("non_target", non_target, given["beta"])]
+    for name, loss, weight in parts:
+        leaves = read.leaves(dtype)
+        value = weight * loss(**leaves)
+        assert value.item() == pytest.approx(
+            read.arrays[f"out.{name}"].item(), rel=TOLERANCE[dtype]
+        )
+        value.backward()
+        expected = read.arrays[f"grad_{name}.student_logits"]
+        assert_close(leaves["student_logits"].grad, expected, TOLERANCE[dtype], name)
+        assert loss.group == name
+
+
+def test_deepkd_scaled_is_the_mean_mass_of_non_target_classes() -> None:
+    logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0]])
+    signals = dict(student_logits=-logits, teacher_logits=logits, labels=torch.tensor([0, 2]))
+    plain, scaled = (DeepKDNonTargetLoss(scaled=scaled)(**signals) for scaled in (False, True))
+    certainty = (logits / 4).softmax(1)[[0, 1], [0, 2]].mean()
+    torch.testing.assert_close(scaled, (1 - certainty) * plain)
 
 
 @files("sld")

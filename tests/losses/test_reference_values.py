@@ -42,6 +42,7 @@ BY_HAND = {
 APART: dict[str, str] = {
     "crld": "test_logit_methods.py",
     "ctkd": "test_logit_methods.py",
+    "deepkd": "test_logit_methods.py",
     "sld": "test_logit_methods.py",
     "wkd_logit": "test_logit_methods.py",
 }

@@ -95,7 +95,7 @@ def distiller_of(trajectory: Trajectory) -> Distiller:
 def connect(distiller: Distiller, trajectory: Trajectory) -> None:
     entries = [(name, shape) for name, shape, _ in trajectory.meta["connectors"]]
     names = CONNECTORS.get(trajectory.meta["method"], {})
-    own = distiller.losses["kd"].state_dict()
+    own = distiller.losses["kd"].state_dict() if entries else {}
     for name, value in trajectory.start(entries).items():
         if name in names:
             own[names[name]].copy_(value.view(own[names[name]].shape))

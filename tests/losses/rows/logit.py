@@ -164,4 +164,11 @@ ROWS: dict[str, Row] = {
             {"temperature": 0},
         ),
     ),
+    "DeepKDTargetLoss": Row(zero_at_equality=True, invariant=SHIFT, wrong=({"temperature": 0},)),
+    "DeepKDNonTargetLoss": Row(
+        args={"top": 3},
+        zero_at_equality=True,
+        invariant=SHIFT,
+        wrong=({"temperature": 0}, {"top": 1}, {"top": 2.5}),
+    ),
 }
