@@ -20,8 +20,8 @@ class DeepKD(SeparateGradients):
               \theta \leftarrow \theta - \eta v_i
 
     for i = task, non_target, target in this order: weight decay is part of the last, and is taken
-    of parameters that the other two have moved. Each momentum starts as the first gradient. The terms
-    of a config belong to the groups by their losses, `TaskLoss`, `DeepKDTargetLoss` and
+    of parameters that the other two have moved. Each momentum starts as the first gradient. The
+    terms of a config belong to the groups by their losses, `TaskLoss`, `DeepKDTargetLoss` and
     `DeepKDNonTargetLoss`, or by ``group=`` in a term.
 
     References:
