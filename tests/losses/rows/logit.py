@@ -171,4 +171,11 @@ ROWS: dict[str, Row] = {
         invariant=SHIFT,
         wrong=({"temperature": 0}, {"top": 1}, {"top": 2.5}),
     ),
+    "OFALoss": Row(invariant=SHIFT, wrong=({"eps": 0}, {"temperature": 0})),
+    "HardDistillationLoss": Row(invariant=SHIFT),
+    "SoftDistillationLoss": Row(
+        zero_at_equality=True, invariant=SHIFT, wrong=({"temperature": 0},)
+    ),
+    "AnnealingKDLoss": Row(wrong=({"max_temperature": 0}, {"max_temperature": 2.5})),
+    "StoredLabelLoss": Row(args={"top": 2}, invariant=SHIFT, wrong=({"top": 0}, {"top": 2.5})),
 }
