@@ -3,6 +3,7 @@
 from cls_kd.functional.classes import split_target
 from cls_kd.functional.correlation import pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
+from cls_kd.functional.gram import cosine_gram, gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, match_size
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
@@ -14,7 +15,7 @@ from cls_kd.functional.peers import (
     peer_kl,
 )
 from cls_kd.functional.softened import softened_cross_entropy, softened_kl, softened_kl_each
-from cls_kd.functional.standardize import standardize
+from cls_kd.functional.standardize import standardize, standardize_columns
 from cls_kd.functional.targets import two_targets
 from cls_kd.functional.tokens import grid_side, patch_tokens
 
@@ -22,7 +23,9 @@ __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
+    "cosine_gram",
     "gather",
+    "gram",
     "grid_side",
     "hash_integers",
     "least_margins",
@@ -38,6 +41,7 @@ __all__ = [
     "softened_kl_each",
     "split_target",
     "standardize",
+    "standardize_columns",
     "triplet_cosines",
     "two_targets",
 ]

@@ -4,12 +4,14 @@ from cls_kd.modules.banks import ContrastiveBank, PredictionBank
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
+    FrozenUnitEmbedding,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
     align_width,
 )
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
+from cls_kd.modules.queues import EmbeddingQueue
 from cls_kd.modules.schedules import (
     Constant,
     EpochWarmup,
@@ -25,7 +27,9 @@ __all__ = [
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
+    "EmbeddingQueue",
     "EpochWarmup",
+    "FrozenUnitEmbedding",
     "GaussianRampUp",
     "IPWDWeight",
     "LinearWarmup",
