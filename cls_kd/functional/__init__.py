@@ -14,9 +14,11 @@ from cls_kd.functional.peers import (
     mean_logits,
     peer_kl,
 )
+from cls_kd.functional.quadratic import shortest_combination
 from cls_kd.functional.softened import softened_cross_entropy, softened_kl, softened_kl_each
 from cls_kd.functional.standardize import standardize, standardize_columns
 from cls_kd.functional.targets import two_targets
+from cls_kd.functional.teachers import teacher_kl_each
 from cls_kd.functional.tokens import grid_side, patch_tokens
 
 __all__ = [
@@ -36,12 +38,14 @@ __all__ = [
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "shortest_combination",
     "softened_cross_entropy",
     "softened_kl",
     "softened_kl_each",
     "split_target",
     "standardize",
     "standardize_columns",
+    "teacher_kl_each",
     "triplet_cosines",
     "two_targets",
 ]

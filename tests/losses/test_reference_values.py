@@ -19,6 +19,7 @@ from .reference import FILES, Reference
 BY_HAND = {
     "CRDLoss": "test_crd.py",
     "CWTMLoss": "test_self_losses.py",
+    "DGKDLoss": "test_several_teachers.py",
     "DKPPLoss": "test_self_losses.py",
     "DLBLoss": "test_self_losses.py",
     "EnsembleDistillationLoss": "test_online_losses.py",
@@ -43,7 +44,10 @@ APART: dict[str, str] = {
     "sp": "test_relation_losses.py",
 }
 # Where a name differs: the reference's signal to ours.
-SIGNALS: dict[str, dict[str, str]] = {}
+SIGNALS: dict[str, dict[str, str]] = {
+    method: {"teacher_logits": "all_teacher_logits"}
+    for method in ("aekd", "aver_mkd", "ca_mkd_logit", "ebkd")
+}
 # The beginning of the reference's names of learned parts and memory to ours.
 PARTS: dict[str, dict[str, str | None]] = {
     "itrd": {"embed_": "embed."},
