@@ -1,6 +1,7 @@
 """Connectors, banks and weight schedules: trained or remembered, never deployed."""
 
 from cls_kd.modules.banks import ContrastiveBank, PredictionBank
+from cls_kd.modules.class_predictions import ClassPredictions
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
@@ -10,7 +11,9 @@ from cls_kd.modules.connectors import (
     UnitEmbedding,
     align_width,
 )
+from cls_kd.modules.exits import ExitClassifier, Exits
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
+from cls_kd.modules.pyramid import SelfTeacher
 from cls_kd.modules.queues import EmbeddingQueue
 from cls_kd.modules.schedules import (
     Constant,
@@ -23,12 +26,15 @@ from cls_kd.modules.schedules import (
 )
 
 __all__ = [
+    "ClassPredictions",
     "Constant",
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
     "EmbeddingQueue",
     "EpochWarmup",
+    "ExitClassifier",
+    "Exits",
     "FrozenUnitEmbedding",
     "GaussianRampUp",
     "IPWDWeight",
@@ -37,6 +43,7 @@ __all__ = [
     "PropensityHead",
     "ResizingConnector",
     "Schedule",
+    "SelfTeacher",
     "TokenGenerator",
     "UnitEmbedding",
     "Window",

@@ -40,6 +40,11 @@ BY_HAND = {
 }
 # Files that need more than a call of the loss: the tests that read them.
 APART: dict[str, str] = {
+    "byot": "test_self_teachers.py",
+    "frskd": "test_self_teachers.py",
+    "ols": "test_soft_labels.py",
+    "sd_dropout": "test_self_teachers.py",
+    "zipf": "test_soft_labels.py",
     "cc": "test_relation_losses.py",
     "sp": "test_relation_losses.py",
 }
