@@ -12,6 +12,7 @@ from cls_kd.functional.peers import (
     best_logits,
     least_margins,
     mean_logits,
+    mutual_kl,
     peer_kl,
 )
 from cls_kd.functional.quadratic import shortest_combination
@@ -34,6 +35,7 @@ __all__ = [
     "match_size",
     "mean_logits",
     "mean_over_processes",
+    "mutual_kl",
     "pairwise_distances",
     "patch_tokens",
     "pearson",

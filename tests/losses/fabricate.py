@@ -41,6 +41,7 @@ class Sizes:
         of_branches = {
             "peer_logits": (self.peers, self.classes),
             "peer_embeddings": (self.peers, width),
+            "mean_peer_logits": (self.peers, self.classes),
             "view_logits": (self.views, self.classes),
             "view_embeddings": (self.views, width),
             "peer_targets": (self.peers, self.classes),
