@@ -84,8 +84,9 @@ class MeanPeerClassifier(MultiBranchClassifier):
         return self.mean.trunk, self.mean.branches
 
     def _run(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        logits, *others = super()._run(inputs)
+        logits, embeddings, targets, ensemble = super()._run(inputs)
         if self.training:
             self.mean.follow(self)
         (means,) = self.mean_exits(self.mean(inputs))
-        return (logits if self.training else means, *others)
+        deployed = logits if self.training else means
+        return deployed, embeddings, targets, ensemble
