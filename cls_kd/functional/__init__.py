@@ -3,10 +3,10 @@
 from cls_kd.functional.classes import split_target
 from cls_kd.functional.correlation import pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
-from cls_kd.functional.gram import cosine_gram, gram
+from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, match_size
-from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
+from cls_kd.functional.pairs import pairwise_cosines, pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
     best_combination,
     best_logits,
@@ -26,9 +26,7 @@ __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
-    "cosine_gram",
     "gather",
-    "gram",
     "grid_side",
     "hash_integers",
     "least_margins",
@@ -36,6 +34,8 @@ __all__ = [
     "mean_logits",
     "mean_over_processes",
     "mutual_kl",
+    "normalized_gram",
+    "pairwise_cosines",
     "pairwise_distances",
     "patch_tokens",
     "pearson",

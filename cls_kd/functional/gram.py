@@ -1,4 +1,4 @@
-"""Gram matrices of the rows of a matrix."""
+"""Gram matrices: similarities of the vectors of a set."""
 
 from __future__ import annotations
 
@@ -6,24 +6,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def gram(rows: Tensor) -> Tensor:
-    """Inner products of all pairs of rows: (N, D) -> (N, N).
+def normalized_gram(vectors: Tensor) -> Tensor:
+    """Gram matrix with rows of unit length: (..., R, D) -> (..., R, R).
+
+    Rows of zeros stay zero.
 
     >>> import torch
-    >>> gram(torch.tensor([[1.0, 2.0], [3.0, 0.0]]))
-    tensor([[5., 3.],
-            [3., 9.]])
+    >>> normalized_gram(torch.tensor([[3.0, 0.0], [4.0, 0.0], [0.0, 2.0]]))
+    tensor([[0.6000, 0.8000, 0.0000],
+            [0.6000, 0.8000, 0.0000],
+            [0.0000, 0.0000, 1.0000]])
     """
-    return rows @ rows.t()
-
-
-def cosine_gram(rows: Tensor) -> Tensor:
-    """Cosines of the angles between all pairs of rows: (N, D) -> (N, N); 0 for a row of zeros.
-
-    >>> import torch
-    >>> cosine_gram(torch.tensor([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])).round(decimals=4)
-    tensor([[1., 1., 0.],
-            [1., 1., 0.],
-            [0., 0., 0.]])
-    """
-    return gram(F.normalize(rows, dim=1))
+    return F.normalize(vectors @ vectors.transpose(-1, -2), dim=-1)

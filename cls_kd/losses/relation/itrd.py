@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cls_kd.functional import cosine_gram, standardize_columns
+from cls_kd.functional import pairwise_cosines, standardize_columns
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive
 from cls_kd.signals.shapes import SignalShapes
@@ -72,8 +72,8 @@ class ITRDLoss(DistillLoss):
 
 
 def _mutual_information(student: Tensor, teacher: Tensor) -> Tensor:
-    of_student = cosine_gram(student)
-    of_both = of_student * cosine_gram(teacher)
+    of_student = pairwise_cosines(student)
+    of_both = of_student * pairwise_cosines(teacher)
     return _purity(of_student) - _purity(of_both)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cls_kd.functional import gram
 from cls_kd.losses.base import DistillLoss
 
 _EPS = 1e-7
@@ -41,5 +40,5 @@ class PKTLoss(DistillLoss):
 
 def _neighbor_probabilities(embedding: Tensor) -> Tensor:
     unit = embedding / (embedding.norm(dim=1, keepdim=True) + _EPS)
-    kernel = (gram(unit) + 1) / 2
+    kernel = (unit @ unit.t() + 1) / 2
     return kernel / kernel.sum(1, keepdim=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import gram
+from cls_kd.functional import normalized_gram
 from cls_kd.losses.base import DistillLoss
 
 
@@ -32,8 +32,5 @@ class SPLoss(DistillLoss):
     """
 
     def forward(self, student_feature: Tensor, teacher_feature: Tensor) -> Tensor:
-        return F.mse_loss(_similarities(student_feature), _similarities(teacher_feature.detach()))
-
-
-def _similarities(feature: Tensor) -> Tensor:
-    return F.normalize(gram(feature.flatten(1)), dim=1)
+        student, teacher = student_feature.flatten(1), teacher_feature.detach().flatten(1)
+        return F.mse_loss(normalized_gram(student), normalized_gram(teacher))
