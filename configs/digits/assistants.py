@@ -13,7 +13,7 @@ from cls_kd.models import DigitsCNN
 with read_base():
     from .pair import *
 
-large, small = (
+_large, _small = (
     dict(
         type=ImageClassifier,
         backbone=dict(type=DigitsCNN, widths=widths),
@@ -22,21 +22,19 @@ large, small = (
     )
     for widths in ((16, 32, 64), (8, 16, 32))
 )
-by_teacher = dict(network=digits_teacher, weights="run:teacher")
-by_large = dict(network=large, weights="run:large")
-by_small = dict(network=small, weights="run:small")
-dense = dict(
+_by_teacher = dict(network=digits_teacher, weights="run:teacher")
+_by_large = dict(network=_large, weights="run:large")
+_by_small = dict(network=_small, weights="run:small")
+_dense = dict(
     _delete_=True,
     ce=dict(type=TaskLoss, weight=0.1),
     dgkd=dict(type=DGKDLoss, dropped=1, weight=0.9 / 2),
 )
-runs = [
-    teacher,
-    dict(name="large", model=dict(student=dict(_delete_=True, **large), teacher=by_teacher)),
-    dict(name="small", model=dict(student=dict(_delete_=True, **small), teacher=by_large)),
-    dict(name="kd", model=dict(teacher=by_teacher)),
-    dict(name="takd", model=dict(teacher=by_small)),
-    dict(name="dgkd", model=dict(teacher=[by_teacher, by_large, by_small], losses=dense)),
-]
-# What no run is made of is not part of the config.
-del large, small, by_teacher, by_large, by_small, dense
+runs = dict(
+    teacher=teacher,
+    large=dict(model=dict(student=dict(_delete_=True, **_large), teacher=_by_teacher)),
+    small=dict(model=dict(student=dict(_delete_=True, **_small), teacher=_by_large)),
+    kd=dict(model=dict(teacher=_by_teacher)),
+    takd=dict(model=dict(teacher=_by_small)),
+    dgkd=dict(model=dict(teacher=[_by_teacher, _by_large, _by_small], losses=_dense)),
+)

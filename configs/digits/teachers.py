@@ -15,8 +15,6 @@ model["teacher"] = [
 ]
 model["losses"] = dict(ce=dict(type=TaskLoss), aver_mkd=dict(type=AverageTeachersLoss))
 # They see the same images in another order, and start from other weights.
-runs = [
-    *(dict(**{**teacher, "name": f"teacher_{number}"}, seed_shift=number) for number in (1, 2, 3)),
-    dict(name="{method}"),
-]
+runs = {f"teacher_{number}": dict(**teacher, seed_shift=number) for number in (1, 2, 3)}
+runs["{method}"] = dict()
 method = "aver_mkd"

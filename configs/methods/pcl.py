@@ -5,6 +5,4 @@ from cls_kd.modules import GaussianRampUp
 
 losses = dict(ce=dict(type=PeerTaskLoss), ensemble=dict(type=EnsembleTaskLoss))
 losses["pcl"] = dict(type=PCLLoss, weight=dict(type=GaussianRampUp, until=80 / 300))
-fusion = dict(_delete_=True, type=EmbeddingClassifierFusion)
-student = dict(type=MeanPeerClassifier, fusion=fusion)
-del fusion
+student = dict(type=MeanPeerClassifier, fusion=dict(_delete_=True, type=EmbeddingClassifierFusion))

@@ -148,7 +148,7 @@ def test_every_pair_builds_with_every_method(file: Path, method: str) -> None:
 
 def test_assistants_are_a_chain_from_the_teacher_to_the_student() -> None:
     runs = plan(load_config(CONFIGS / "digits" / "assistants.py"), Path("nowhere"))
-    needs = {run.name: {other.name for other in run.needs.values()} for run in runs}
+    needs = {run.name: {other.name for other in run.depends_on.values()} for run in runs}
     assert needs == {
         "teacher": set(),
         "large": {"teacher"},
