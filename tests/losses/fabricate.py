@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,7 +103,7 @@ def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
 
 
 def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
-    generator = torch.Generator().manual_seed(seed * 1000 + list(VOCABULARY).index(name))
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name} {seed}".encode()))
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(sizes.batch, *shape, generator=generator)
