@@ -7,7 +7,12 @@ from cls_kd.functional.classes import (
     non_target_indices,
     split_target,
 )
-from cls_kd.functional.correlation import gram_distance, pearson
+from cls_kd.functional.correlation import (
+    batch_correlation,
+    class_correlation,
+    gram_distance,
+    pearson,
+)
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
@@ -37,8 +42,10 @@ from cls_kd.functional.transport import sinkhorn_distance
 
 __all__ = [
     "attention_map",
+    "batch_correlation",
     "best_combination",
     "best_logits",
+    "class_correlation",
     "class_weights",
     "decouple",
     "exchange",

@@ -23,6 +23,7 @@ BY_HAND = {
     "DGKDLoss": "test_several_teachers.py",
     "DKPPLoss": "test_self_losses.py",
     "DLBLoss": "test_self_losses.py",
+    "EveryViewLoss": "test_logit_methods.py",
     "EnsembleDistillationLoss": "test_online_losses.py",
     "EnsembleTaskLoss": "test_online_losses.py",
     "FitNetLoss": "test_feature_losses.py",
