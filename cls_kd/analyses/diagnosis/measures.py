@@ -87,6 +87,7 @@ class TermFacts:
 
     Attributes:
         loss: Class of the loss.
+        group: ``task`` or ``distillation``.
         weight: Its weight as the config has it.
         temperature: The loss's temperature, where it compares softened logits with a teacher's.
         teacher_entropy: Normalized entropy of the teacher's softmax at that temperature, of the
@@ -95,6 +96,7 @@ class TermFacts:
     """
 
     loss: str
+    group: str
     weight: str
     temperature: float | None = None
     teacher_entropy: float | None = None

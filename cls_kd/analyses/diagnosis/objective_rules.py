@@ -62,10 +62,12 @@ def teacher_overconfident(measures: Measures) -> Iterator[tuple[str, str]]:
 
 @rule("gradients")
 def term_dominates(measures: Measures) -> Iterator[tuple[str, str]]:
-    """A term's weighted gradient dwarfs all others', in another direction."""
+    """A distillation term's weighted gradient dwarfs all others', in another direction."""
     for name, term in measures.terms.items():
         ratios = [_ratio(moment, name) for moment in measures.moments]
-        if not ratios or len(measures.terms) < 2 or min(ratios) < DOMINANCE:
+        if term.group == "task" or len(measures.terms) < 2 or not ratios:
+            continue
+        if min(ratios) < DOMINANCE:
             continue
         if any(max(_cosines(moment, name), default=0) >= ALIGNED for moment in measures.moments):
             continue

@@ -156,7 +156,7 @@ def _teacher(measures: Measures) -> Figure | None:
 
 
 def _agreement(measures: Measures) -> Figure | None:
-    name, split = measures.held_out()
+    _, split = measures.held_out()
     if split.agreement is None:
         return None
     rows = [

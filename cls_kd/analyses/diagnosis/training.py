@@ -86,6 +86,7 @@ class Training:
         module = softened(term)
         return TermFacts(
             type(term.loss).__name__,
+            term.group,
             str(weight),
             None if module is None else float(module.temperature),
             sum(entropies) / len(entropies) if entropies else None,
