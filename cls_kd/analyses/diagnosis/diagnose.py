@@ -23,7 +23,7 @@ DEFAULT_IMAGES = 2000
 """Images of each split that are measured at most."""
 
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
-"""Temperatures at which softness and calibration are measured, beside the losses' own."""
+"""Temperatures at which confidence and calibration are measured, beside the losses' own."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from cls_kd.evaluation.softness import Softness
+from cls_kd.evaluation.temperatures import Confidence
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,11 @@ class NetworkFigures:
 
     Attributes:
         accuracy: Top-1 in percent.
-        softness: One entry for each temperature.
+        confidence: One entry for each temperature.
     """
 
     accuracy: float
-    softness: list[Softness]
+    confidence: list[Confidence]
 
 
 @dataclass(frozen=True)

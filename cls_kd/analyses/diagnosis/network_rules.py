@@ -109,7 +109,8 @@ def teacher_below_record(measures: Measures) -> Iterator[tuple[str, str]]:
 @rule("teacher")
 def teacher_augmentation(measures: Measures) -> Iterator[tuple[str, str]]:
     """The teacher fails on the student's augmented training images."""
-    train, test = measures.train.teacher, measures.test and measures.test.teacher
+    train = measures.train.teacher
+    test = None if measures.test is None else measures.test.teacher
     if train is None or test is None or test.accuracy - train.accuracy <= LOST_ACCURACY:
         return
     yield (

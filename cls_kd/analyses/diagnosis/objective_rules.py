@@ -31,7 +31,7 @@ STANDSTILL = 0.98
 """Fraction of its first epoch's value that a term still has where it made no progress."""
 
 
-@rule("softness")
+@rule("confidence")
 def temperature_too_high(measures: Measures) -> Iterator[tuple[str, str]]:
     """The teacher's distribution is nearly uniform at a loss's temperature."""
     for name, term in measures.terms.items():
@@ -46,7 +46,7 @@ def temperature_too_high(measures: Measures) -> Iterator[tuple[str, str]]:
             )
 
 
-@rule("softness")
+@rule("confidence")
 def teacher_overconfident(measures: Measures) -> Iterator[tuple[str, str]]:
     """The teacher's distribution is nearly one-hot at a loss's temperature."""
     for name, term in measures.terms.items():

@@ -19,7 +19,7 @@ TITLES = {
     "accuracy": "Accuracy",
     "teacher": "What the teacher sees",
     "agreement": "Agreement by class",
-    "softness": "Entropy and calibration by temperature",
+    "confidence": "Entropy and calibration by temperature",
     "gradients": "Terms and their gradients",
     "history": "Terms over training",
     "similarity": "CKA between stages",
@@ -177,12 +177,12 @@ def _agreement(measures: Measures) -> Figure | None:
     )
 
 
-def _softness(measures: Measures) -> Figure:
+def _confidence_figure(measures: Measures) -> Figure:
     name, split = measures.held_out()
     rows = []
     for role in ("teacher", "student"):
         network = getattr(split, role)
-        for item in network.softness if network else ():
+        for item in network.confidence if network else ():
             values = (
                 item.entropy,
                 item.normalized_entropy,
@@ -196,7 +196,7 @@ def _softness(measures: Measures) -> Figure:
         if term.teacher_entropy is not None
     ]
     return Figure(
-        "softness",
+        "confidence",
         ["network", "entropy", "entropy / log K", "beyond top", "ECE"],
         rows,
         f"On the {name} split; entropy in nats; "
@@ -267,7 +267,7 @@ FIGURES: list[Callable[[Measures], Figure | None]] = [
     _accuracy,
     _teacher,
     _agreement,
-    _softness,
+    _confidence_figure,
     _gradients,
     _history,
     _similarity,

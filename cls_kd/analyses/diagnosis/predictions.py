@@ -1,4 +1,4 @@
-"""Both networks on a split: accuracy, agreement, softness, stages, and what the teacher sees."""
+"""Both networks on a split: accuracy, agreement, confidence, stages, and what the teacher sees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cls_kd.distillers.images import read_normalization
 from cls_kd.errors import UserError
 from cls_kd.evaluation.agreement import accuracy, agreement, class_counts
 from cls_kd.evaluation.similarity import LinearCKA
-from cls_kd.evaluation.softness import softness
+from cls_kd.evaluation.temperatures import confidence_at
 from cls_kd.evaluation.transfer_gap import class_recall
 from cls_kd.runs import CONFIG, RESULT, read_config
 from cls_kd.signals.taps import find_taps
@@ -106,14 +106,14 @@ def split_figures(
 
     Args:
         observed: From `observe`.
-        temperatures: At which softness is measured.
+        temperatures: At which confidence is measured.
         names: Names of the classes. Default: their numbers.
     """
     labels, logits = observed.labels, observed.logits
     chosen = sorted(set(temperatures))
     figures = {
         role: NetworkFigures(
-            accuracy(values, labels), [softness(values, labels, value) for value in chosen]
+            accuracy(values, labels), [confidence_at(values, labels, value) for value in chosen]
         )
         for role, values in logits.items()
     }

@@ -25,7 +25,7 @@ from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.train import build_parts
 from cls_kd.evaluation.gradients import gradient_cosines, gradient_norm, term_gradients
-from cls_kd.evaluation.softness import normalized_entropy
+from cls_kd.evaluation.temperatures import normalized_entropy
 from cls_kd.signals import VOCABULARY
 
 BATCHES = 4
@@ -46,9 +46,10 @@ class Training:
     def __init__(self, run: FinishedRun, images: int) -> None:
         self.run = run
         self.distiller, loaders, _ = build_parts(run.cfg)
+        model: Any = self.distiller
         self._seed()
         with _quiet():
-            self.distiller.init_weights()
+            model.init_weights()
         self.distiller.to(get_device())
         self._initial = {name: value.clone() for name, value in self.distiller.state_dict().items()}
         self._loader: DataLoader = loaders["train_dataloader"]

@@ -12,7 +12,7 @@ from cls_kd.evaluation.confidence import entropy, primary_score
 
 
 @dataclass(frozen=True)
-class Softness:
+class Confidence:
     """Of the softmax at one temperature; means over samples.
 
     Attributes:
@@ -30,11 +30,11 @@ class Softness:
     calibration_error: float
 
 
-def softness(logits: Tensor, labels: Tensor, temperature: float) -> Softness:
-    """Softness of logits (N, K) at a temperature; labels are (N,)."""
+def confidence_at(logits: Tensor, labels: Tensor, temperature: float) -> Confidence:
+    """Confidence of logits (N, K) at a temperature; labels are (N,)."""
     probabilities = (logits.double() / temperature).softmax(1)
     nats = entropy(probabilities)
-    return Softness(
+    return Confidence(
         temperature,
         nats,
         nats / math.log(logits.shape[1]),
