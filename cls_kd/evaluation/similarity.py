@@ -64,10 +64,10 @@ class LinearCKA:
         rows = [gram_matrix(features) for features in first]
         columns = [gram_matrix(features) for features in second]
         cross = torch.stack([torch.stack([unbiased_hsic(a, b) for b in columns]) for a in rows])
-        own = torch.stack([unbiased_hsic(a, a) for a in rows])
+        diagonal = torch.stack([unbiased_hsic(a, a) for a in rows])
         other = torch.stack([unbiased_hsic(b, b) for b in columns])
         self._cross = cross if self._cross is None else self._cross + cross
-        self._first = own if self._first is None else self._first + own
+        self._first = diagonal if self._first is None else self._first + diagonal
         self._second = other if self._second is None else self._second + other
 
     def compute(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""How soft a network's probabilities are at a temperature, and how well they are calibrated."""
+"""Entropy and calibration of softened probabilities at a temperature."""
 
 from __future__ import annotations
 

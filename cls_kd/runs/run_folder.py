@@ -22,22 +22,22 @@ def run_in_folder(folder: str | Path) -> Run:
         UserError: The folder holds no finished run, or several; or a run that it builds on is not
             there.
     """
-    place = Path(folder)
-    if not place.is_dir():
-        raise UserError(f"There is no folder {place}.")
-    if not (place / RESULT).is_file() or not (place / CONFIG).is_file():
-        raise UserError(f"{place} holds no finished run{_below(place)}")
-    cfg = read_config(place / CONFIG)
-    facts = Run("", int(cfg.randomness.seed), cfg, place).result() or {}
-    run = Run(str(facts.get("run", "")), int(facts.get("seed", 0)), cfg, place)
+    path = Path(folder)
+    if not path.is_dir():
+        raise UserError(f"There is no folder {path}.")
+    if not (path / RESULT).is_file() or not (path / CONFIG).is_file():
+        raise UserError(f"{path} holds no finished run{_below(path)}")
+    cfg = read_config(path / CONFIG)
+    facts = Run("", int(cfg.randomness.seed), cfg, path).result() or {}
+    run = Run(str(facts.get("run", "")), int(facts.get("seed", 0)), cfg, path)
     run.needs = {reference: _needed(reference, run) for reference in sorted(references(run))}
     return run
 
 
 def _needed(reference: str, run: Run) -> Run:
     name = reference.removeprefix(REFERENCE)
-    place = run.work_dir.absolute()
-    root = place.parent.parent if place.name == f"seed_{run.seed}" else place.parent
+    path = run.work_dir.absolute()
+    root = path.parent.parent if path.name == f"seed_{run.seed}" else path.parent
     same_seed = root / name / f"seed_{run.seed}"
     seeds = sorted((root / name).glob("seed_*"))
     others = seeds if len(seeds) == 1 else []

@@ -1,4 +1,4 @@
-"""What is measured of a run for its diagnosis; plain values, as `diagnosis.json` holds them."""
+"""Measures of a run for its diagnosis: plain values, as `diagnosis.json` holds them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SplitFigures:
 
 @dataclass(frozen=True)
 class TeacherFacts:
-    """What the teacher sees, and what is known of it from elsewhere.
+    """Images that the teacher sees, and facts that its own run recorded.
 
     Attributes:
         note: Where it comes from.

@@ -116,7 +116,7 @@ def no_progress(measures: Measures) -> Iterator[tuple[str, str]]:
         return
     for name, term in measures.terms.items():
         weights = {moment.terms[name].weight for moment in measures.moments}
-        before, after = (_logged(measures.history[place], name) for place in (0, -1))
+        before, after = (_logged(measures.history[index], name) for index in (0, -1))
         constant = len(weights) < 2 and not term.reads_teacher
         if constant and before > 0 and after >= STANDSTILL * before:
             yield (

@@ -73,8 +73,8 @@ def terminal(diagnosis: Diagnosis) -> RenderableType:
     parts: list[RenderableType] = [Text(f"Diagnosis of {diagnosis.measures.run}"), Text(summary)]
     for figure in figures(diagnosis.measures):
         table = Table(title=figure.title, title_justify="left")
-        for place, column in enumerate(figure.columns):
-            table.add_column(escape(column), justify="right" if place else "left")
+        for position, column in enumerate(figure.columns):
+            table.add_column(escape(column), justify="right" if position else "left")
         for row in figure.rows:
             table.add_row(*map(escape, row))
         remarks = _remarks(diagnosis.findings, figure.name).replace("**", "")
@@ -97,14 +97,14 @@ def figures(measures: Measures) -> Iterator[Figure]:
 
 
 def _summary(diagnosis: Diagnosis) -> Iterator[str]:
-    """What was found, in short; the figures have the details."""
+    """The findings in short; the figures have the details."""
     if not diagnosis.findings:
         yield "\nNothing unusual was found.\n"
         return
     yield "\nUnusual, the likely causes first:\n\n"
     names = dict.fromkeys((item.rule, item.summary, item.figure) for item in diagnosis.findings)
-    for place, (rule, summary, figure) in enumerate(names, 1):
-        yield f"{place}. {summary} ({rule}, see: {TITLES[figure]})\n"
+    for number, (rule, summary, figure) in enumerate(names, 1):
+        yield f"{number}. {summary} ({rule}, see: {TITLES[figure]})\n"
 
 
 def _remarks(findings: Sequence[Finding], figure: str) -> str:
@@ -149,7 +149,7 @@ def _teacher(measures: Measures) -> Figure | None:
     return Figure(
         "teacher",
         ["channel", "mean", "deviation"],
-        [[str(place), f"{mean:.2f}", f"{std:.2f}"] for place, (mean, std) in enumerate(pairs)],
+        [[str(index), f"{mean:.2f}", f"{std:.2f}"] for index, (mean, std) in enumerate(pairs)],
         f"Of its training images after normalization; usual are 0 and 1. {teacher.note} The "
         f"accuracy that its own run recorded {known}.",
     )
@@ -257,8 +257,8 @@ def _similarity(measures: Measures) -> Figure | None:
         return None
     return Figure(
         "similarity",
-        ["student's stage", *(f"teacher's {place}" for place in range(len(matrix[0])))],
-        [[str(place), *(f"{value:.2f}" for value in row)] for place, row in enumerate(matrix)],
+        ["student's stage", *(f"teacher's {index}" for index in range(len(matrix[0])))],
+        [[str(index), *(f"{value:.2f}" for value in row)] for index, row in enumerate(matrix)],
         "Linear CKA: 1 for the same representation up to rotation and scale, 0 for unrelated ones.",
     )
 

@@ -70,7 +70,7 @@ def observe(run: FinishedRun, split: Split, images: int | None) -> Observed:
 
 
 def have_stages(run: FinishedRun) -> bool:
-    """Whether both networks know where their stages are."""
+    """True if both networks know where their stages are."""
     distiller, teacher = run.distiller, run.distiller.teachers[0]
     if not hasattr(teacher, "network"):
         return False
@@ -139,19 +139,19 @@ def _classes(
     order = differ.argsort(descending=True, stable=True).tolist()
     return [
         ClassFigures(
-            names[place] if names else str(place),
-            int(images[place]),
-            int(differ[place]),
-            recalls["student"][place],
-            recalls["teacher"][place],
+            names[index] if names else str(index),
+            int(images[index]),
+            int(differ[index]),
+            recalls["student"][index],
+            recalls["teacher"][index],
         )
-        for place in order
-        if images[place]
+        for index in order
+        if images[index]
     ]
 
 
 def teacher_facts(run: FinishedRun, observed: Observed) -> TeacherFacts | None:
-    """What the teacher sees of the training split; None without a teacher."""
+    """Facts of the teacher on the training split; None without a teacher."""
     if observed.pixels is None:
         return None
     teacher = run.distiller.teachers[0]
@@ -164,7 +164,7 @@ def teacher_facts(run: FinishedRun, observed: Observed) -> TeacherFacts | None:
 
 
 def _recorded(run: FinishedRun) -> dict[str, Any]:
-    """What the folder of the teacher's own run says of it."""
+    """Facts in the folder of the teacher's own run."""
     teachers = run.cfg.model.teacher
     config = teachers if isinstance(teachers, Mapping) else teachers[0]
     weights = config.get("weights")

@@ -44,11 +44,11 @@ class Rule:
 
     @property
     def summary(self) -> str:
-        """What it finds, in one sentence."""
+        """The first line of its docstring."""
         return (self.check.__doc__ or "").splitlines()[0]
 
     def findings(self, measures: Measures) -> list[Finding]:
-        """What it finds in a run's measures."""
+        """Findings in a run's measures."""
         return [
             Finding(self.name, self.summary, self.figure, text, advice)
             for text, advice in self.check(measures)

@@ -223,7 +223,7 @@ def softened(term: Term) -> Any:
 
 
 def by_term(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What counts of a distiller's log, summed over each term's parts."""
+    """Sums of the parts of each term that count in a distiller's log."""
     terms: dict[str, Tensor] = {}
     for key, value in values.items():
         name, _, part = key.partition(".")
@@ -239,8 +239,8 @@ def _number(file: Path) -> int | None:
 
 def _spread(files: list[Path], most: int) -> list[Path]:
     """At most so many, evenly spread."""
-    places = torch.linspace(0, len(files) - 1, min(most, len(files))).round().int().tolist()
-    return [files[place] for place in places]
+    indices = torch.linspace(0, len(files) - 1, min(most, len(files))).round().int().tolist()
+    return [files[index] for index in indices]
 
 
 def _means(values: Mapping[str, list[float]]) -> dict[str, float]:
