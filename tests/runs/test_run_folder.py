@@ -44,7 +44,7 @@ def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
     leave(tmp_path / "list" / "kd", "kd", 0)
-    with pytest.raises(UserError, match="no finished run of its own, but 1 below it: .*/list/kd"):
+    with pytest.raises(UserError, match=r"no finished run of its own, but 1 below it: .*/list/kd"):
         run_in_folder(tmp_path / "list")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"it has no result\.json and config\.py"):
