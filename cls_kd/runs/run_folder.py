@@ -30,7 +30,7 @@ def run_in_folder(folder: str | Path) -> Run:
     cfg = read_config(path / CONFIG)
     facts = Run("", int(cfg.randomness.seed), cfg, path).result() or {}
     run = Run(str(facts.get("run", "")), int(facts.get("seed", 0)), cfg, path)
-    run.needs = {reference: _needed(reference, run) for reference in sorted(references(run))}
+    run.depends_on = {reference: _needed(reference, run) for reference in sorted(references(run))}
     return run
 
 

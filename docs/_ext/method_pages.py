@@ -15,7 +15,7 @@ from loss_docstrings import NO_PAPER, LossDocstring
 from restructured_text import code, escaped, heading, join, table, with_links
 
 import cls_kd.losses
-from cls_kd.engine.catalogue import Entry, catalogue
+from cls_kd.engine.catalog import Entry, catalog
 from cls_kd.runs.benchmarks import Cell, read_cells
 from cls_kd.runs.compose import known_methods
 from cls_kd.signals import VOCABULARY
@@ -29,6 +29,7 @@ FAMILIES = {
     "relation": ("Relations", "Relations among the samples of a batch are matched."),
     "vit": ("Vision transformers", "Tokens of a frozen vision transformer are matched."),
     "online": ("Online", "Networks or branches are trained together; none is finished before."),
+    "several_teachers": ("Several teachers", "Class scores of several teachers are matched."),
     "self_distillation": (
         "Self-distillation and regularization",
         "The student learns without a teacher.",
@@ -43,7 +44,7 @@ def pages() -> dict[str, str]:
     Raises:
         IncompleteDocstringError: Docstrings lack sections; all of them are named.
     """
-    entries = catalogue()
+    entries = catalog()
     docstrings = read_docstrings(entries)
     shown = configs_by_loss(entries, docstrings)
     cells: dict[str, list[Cell]] = defaultdict(list)

@@ -33,7 +33,7 @@ def test_of_several_seeds_the_same_is_taken(tmp_path: Path) -> None:
     for seed in (1, 2):
         leave(tmp_path / "teacher" / f"seed_{seed}", "teacher", seed)
     run = run_in_folder(leave(tmp_path / "kd" / "seed_2", "kd", 2, "run:teacher"))
-    assert run.needs["run:teacher"].work_dir == tmp_path / "teacher" / "seed_2"
+    assert run.depends_on["run:teacher"].work_dir == tmp_path / "teacher" / "seed_2"
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
