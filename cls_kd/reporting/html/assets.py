@@ -1,0 +1,52 @@
+"""What the page carries inside, so that it needs no network: scripts, styles, pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import itables.options
+import vl_convert
+from markupsafe import Markup
+
+_CLIP = re.compile(r"\bclip\d+\b")
+
+
+def json_text(value: Any) -> Markup:
+    """A value as JSON within a ``<script>``: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+@cache
+def vega_source() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed in one script, as a JSON string."""
+    return json_text(vl_convert.javascript_bundle())
+
+
+@cache
+def datatables_source() -> Markup:
+    """DataTables with its extensions in one module, as a JSON string."""
+    return json_text(Path(itables.options.dt_bundle).read_text(encoding="utf-8"))
+
+
+@cache
+def datatables_style() -> Markup:
+    """The style sheet of DataTables."""
+    return Markup(Path(itables.options.dt_bundle).with_suffix(".css").read_text(encoding="utf-8"))
+
+
+def picture(name: str, spec: dict[str, Any]) -> Markup:
+    """A plot as SVG.
+
+    Args:
+        name: Makes ids within the picture unique on the page.
+        spec: In Vega-Lite, with a fixed width.
+    """
+    svg = vl_convert.vegalite_to_svg(spec)
+    # Vega counts clipping paths over the whole process: the same plot would get other bytes.
+    names = {found: f"{name}-{i}" for i, found in enumerate(dict.fromkeys(_CLIP.findall(svg)))}
+    return Markup(_CLIP.sub(lambda found: names[found.group()], svg))
