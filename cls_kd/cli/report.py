@@ -91,7 +91,10 @@ def _sweep(args: argparse.Namespace, folders: list[Path], output: Path) -> _Writ
 
 
 def _made(
-    args: argparse.Namespace, folder: Path, title: str | None = None, files: list[Path] | None = None
+    args: argparse.Namespace,
+    folder: Path,
+    title: str | None = None,
+    files: list[Path] | None = None,
 ) -> Report:
     """The report of a folder, with the baseline and the references of its former one."""
     former = former_report(folder)

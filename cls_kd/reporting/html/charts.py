@@ -69,7 +69,8 @@ class Colors:
     def color(self, legend: bool = False) -> alt.Color:
         """Encoding of the color."""
         scale = alt.Scale(domain=self._names, range=self._colors)
-        return alt.Color("method:N", scale=scale, legend=alt.Legend() if legend else None)
+        key = alt.Legend(symbolOpacity=1, symbolType="stroke") if legend else None
+        return alt.Color("method:N", scale=scale, legend=key)
 
     def dash(self, legend: bool = False) -> alt.StrokeDash:
         """Encoding of the dash."""
@@ -99,7 +100,7 @@ def forest_chart(experiments: Sequence[Experiment]) -> Chart | None:
         color: Any = alt.Color("pair:N", scale=scale, legend=alt.Legend())
         base = base.encode(yOffset=alt.YOffset("pair:N", scale=alt.Scale(domain=pairs)))
     else:
-        kinds = list(style.VERDICT_COLORS) + ["other"]
+        kinds = [*style.VERDICT_COLORS, "other"]
         scale = alt.Scale(domain=kinds, range=[*style.VERDICT_COLORS.values(), style.GRAY])
         color = alt.Color("kind:N", scale=scale, legend=None)
     metric = experiments[0].report.collected.metric
@@ -161,6 +162,7 @@ def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int)
         return None
     names = [run for run in experiment.compared if any(r["method"] == run for r in records)]
     shown = colors.only(names)
+    color = shown.color(legend=True)
     label = f"validation {experiment.report.collected.metric.label}"
     y = alt.Y("mean:Q", title=label, scale=alt.Scale(domain=[low, high], nice=False))
     selected = alt.param(
@@ -172,18 +174,23 @@ def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int)
     )
     chosen = "highlight == '' || datum.method == highlight"
     base = alt.Chart(_data(records)).encode(
-        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+        x=alt.X(
+            "epoch:Q",
+            title="epoch",
+            axis=alt.Axis(tickMinStep=1, format="d"),
+            scale=alt.Scale(zero=False, nice=False),
+        )
     )
     layers = [
         base.mark_area(clip=True).encode(
             y=alt.Y("low:Q", title=label, scale=alt.Scale(domain=[low, high], nice=False)),
             y2="high:Q",
-            color=shown.color(),
+            color=color,
             opacity=alt.condition(chosen, alt.value(0.16), alt.value(0.02)),
         ),
         base.mark_line(clip=True, strokeWidth=2).encode(
             y=y,
-            color=shown.color(legend=True),
+            color=color,
             strokeDash=shown.dash(legend=True),
             opacity=alt.condition(chosen, alt.value(1), alt.value(0.12)),
         ),
@@ -289,6 +296,7 @@ def _data(records: Records) -> alt.InlineData:
 
 def _chart(name: str, title: str, note: str, chart: alt.LayerChart, height: int) -> Chart:
     spec = chart.properties(height=height, width="container").to_dict()
+    del spec["$schema"]  # an address, and nothing is read from it
     spec |= {"config": _CONFIG, "description": title}
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return Chart(name, title, note, spec)

@@ -76,7 +76,7 @@ def _content(
     published = published_table(experiments, cells)
     tables = [methods_table(experiments), runs_table(experiments)]
     several = over_pairs_table(over_pairs(verdicts)) if len(experiments) > 1 else None
-    optional = [table for table in (several, published) if table is not None and table.rows]
+    sortable = [*tables, published] if published.rows else tables
     specs = {chart.name: chart.spec for group in charts.values() for chart in group}
     return {
         "title": title,
@@ -86,7 +86,7 @@ def _content(
         "verdicts": [(verdict.pair, sentences(verdict, metric)) for verdict in verdicts],
         "warnings": _unique(line for e in experiments for line in e.report.warnings()),
         "notes": _unique(line for e in experiments for line in e.report.notes()),
-        "over_pairs": several if several in optional else None,
+        "over_pairs": several if several and several.rows else None,
         "methods": tables[0],
         "runs": tables[1],
         "published": published if published.rows else None,
@@ -94,7 +94,7 @@ def _content(
         "settings": [(e.pair, *_settings(e)) for e in experiments],
         "environments": environments(experiments),
         "specs": assets.json_text(specs),
-        "options": assets.json_text(_options([*optional, *tables])),
+        "options": assets.json_text(_options(sortable)),
     }
 
 

@@ -147,4 +147,4 @@ def _number(value: float, missing: float = 0.0) -> float:
 
 
 def _text(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.4g}"
+    return "-" if pd.isna(value) else f"{value:.4g}"

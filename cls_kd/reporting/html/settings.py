@@ -51,7 +51,7 @@ def _name(statement: ast.stmt) -> str:
 
 
 def settings_of(experiment: Experiment) -> dict[str, dict[str, Any]]:
-    """The settings of each run, of its first seed and without that seed; unreadable ones left out."""
+    """The settings of each run without its seed; those that cannot be read are left out."""
     paths = experiment.runs.groupby("run", sort=False)["path"].first()
     settings = {}
     for run in experiment.summary["run"]:
@@ -83,7 +83,7 @@ def _differing(prefix: str, before: Any, after: Any) -> Iterator[tuple[str, Any,
 
 def _short(value: Any) -> str:
     if value is _MISSING:
-        return "–"
+        return "-"
     text = repr(value)
     return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cls_kd.reporting.experiments import Experiment
+from cls_kd.reporting.html.verdict import OverPairs
 from cls_kd.reporting.tables import SPLITS
 
 
@@ -47,7 +48,9 @@ class Table:
     @property
     def options(self) -> dict[str, Any]:
         """Options of DataTables: names are filtered by a list of values, numbers by a search."""
-        targets = {kind: [i for i, is_ in enumerate(self.numbers) if is_ == kind] for kind in (0, 1)}
+        targets = {
+            kind: [i for i, is_ in enumerate(self.numbers) if is_ == kind] for kind in (0, 1)
+        }
         definitions = [
             {"targets": targets[0], "columnControl": ["order", ["searchList"]]},
             {"targets": targets[1], "columnControl": ["order", "searchDropdown"], "type": "num"},
@@ -73,7 +76,7 @@ Column = tuple[str, bool, Callable[[Any], Cell]]
 def number(value: float | None, form: str = ".2f") -> Cell:
     """A number; a dash where it is missing."""
     if value is None or pd.isna(value):
-        return Cell("–", "")
+        return Cell("-", "")
     return Cell(format(value, form), float(value))
 
 
@@ -85,7 +88,7 @@ def word(value: object) -> Cell:
 def build(name: str, caption: str, columns: Sequence[Column], rows: Sequence[Any]) -> Table:
     """A table of rows of any kind; columns without a value in any row are left out."""
     cells = [[fill(row) for _, _, fill in columns] for row in rows]
-    kept = [i for i in range(len(columns)) if any(row[i].text not in ("", "–") for row in cells)]
+    kept = [i for i in range(len(columns)) if any(row[i].text not in ("", "-") for row in cells)]
     return Table(
         name,
         caption,
@@ -110,21 +113,26 @@ def _method_columns(split: str) -> tuple[Column, ...]:
     return (
         ("Pair", False, lambda row: word(row["pair"])),
         ("Method", False, lambda row: word(row["run"])),
-        ("Verdict", False, lambda row: word(row["verdict"].replace("-", "–"))),
+        ("Verdict", False, lambda row: word(row["verdict"])),
         ("Seeds", True, lambda row: number(row["seeds"], ".0f")),
         (f"Mean ({split})", True, lambda row: number(row["mean"])),
         ("Deviation", True, lambda row: number(row["std"])),
-        ("Gain", True, lambda row: number(row["gain"], "+.2f")),
-        ("95 % from", True, lambda row: number(row["gain_low"], "+.2f")),
-        ("95 % to", True, lambda row: number(row["gain_high"], "+.2f")),
+        ("Gain [95 %]", True, _gain),
         ("p", True, lambda row: _p_value(row["p_value"])),
         ("p (Holm)", True, lambda row: _p_value(row["p_adjusted"])),
-        ("Last (validation)", True, lambda row: number(row["last"])),
-        ("Best (validation)", True, lambda row: number(row["best"])),
+        ("Last (val.)", True, lambda row: number(row["last"])),
+        ("Best (val.)", True, lambda row: number(row["best"])),
         ("Seconds", True, lambda row: number(row["seconds"], ",.1f")),
         ("Parameters", True, lambda row: number(row["parameters"], ",.0f")),
         ("Latency (ms)", True, lambda row: number(row["latency"], ".3g")),
     )
+
+
+def _gain(row: dict[str, Any]) -> Cell:
+    if pd.isna(row["gain_low"]):
+        return number(row["gain"], "+.2f")
+    interval = f"[{row['gain_low']:+.2f}, {row['gain_high']:+.2f}]"
+    return Cell(f"{row['gain']:+.2f} {interval}", row["gain"])
 
 
 def _p_value(value: float) -> Cell:
@@ -152,8 +160,8 @@ _RUN_COLUMNS: tuple[Column, ...] = (
     ("Method", False, lambda row: word(row["run"])),
     ("Seed", True, lambda row: number(row["seed"], ".0f")),
     ("Test", True, lambda row: number(row["test"])),
-    ("Last (validation)", True, lambda row: number(row["last"])),
-    ("Best (validation)", True, lambda row: number(row["best"])),
+    ("Last (val.)", True, lambda row: number(row["last"])),
+    ("Best (val.)", True, lambda row: number(row["best"])),
     ("Best epoch", True, lambda row: number(row["best_epoch"], ".0f")),
     ("Epochs", True, lambda row: number(row["epochs"], ".0f")),
     ("Over the baseline", True, lambda row: number(row["difference"], "+.2f")),
@@ -184,15 +192,15 @@ def _run_rows(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 _OVER_PAIRS: tuple[Column, ...] = (
-    ("Method", False, lambda row: word(row["method"])),
-    ("Pairs", True, lambda row: number(row["pairs"], ".0f")),
-    ("Better", True, lambda row: number(row["better"], ".0f")),
-    ("Neither", True, lambda row: number(row["neither"], ".0f")),
-    ("Worse", True, lambda row: number(row["worse"], ".0f")),
-    ("Mean gain", True, lambda row: number(row["gain"], "+.2f")),
+    ("Method", False, lambda row: word(row.method)),
+    ("Pairs", True, lambda row: number(row.pairs, ".0f")),
+    ("Better", True, lambda row: number(row.better, ".0f")),
+    ("Neither", True, lambda row: number(row.neither, ".0f")),
+    ("Worse", True, lambda row: number(row.worse, ".0f")),
+    ("Mean gain", True, lambda row: number(row.gain, "+.2f")),
 )
 
 
-def over_pairs_table(rows: Sequence[dict[str, object]]) -> Table:
+def over_pairs_table(rows: Sequence[OverPairs]) -> Table:
     """One row a method, from `over_pairs`."""
     return build("over_pairs", "Methods over all pairs", _OVER_PAIRS, rows)

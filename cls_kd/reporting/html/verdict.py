@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -101,7 +103,8 @@ def sentences(verdict: Verdict, metric: Metric) -> list[tuple[str, str]]:
     """The verdict in words.
 
     Returns:
-        Pairs of a kind (``better``, ``worse``, ``unclear``, ``best``, ``note``) and a sentence.
+        Pairs of a kind (``better``, ``worse``, ``unclear``, ``best``, ``note``, and ``more`` for
+        what more seeds would tell) and a sentence.
     """
     lines: list[tuple[str, str]] = []
     groups: dict[str, list[Judged]] = {}
@@ -114,12 +117,14 @@ def sentences(verdict: Verdict, metric: Metric) -> list[tuple[str, str]]:
             lines.append((kind, f"{word} than {verdict.baseline}: {listed}."))
     if verdict.against_baseline and "better" not in groups and metric.percent:
         lines.append(("note", f"No method is shown to be better than {verdict.baseline}."))
-    lines += [
-        ("unclear", f"{entry.name} cannot be told apart from {verdict.baseline}: {_more(entry)}.")
-        for entry in groups.get("unclear", [])
-    ]
+    unclear = groups.get("unclear", [])
+    if unclear:
+        lines.append(("unclear", f"Not told apart from {verdict.baseline}: {_names(unclear)}."))
     lines += [("unclear", _unjudged(entry)) for entry in groups.get("unjudged", [])]
-    return lines + _on_best(verdict)
+    more = [
+        ("more", f"{entry.name} against {verdict.baseline}: {_more(entry)}.") for entry in unclear
+    ]
+    return lines + _on_best(verdict) + more + _more_on_best(verdict)
 
 
 def _on_best(verdict: Verdict) -> list[tuple[str, str]]:
@@ -128,16 +133,21 @@ def _on_best(verdict: Verdict) -> list[tuple[str, str]]:
     alike = [entry for entry in verdict.against_best if _group(entry) in ("unclear", "unjudged")]
     if not alike:
         return [("best", f"{verdict.best} is the best: every other method is shown to be worse.")]
-    names = ", ".join(entry.name for entry in alike)
-    lines = [
-        ("best", f"{verdict.best} has the highest mean. Not told apart from it: {names}."),
+    names = _names(alike)
+    return [("best", f"{verdict.best} has the highest mean. Not told apart from it: {names}.")]
+
+
+def _more_on_best(verdict: Verdict) -> list[tuple[str, str]]:
+    """The baseline against the best is a comparison with the baseline, made already."""
+    return [
+        ("more", f"{entry.name} against {verdict.best}: {_more(entry)}.")
+        for entry in verdict.against_best
+        if _group(entry) == "unclear" and verdict.baseline not in (entry.name, verdict.best)
     ]
-    lines += [
-        ("unclear", f"{entry.name} against {verdict.best}: {_more(entry)}.")
-        for entry in alike
-        if _group(entry) == "unclear" and entry.name != verdict.baseline
-    ]
-    return lines
+
+
+def _names(entries: Sequence[Judged]) -> str:
+    return ", ".join(entry.name for entry in entries)
 
 
 def _group(entry: Judged) -> str:
@@ -161,7 +171,7 @@ def _more(entry: Judged) -> str:
     return (
         f"{difference}; about {more:,} more seed{'s' if more > 1 else ''} "
         f"({entry.seeds:,} in all) would show a difference of this size with a probability of "
-        f"{POWER:.0%}"
+        f"{100 * POWER:.0f} %"
     )
 
 
@@ -188,29 +198,39 @@ def _p(value: float) -> str:
     return "adjusted p < 0.0001" if value < 1e-4 else f"adjusted p = {value:.4f}"
 
 
-def over_pairs(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
-    """One row a method: on how many pairs it is better, worse or neither, and its mean gain.
+class OverPairs(NamedTuple):
+    """A method over all pairs.
 
-    Returns:
-        Rows with ``method``, ``pairs``, ``better``, ``neither``, ``worse`` and ``gain`` (mean of
-        the pairs' gains, each pair with the same weight), largest number of ``better`` first.
+    Attributes:
+        method: Its name.
+        pairs: Number of pairs that have it.
+        better: On how many of them it is better than the baseline.
+        neither: On how many it is neither better nor worse, or not judged.
+        worse: On how many it is worse.
+        gain: Mean of the pairs' gains, each pair with the same weight; NaN without a gain.
     """
+
+    method: str
+    pairs: int
+    better: int
+    neither: int
+    worse: int
+    gain: float
+
+
+def over_pairs(verdicts: Sequence[Verdict]) -> list[OverPairs]:
+    """One row a method, those that are better on most pairs first, then by gain."""
     entries: dict[str, list[Judged]] = {}
     for verdict in verdicts:
         for entry in verdict.against_baseline:
             entries.setdefault(entry.name, []).append(entry)
-    rows = []
-    for name, judged in entries.items():
-        groups = [_group(entry) for entry in judged]
-        gains = [entry.gain.mean for entry in judged if entry.gain.pairs]
-        rows.append(
-            {
-                "method": name,
-                "pairs": len(judged),
-                "better": groups.count("better"),
-                "neither": len(groups) - groups.count("better") - groups.count("worse"),
-                "worse": groups.count("worse"),
-                "gain": sum(gains) / len(gains) if gains else float("nan"),
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["better"], row["worse"], row["method"]))  # type: ignore[operator]
+    rows = [_over_pairs(name, judged) for name, judged in entries.items()]
+    return sorted(rows, key=lambda row: (-row.better, row.worse, -row.gain, row.method))
+
+
+def _over_pairs(name: str, judged: Sequence[Judged]) -> OverPairs:
+    groups = [_group(entry) for entry in judged]
+    better, worse = groups.count("better"), groups.count("worse")
+    gains = [entry.gain.mean for entry in judged if entry.gain.pairs]
+    mean = sum(gains) / len(gains) if gains else math.nan
+    return OverPairs(name, len(judged), better, len(judged) - better - worse, worse, mean)
