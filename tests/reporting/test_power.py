@@ -48,7 +48,7 @@ def test_huge_effects_have_power_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "deviation", "alpha"), [(1.0, 1.0, 0.05), (-0.4, 1.0, 0.05), (2.0, 0.7, 0.01)]
+    ("mean", "deviation", "alpha"), [(1.0, 1.0, 0.05), (-0.8, 1.0, 0.05), (2.0, 0.7, 0.01)]
 )
 def test_the_smallest_number_with_enough_power(mean: float, deviation: float, alpha: float) -> None:
     counted = next(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from altair.utils.schemapi import debug_mode
 
 from cls_kd import __version__
 from cls_kd.files import write_atomically
@@ -46,7 +47,9 @@ def page(title: str, experiments: Sequence[Experiment], cells: Sequence[Cell] = 
         experiments: One for each pair of networks.
         cells: Published results, for comparison.
     """
-    charts = _charts(experiments)
+    # Altair would check every plot against Vega-Lite's schema, for most of the page's time.
+    with debug_mode(False):
+        charts = _charts(experiments)
     content = _content(title, experiments, cells, charts)
     text = _rendered(content, {})
     pictures = _pictures(charts, MAX_BYTES - len(text.encode()))
