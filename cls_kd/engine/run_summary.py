@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
+from cls_kd.engine.compat import resumed_checkpoint
 from cls_kd.engine.loaders import image_shape, innermost
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
@@ -58,8 +59,8 @@ def network_rows(distiller: Distiller) -> list[Row]:
     origin = loaded[0].removeprefix("Student: ") if loaded else "initialized as its config says"
     student = ("student", f"{_size(distiller.student)}, {origin}")
     teachers = [
-        (f"teacher {place}", f"{parameter_count(teacher.network):,} parameters, {teacher.note}")
-        for place, teacher in enumerate(distiller.teachers)
+        (f"teacher {index}", f"{parameter_count(teacher.network):,} parameters, {teacher.note}")
+        for index, teacher in enumerate(distiller.teachers)
     ]
     return [student, *_at_most(MAX_TEACHERS, teachers, "teachers")]
 
@@ -83,11 +84,11 @@ def loss_rows(losses: Mapping[str, Any]) -> list[Row]:
         weight = config.get("weight", 1.0) if isinstance(config, Mapping) else 1.0
         rows.append(("", f"{name}: {compact(weight)} x {compact(config)}"))
     rows = _at_most(MAX_LOSSES, rows, "losses")
-    return [("losses" if not place else "", text) for place, (_, text) in enumerate(rows)]
+    return [("losses" if not position else "", text) for position, (_, text) in enumerate(rows)]
 
 
 def schedule_rows(runner: DistillRunner) -> list[Row]:
-    """How long and how: length of the training, optimizer, learning rate."""
+    """Length of the training, optimizer, learning rate."""
     wrapper = runner.cfg.optim_wrapper
     schedulers = runner.cfg.get("param_scheduler") or []
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
@@ -104,7 +105,7 @@ def resumption_rows(runner: DistillRunner) -> list[Row]:
     if not runner.iter:
         return []
     done = f"{runner.epoch} epochs" if runner.epoch else f"{runner.iter} iterations"
-    return [("resumed", f"after {done}, from {runner._load_from}")]
+    return [("resumed", f"after {done}, from {resumed_checkpoint(runner)}")]
 
 
 def compact(config: Any) -> str:

@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
+from cls_kd.engine import compat
 from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
     EpochFinished,
@@ -48,7 +48,7 @@ from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
-from cls_kd.runs import Run, begin, finish
+from cls_kd.runs import Run, mark_finished, mark_started
 
 
 class EventHook(Hook):
@@ -139,7 +139,7 @@ def _train(
     test = runner.test_checkpoint()
     result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
     if is_main_process():
-        finish(run, result)
+        mark_finished(run, result)
     barrier()
     runner.close()
     return result
@@ -170,7 +170,7 @@ def build_runner(
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
     if resume_from is not None:
-        runner._resume, runner._load_from = True, resume_from
+        compat.resume_from(runner, resume_from)
     return runner
 
 
@@ -180,7 +180,7 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     Raises:
         UserError: Something does not fit.
     """
-    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    compat.prepare_process(cfg.get("default_scope", "cls_kd"))
     check_complete(cfg)
     check_loop(cfg)
     check_hooks(cfg)
@@ -260,7 +260,7 @@ def check_complete(cfg: Config) -> None:
 def _begin(run: Run, lock: RunLock, resume: bool) -> None:
     lock.acquire()
     if is_main_process():
-        begin(run, resume=resume)
+        mark_started(run, resume=resume)
     barrier()
 
 
@@ -287,7 +287,7 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
 
 
 def _length(runner: DistillRunner) -> dict[str, int]:
-    """What was trained, which early stopping may have cut short."""
+    """Epochs and iterations of a training, which early stopping may have cut short."""
     if not isinstance(runner.train_loop, IterBasedTrainLoop):
         return {"epochs": runner.epoch}
     passes = -(-runner.iter // len(runner.train_dataloader))
