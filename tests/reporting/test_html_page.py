@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fabricated import write_pair, write_run
+from tests.reporting.fabricated import write_pair, write_run
 
 from cls_kd.cli import main
 from cls_kd.reporting import make_report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fabricated import write_pair
+from tests.reporting.fabricated import write_pair
 
 from cls_kd.reporting import make_report
 from cls_kd.reporting.experiments import Experiment

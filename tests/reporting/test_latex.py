@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fabricated import write_pair, write_run
+from tests.reporting.fabricated import write_pair, write_run
 
 from cls_kd.reporting import make_report
 from cls_kd.reporting.experiments import Experiment

@@ -294,7 +294,7 @@ def _data(records: Records) -> alt.InlineData:
     return alt.InlineData(values=records)
 
 
-def _chart(name: str, title: str, note: str, chart: alt.LayerChart, height: int) -> Chart:
+def _chart(name: str, title: str, note: str, chart: Any, height: int) -> Chart:
     spec = chart.properties(height=height, width="container").to_dict()
     del spec["$schema"]  # an address, and nothing is read from it
     spec |= {"config": _CONFIG, "description": title}

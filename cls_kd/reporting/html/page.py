@@ -9,7 +9,6 @@ from typing import Any
 import jinja2
 from altair.utils.schemapi import debug_mode
 
-from cls_kd import __version__
 from cls_kd.files import write_atomically
 from cls_kd.reporting.experiments import Experiment
 from cls_kd.reporting.html import assets
@@ -30,7 +29,7 @@ MAX_BYTES = 2_000_000
 """Size of the page up to which it holds pictures for browsers without JavaScript."""
 
 _TEMPLATE = "template.html.j2"
-_MAX_POINTS = 6000  # of all learning curves of a page
+_MAX_POINTS = 4000  # of all learning curves of a page
 _MIN_EPOCHS = 12
 
 
@@ -83,7 +82,6 @@ def _content(
     specs = {chart.name: chart.spec for group in charts.values() for chart in group}
     return {
         "title": title,
-        "version": __version__,
         "experiments": experiments,
         "metric": metric.title,
         "verdicts": [(verdict.pair, sentences(verdict, metric)) for verdict in verdicts],
@@ -129,10 +127,9 @@ def _pictures(charts: dict[str, list[Chart]], room: int) -> dict[str, Any]:
     pictures = {}
     for chart in (chart for group in charts.values() for chart in group):
         svg = assets.picture(chart.name, static(chart.spec))
-        room -= len(svg.encode())
-        if room < 0:
-            break
-        pictures[chart.name] = svg
+        if len(svg.encode()) <= room:
+            room -= len(svg.encode())
+            pictures[chart.name] = svg
     return pictures
 
 

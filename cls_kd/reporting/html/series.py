@@ -101,7 +101,7 @@ def _evenly(count: int, points: int) -> list[int]:
 
 def costs(experiment: Experiment, cost: Mapping[str, float]) -> Records:
     """Mean score, its interval and the cost of each run, cheapest first, with the Pareto front."""
-    records = [
+    records: Records = [
         {"method": run, "cost": _number(cost[run]), **_spread(experiment, run)}
         for run in experiment.compared
         if run in cost and not pd.isna(cost[run])

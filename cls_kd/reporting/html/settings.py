@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,7 +88,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 
 
-def environments(experiments: list[Experiment]) -> list[tuple[str, list[tuple[str, int]]]]:
+def environments(experiments: Sequence[Experiment]) -> list[tuple[str, list[tuple[str, int]]]]:
     """Each fact of the machines and versions, with its values and the number of runs of each."""
     facts: dict[str, dict[str, int]] = {}
     for experiment in experiments:

@@ -14,6 +14,9 @@ from cls_kd.reporting.html.verdict import OverPairs
 from cls_kd.reporting.tables import SPLITS
 
 
+_PAGE = 50  # rows
+
+
 class Cell(NamedTuple):
     """A cell of a table.
 
@@ -59,8 +62,8 @@ class Table:
             "columnDefs": [entry for entry in definitions if entry["targets"]],
             "ordering": {"indicators": False},
             "order": [],
-            "paging": len(self.rows) > 100,
-            "pageLength": 100,
+            "paging": len(self.rows) > _PAGE,
+            "pageLength": _PAGE,
             "autoWidth": False,
             "layout": {
                 "topStart": "search",
