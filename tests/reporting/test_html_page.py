@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.reporting.fabricated import write_pair, write_run
 
 from cls_kd.cli import main
 from cls_kd.reporting import make_report
@@ -20,6 +19,7 @@ from cls_kd.reporting.html.page import MAX_BYTES, page
 from cls_kd.reporting.html.published import cell_of
 from cls_kd.reporting.html.settings import Difference, differences, read_settings
 from cls_kd.runs.benchmarks import read_cells
+from tests.reporting.fabricated import write_pair, write_run
 
 TITLE = "A <title> & more"
 PAIRS = ("<i>&pair", "cifar100_vgg13_vgg8")

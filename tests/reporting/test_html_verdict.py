@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.reporting.fabricated import write_pair
 
 from cls_kd.reporting import make_report
 from cls_kd.reporting.experiments import Experiment
 from cls_kd.reporting.html.verdict import over_pairs, sentences, verdict_of
 from cls_kd.reporting.power import seeds_needed
+from tests.reporting.fabricated import write_pair
 
 CE = (80.0, 80.4, 79.9, 80.2)
 KD = (83.0, 83.2, 83.1, 83.4)

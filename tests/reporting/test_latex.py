@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.reporting.fabricated import write_pair, write_run
-
 from cls_kd.reporting import make_report
 from cls_kd.reporting.experiments import Experiment
 from cls_kd.reporting.latex import escape, latex_table
+from tests.reporting.fabricated import write_pair, write_run
 
 
 def test_special_characters_are_escaped() -> None:

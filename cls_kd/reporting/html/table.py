@@ -13,7 +13,6 @@ from cls_kd.reporting.experiments import Experiment
 from cls_kd.reporting.html.verdict import OverPairs
 from cls_kd.reporting.tables import SPLITS
 
-
 _PAGE = 50  # rows
 
 
