@@ -3,6 +3,7 @@
 from cls_kd.functional.classes import split_target
 from cls_kd.functional.correlation import pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
+from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, match_size
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
@@ -29,6 +30,7 @@ __all__ = [
     "match_size",
     "mean_logits",
     "mean_over_processes",
+    "normalized_gram",
     "pairwise_distances",
     "patch_tokens",
     "pearson",

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from torch import Tensor
+
 from cls_kd.errors import UserError
+from cls_kd.losses.options import stage_shape
+from cls_kd.signals.shapes import Shape, SignalShapes
 
 StagePairs: TypeAlias = Sequence[int | tuple[int, int]] | None
 """Indices into both tuples of stages, or pairs of indices (student, teacher); None: all of both."""
@@ -35,6 +39,48 @@ def pair_stages(
             )
         stages = range(student)
     return [_pair(owner, entry) for entry in stages]
+
+
+def paired_shapes(
+    owner: object, stages: StagePairs, shapes: SignalShapes, kind: str = "stages"
+) -> list[tuple[Shape, Shape]]:
+    """Shapes (C, h, w) of the chosen pairs of maps, the student's first.
+
+    Args:
+        owner: The loss, which an error names.
+        stages: The option of the loss.
+        shapes: The measured shapes.
+        kind: ``'stages'`` or ``'preacts'``, the signals ``student_<kind>`` and ``teacher_<kind>``.
+
+    Raises:
+        UserError: As `pair_stages`, or a network has no such stage.
+    """
+    student, teacher = (shapes.tensors(f"{role}_{kind}") for role in ("student", "teacher"))
+    return [
+        (
+            stage_shape(owner, "student", student, ours),
+            stage_shape(owner, "teacher", teacher, theirs),
+        )
+        for ours, theirs in pair_stages(owner, stages, len(student), len(teacher))
+    ]
+
+
+def paired_maps(
+    owner: object, stages: StagePairs, student: Sequence[Tensor], teacher: Sequence[Tensor]
+) -> list[tuple[Tensor, Tensor]]:
+    """The chosen pairs of maps, the student's first; the teacher's without gradient.
+
+    Args:
+        owner: The loss, which an error names.
+        stages: The option of the loss.
+        student: Maps (N, C, h, w) of all stages of the student.
+        teacher: Maps of all stages of the teacher.
+
+    Raises:
+        UserError: As `pair_stages`.
+    """
+    pairs = pair_stages(owner, stages, len(student), len(teacher))
+    return [(student[ours], teacher[theirs].detach()) for ours, theirs in pairs]
 
 
 def _pair(owner: object, entry: int | Sequence[int]) -> tuple[int, int]:

@@ -4,9 +4,11 @@ from cls_kd.modules.banks import ContrastiveBank, PredictionBank
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
+    LinearConnector,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
+    align_channels,
     align_width,
 )
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
@@ -28,6 +30,7 @@ __all__ = [
     "EpochWarmup",
     "GaussianRampUp",
     "IPWDWeight",
+    "LinearConnector",
     "LinearWarmup",
     "PredictionBank",
     "PropensityHead",
@@ -36,6 +39,7 @@ __all__ = [
     "TokenGenerator",
     "UnitEmbedding",
     "Window",
+    "align_channels",
     "align_width",
     "as_schedule",
 ]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from cls_kd.losses import DistillLoss
 from cls_kd.signals import SignalShapes
@@ -118,6 +118,8 @@ def build(
 ) -> dict[str, Tensor]:
     """Build a loss and write learned parts and memory into it.
 
+    Where the reference has no learned parts, the loss is one without connectors.
+
     Args:
         loss: The loss, in training mode.
         reference: Holds ``param.*`` and ``state.*``.
@@ -128,6 +130,8 @@ def build(
         The learned parts, by the reference's names.
     """
     loss.build(shapes(signals))
+    if not reference.group("param"):
+        without_connectors(loss)
     loss.to(torch.float64)
     entries = dict(loss.named_parameters()) | dict(loss.named_buffers())
     written = reference.group("param") | reference.group("state")
@@ -135,6 +139,14 @@ def build(
     for name, array in written.items():
         ours[name].data.copy_(torch.as_tensor(array).view(ours[name].shape))
     return {name: ours[name] for name in reference.group("param")}
+
+
+def without_connectors(loss: DistillLoss) -> None:
+    """Nothing in place of connectors: values without learned parts compare the maps themselves."""
+    if getattr(loss, "connector", None) is not None:
+        loss.connector = nn.Identity()
+    if getattr(loss, "connectors", None) is not None:
+        loss.connectors = nn.ModuleList(nn.Identity() for _ in loss.connectors)
 
 
 def renamed(name: str, names: Mapping[str, str]) -> str:

@@ -27,11 +27,13 @@ from cls_kd.optimizers import SeparateGradients
 from cls_kd.registry import OPTIMIZERS, resolve
 from cls_kd.runs.compose import read_config
 from tests.engine.tiny_runs import ROOT
+from tests.losses.reference import renamed
 from tests.trajectories.reference import FILES, Entries, Trajectory, read
 
 TOLERANCE = 1e-8
-# Of each method: the reference's entries of learned parts, and ours inside the loss. Left out is
-# what has no effect: a bias before batch norm, and the running mean that only holds this bias.
+# Of each method: the beginning of the reference's names of learned parts, and of ours inside the
+# loss. Left out is what has no effect: a bias before batch norm, and the running mean that only
+# holds this bias.
 CONNECTORS = {
     "fitnet": {
         "conv_reg.conv.weight": "connector.0.weight",
@@ -40,10 +42,8 @@ CONNECTORS = {
         "conv_reg.bn.running_var": "connector.1.running_var",
     },
     "crd": {
-        "embed_s.linear.weight": "student_embed.linear.weight",
-        "embed_s.linear.bias": "student_embed.linear.bias",
-        "embed_t.linear.weight": "teacher_embed.linear.weight",
-        "embed_t.linear.bias": "teacher_embed.linear.bias",
+        "embed_s": "student_embed",
+        "embed_t": "teacher_embed",
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
@@ -70,13 +70,22 @@ def network(name: str) -> dict[str, Any]:
     ]
 
 
+def losses_of(trajectory: Trajectory) -> dict[str, Any]:
+    """The losses that the file names, or else those of the method's config, by its terms."""
+    if trajectory.meta["cls_kd"] is not None:
+        return trajectory.meta["cls_kd"]
+    method = trajectory.meta["method"]
+    losses = read_config(ROOT / "configs" / "methods" / f"{method}.py").to_dict()["losses"]
+    return {"kd" if name == method else name: loss for name, loss in losses.items()}
+
+
 def distiller_of(trajectory: Trajectory) -> Distiller:
     """Both networks and all learned parts as the reference's start."""
     meta = trajectory.meta
     mean, std = ([255 * value for value in meta["normalisation"][key]] for key in ("mean", "std"))
     distiller = Distiller(
         network(meta["networks"]["student"]),
-        meta["cls_kd"],
+        losses_of(trajectory),
         dict(network=network(meta["networks"]["teacher"]), weights="random"),
         input_shape=(3, 32, 32),
         num_samples=meta["options"].get("num_samples"),
@@ -88,6 +97,7 @@ def distiller_of(trajectory: Trajectory) -> Distiller:
         entries = trajectory.entries(role)
         built.load_state_dict(convert(trajectory.start(entries), built, role)[0])
     connect(distiller, trajectory)
+    distiller.time.epoch, distiller.time.max_epochs = 100, 240  # weights are warm
     return distiller
 
 
@@ -96,8 +106,9 @@ def connect(distiller: Distiller, trajectory: Trajectory) -> None:
     names = CONNECTORS.get(trajectory.meta["method"], {})
     own = distiller.losses["kd"].state_dict()
     for name, value in trajectory.start(entries).items():
-        if name in names:
-            own[names[name]].copy_(value.view(own[names[name]].shape))
+        if name.startswith(tuple(names)):
+            entry = own[renamed(name, names)]
+            entry.copy_(value.view(entry.shape))
     if "contrast" in trajectory.arrays:
         places = iter(torch.as_tensor(trajectory.arrays["contrast"]))
         distiller.losses["kd"].bank.draw = lambda *_: next(places)
