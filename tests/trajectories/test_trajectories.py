@@ -47,6 +47,7 @@ CONNECTORS = {
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
+    "ickd": {"embed_s.conv2d": "connector.0", "embed_s.l2norm": "connector.1"},
 }
 
 

@@ -8,5 +8,6 @@ ROWS: dict[str, Row] = {
     "FitNetLoss": Row(),
     "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
     "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),
+    "ICKDLoss": Row(),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
 }
