@@ -11,6 +11,7 @@ from cls_kd.modules.connectors import (
     align_channels,
     align_width,
 )
+from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.schedules import (
     Constant,
@@ -29,6 +30,7 @@ __all__ = [
     "ConvGenerator",
     "EpochWarmup",
     "GaussianRampUp",
+    "GaussianRegressor",
     "IPWDWeight",
     "LinearConnector",
     "LinearWarmup",

@@ -13,7 +13,7 @@ from cls_kd import losses
 from cls_kd.modules import IPWDWeight
 
 from . import reference
-from .reference import FILES, TOLERANCE, Reference, assert_close
+from .reference import FILES, TOLERANCE, Reference, assert_close, renamed
 
 # Losses for which there are no such numbers: where they are checked.
 BY_HAND = {
@@ -39,10 +39,14 @@ BY_HAND = {
 }
 # Files that need more than a call of the loss: the tests that read them.
 APART: dict[str, str] = {}
-# Where a name differs: the reference's signal to ours.
-SIGNALS: dict[str, dict[str, str]] = {}
+# The beginning of the reference's names of signals to ours.
+SIGNALS: dict[str, dict[str, str]] = {
+    "vid": {"student_feature": "student_stages.0", "teacher_feature": "teacher_stages.0"},
+}
 # The beginning of the reference's names of learned parts and memory to ours.
-PARTS: dict[str, dict[str, str]] = {}
+PARTS: dict[str, dict[str, str]] = {
+    "vid": {"": "gaussians.0."},
+}
 # Names of classes that differ, and parts of losses with values of their own.
 CLASSES: dict[str, Any] = {"IPWDWeight": IPWDWeight}
 
@@ -82,7 +86,7 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     read = reference.read(file)
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
-    signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
+    signals = reference.as_signals({renamed(k, names): v for k, v in leaves.items()})
     loss = loss_class(read)(**read.meta["args"])
     parameters: dict[str, Tensor] = {}
     if isinstance(loss, losses.DistillLoss):

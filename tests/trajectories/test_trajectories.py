@@ -47,7 +47,18 @@ CONNECTORS = {
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
+    "vid": {"": "gaussians."},
+    "vid_fixed": {
+        **{f"regressors.{stage}": f"gaussians.{stage}.regressor" for stage in range(3)},
+        **{f"log_scales.{stage}": f"gaussians.{stage}.log_scale" for stage in range(3)},
+    },
     "ickd": {"embed_s.conv2d": "connector.0", "embed_s.l2norm": "connector.1"},
+}
+
+
+# Methods that are a variant of another: the other's name, and options that differ.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "vid_fixed": ("vid", {"learn_variance": False}),
 }
 
 
@@ -75,9 +86,11 @@ def losses_of(trajectory: Trajectory) -> dict[str, Any]:
     """The losses that the file names, or else those of the method's config, by its terms."""
     if trajectory.meta["cls_kd"] is not None:
         return trajectory.meta["cls_kd"]
-    method = trajectory.meta["method"]
+    name = trajectory.meta["method"]
+    method, options = VARIANTS.get(name, (name, {}))
     losses = read_config(ROOT / "configs" / "methods" / f"{method}.py").to_dict()["losses"]
-    return {"kd" if name == method else name: loss for name, loss in losses.items()}
+    losses["kd"] = losses.pop(method) | options
+    return losses
 
 
 def distiller_of(trajectory: Trajectory) -> Distiller:
