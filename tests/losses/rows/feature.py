@@ -9,6 +9,8 @@ ROWS: dict[str, Row] = {
     "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
     "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),
     "ICKDLoss": Row(),
+    "NSTLoss": Row(),
+    "FSPLoss": Row(wrong=({"stages": (-1,)},)),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
 }
