@@ -5,7 +5,7 @@ from cls_kd.functional.correlation import pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
-from cls_kd.functional.maps import attention_map, match_size
+from cls_kd.functional.maps import attention_map, hierarchical_context_error, match_size
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
     best_combination,
@@ -14,6 +14,7 @@ from cls_kd.functional.peers import (
     mean_logits,
     peer_kl,
 )
+from cls_kd.functional.singular import right_singular_vectors
 from cls_kd.functional.softened import softened_cross_entropy, softened_kl, softened_kl_each
 from cls_kd.functional.standardize import standardize
 from cls_kd.functional.targets import two_targets
@@ -26,6 +27,7 @@ __all__ = [
     "gather",
     "grid_side",
     "hash_integers",
+    "hierarchical_context_error",
     "least_margins",
     "match_size",
     "mean_logits",
@@ -35,6 +37,7 @@ __all__ = [
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "right_singular_vectors",
     "softened_cross_entropy",
     "softened_kl",
     "softened_kl_each",

@@ -23,6 +23,7 @@ BY_HAND = {
     "DLBLoss": "test_self_losses.py",
     "EnsembleDistillationLoss": "test_online_losses.py",
     "EnsembleTaskLoss": "test_online_losses.py",
+    "FeatureMSELoss": "test_feature_losses.py",
     "FitNetLoss": "test_feature_losses.py",
     "IPWDLoss": "test_ipwd.py",
     "IPWDSelfLoss": "test_ipwd.py",

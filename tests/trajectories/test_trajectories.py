@@ -62,6 +62,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+# Attributes of the loss that are otherwise in the reference: mdistiller's KDSVD decomposes
+# matrices (C * h, w).
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "kdsvd": {"matrices": lambda maps: maps.flatten(1, 2)},
+}
+
+
 class DoublePreprocessor(BatchPreprocessor):
     """The normalization in float64; `BatchPreprocessor` casts images to float32."""
 
@@ -123,6 +130,8 @@ def connect(distiller: Distiller, trajectory: Trajectory) -> None:
         if name.startswith(tuple(names)):
             entry = own[renamed(name, names)]
             entry.copy_(value.view(entry.shape))
+    for name, value in ATTRIBUTES.get(trajectory.meta["method"], {}).items():
+        setattr(distiller.losses["kd"], name, value)
     if "contrast" in trajectory.arrays:
         places = iter(torch.as_tensor(trajectory.arrays["contrast"]))
         distiller.losses["kd"].bank.draw = lambda *_: next(places)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from cls_kd.errors import UserError
 from cls_kd.functional import match_size
-from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built
-from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes
-from cls_kd.modules.connectors import align_channels
-from cls_kd.signals.shapes import SignalShapes
+from cls_kd.losses.aligned_stages import AlignedStages
 
 
-class FSPLoss(DistillLoss):
+class FSPLoss(AlignedStages):
     r"""Match the flow between consecutive stages: products of each two channels (FSP matrix).
 
     Paper: Yim et al. 2017, CVPR 2017
@@ -49,31 +45,14 @@ class FSPLoss(DistillLoss):
         1 in the first phase of [1]; its 50 multiplies nothing.
     """
 
-    def __init__(self, *, stages: StagePairs = None) -> None:
-        super().__init__()
-        self.stages = stages
-        self.connectors: nn.ModuleList | None = None
+    min_stages = 2
 
-    def build(self, shapes: SignalShapes) -> None:
-        pairs = paired_shapes(self, self.stages, shapes)
-        if len(pairs) < 2:
-            raise UserError("FSPLoss compares consecutive stages: give it two or more.")
-        self.connectors = nn.ModuleList(
-            align_channels(student[0], teacher[0]) for student, teacher in pairs
-        )
-
-    def forward(
-        self, student_stages: tuple[Tensor, ...], teacher_stages: tuple[Tensor, ...]
-    ) -> Tensor:
-        pairs = paired_maps(self, self.stages, student_stages, teacher_stages)
-        connectors = built(self.connectors, self)
-        student = [connect(maps[0]) for connect, maps in zip(connectors, pairs, strict=True)]
-        teacher = [maps[1] for maps in pairs]
+    def compare(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
         flows = zip(_flows(student), _flows(teacher), strict=True)
         return torch.stack([F.mse_loss(*matrices) for matrices in flows]).sum()
 
 
-def _flows(maps: list[Tensor]) -> list[Tensor]:
+def _flows(maps: Sequence[Tensor]) -> list[Tensor]:
     """(N, C_j, C_j+1) of each two consecutive maps."""
     return [_flow(*match_size(*consecutive)) for consecutive in pairwise(maps)]
 

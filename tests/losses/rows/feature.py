@@ -11,6 +11,11 @@ ROWS: dict[str, Row] = {
     "ICKDLoss": Row(),
     "NSTLoss": Row(),
     "FSPLoss": Row(wrong=({"stages": (-1,)},)),
+    "KDSVDLoss": Row(
+        wrong=({"k": 0}, {"stages": (0,)}), waits="The decomposition reads its error code."
+    ),
+    "HCLLoss": Row(),
+    "FeatureMSELoss": Row(),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
 }
