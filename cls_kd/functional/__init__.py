@@ -6,6 +6,7 @@ from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import attention_map, hierarchical_context_error, match_size
+from cls_kd.functional.margins import negative_margins
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
     best_combination,
@@ -32,6 +33,7 @@ __all__ = [
     "match_size",
     "mean_logits",
     "mean_over_processes",
+    "negative_margins",
     "normalized_gram",
     "pairwise_distances",
     "patch_tokens",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from cls_kd.errors import UserError
@@ -81,6 +82,16 @@ def paired_maps(
     """
     pairs = pair_stages(owner, stages, len(student), len(teacher))
     return [(student[ours], teacher[theirs].detach()) for ours, theirs in pairs]
+
+
+def sum_doubling(losses: Sequence[Tensor]) -> Tensor:
+    """Sum over stages, where each counts twice as much as the one before and the last one 1.
+
+    >>> sum_doubling(torch.tensor([4.0, 2.0, 1.0]))
+    tensor(3.)
+    """
+    weighted = [0.5**depth * loss for depth, loss in enumerate(reversed(list(losses)))]
+    return torch.stack(weighted).sum()
 
 
 def _pair(owner: object, entry: int | Sequence[int]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from cls_kd.modules.connectors import (
     TokenGenerator,
     UnitEmbedding,
     align_channels,
+    align_maps,
     align_width,
 )
 from cls_kd.modules.gaussian import GaussianRegressor
@@ -42,6 +43,7 @@ __all__ = [
     "UnitEmbedding",
     "Window",
     "align_channels",
+    "align_maps",
     "align_width",
     "as_schedule",
 ]

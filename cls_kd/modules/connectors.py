@@ -55,11 +55,19 @@ class ResizingConnector(nn.Sequential):
     """
 
     def __init__(self, student: Sequence[int], teacher: Sequence[int]) -> None:
-        super().__init__(
-            _resizing_convolution(student, teacher),
-            nn.BatchNorm2d(teacher[0]),
-            nn.ReLU(inplace=True),
-        )
+        super().__init__(*resizing_layers(student, teacher), nn.ReLU(inplace=True))
+
+
+def align_maps(student: Sequence[int], teacher: Sequence[int]) -> nn.Module:
+    """A `ResizingConnector` without its ReLU, or nothing where the shapes (C, h, w) agree."""
+    if tuple(student) == tuple(teacher):
+        return nn.Identity()
+    return nn.Sequential(*resizing_layers(student, teacher))
+
+
+def resizing_layers(student: Sequence[int], teacher: Sequence[int]) -> list[nn.Module]:
+    """Convolution and batch normalization of a `ResizingConnector`."""
+    return [_resizing_convolution(student, teacher), nn.BatchNorm2d(teacher[0])]
 
 
 def _resizing_convolution(student: Sequence[int], teacher: Sequence[int]) -> nn.Module:

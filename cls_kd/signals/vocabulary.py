@@ -98,11 +98,19 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
     )
 
 
-_TEACHERS = (Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),)
+_TEACHER_ONLY = (
+    Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+    Signal(
+        "teacher_preact_norms",
+        "tuple of (2, C)",
+        "weight and bias of the batch norm before each of teacher_preacts",
+        "teacher",
+    ),
+)
 
 VOCABULARY: dict[str, Signal] = {
     signal.name: signal
-    for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"), *_TEACHERS)
+    for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"), *_TEACHER_ONLY)
 }
 
 CALLABLES = frozenset(

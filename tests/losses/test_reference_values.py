@@ -39,7 +39,10 @@ BY_HAND = {
     "ViewTaskLoss": "test_self_losses.py",
 }
 # Files that need more than a call of the loss: the tests that read them.
-APART: dict[str, str] = {}
+APART: dict[str, str] = {
+    "ofd": "test_ofd.py",
+    "ofd_margin": "test_ofd.py",
+}
 # The beginning of the reference's names of signals to ours.
 SIGNALS: dict[str, dict[str, str]] = {
     "vid": {"student_feature": "student_stages.0", "teacher_feature": "teacher_stages.0"},

@@ -47,6 +47,7 @@ CONNECTORS = {
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
+    "ofd": {"connectors.": ""},
     "vid": {"": "gaussians."},
     "vid_fixed": {
         **{f"regressors.{stage}": f"gaussians.{stage}.regressor" for stage in range(3)},

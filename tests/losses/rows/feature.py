@@ -16,6 +16,8 @@ ROWS: dict[str, Row] = {
     ),
     "HCLLoss": Row(),
     "FeatureMSELoss": Row(),
+    "OFDLoss": Row(),
+    "ABLoss": Row(wrong=({"margin": 0},)),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
 }
