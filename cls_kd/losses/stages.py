@@ -15,6 +15,8 @@ from cls_kd.signals.shapes import Shape, SignalShapes
 StagePairs: TypeAlias = Sequence[int | tuple[int, int]] | None
 """Indices into both tuples of stages, or pairs of indices (student, teacher); None: all of both."""
 
+PREACTS = ("student_preacts", "teacher_preacts")
+
 
 def pair_stages(
     owner: object, stages: StagePairs, student: int, teacher: int
@@ -43,7 +45,10 @@ def pair_stages(
 
 
 def paired_shapes(
-    owner: object, stages: StagePairs, shapes: SignalShapes, kind: str = "stages"
+    owner: object,
+    stages: StagePairs,
+    shapes: SignalShapes,
+    signals: tuple[str, str] = ("student_stages", "teacher_stages"),
 ) -> list[tuple[Shape, Shape]]:
     """Shapes (C, h, w) of the chosen pairs of maps, the student's first.
 
@@ -51,12 +56,12 @@ def paired_shapes(
         owner: The loss, which an error names.
         stages: The option of the loss.
         shapes: The measured shapes.
-        kind: ``'stages'`` or ``'preacts'``, the signals ``student_<kind>`` and ``teacher_<kind>``.
+        signals: The student's and the teacher's tuples of maps.
 
     Raises:
         UserError: As `pair_stages`, or a network has no such stage.
     """
-    student, teacher = (shapes.tensors(f"{role}_{kind}") for role in ("student", "teacher"))
+    student, teacher = (shapes.tensors(signal) for signal in signals)
     return [
         (
             stage_shape(owner, "student", student, ours),

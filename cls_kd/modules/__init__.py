@@ -14,6 +14,7 @@ from cls_kd.modules.connectors import (
 )
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
+from cls_kd.modules.review import ReviewFusion
 from cls_kd.modules.schedules import (
     Constant,
     EpochWarmup,
@@ -38,6 +39,7 @@ __all__ = [
     "PredictionBank",
     "PropensityHead",
     "ResizingConnector",
+    "ReviewFusion",
     "Schedule",
     "TokenGenerator",
     "UnitEmbedding",

@@ -42,6 +42,7 @@ BY_HAND = {
 APART: dict[str, str] = {
     "ofd": "test_ofd.py",
     "ofd_margin": "test_ofd.py",
+    "reviewkd": "test_reviewkd.py",
 }
 # The beginning of the reference's names of signals to ours.
 SIGNALS: dict[str, dict[str, str]] = {

@@ -28,6 +28,7 @@ from cls_kd.registry import OPTIMIZERS, resolve
 from cls_kd.runs.compose import read_config
 from tests.engine.tiny_runs import ROOT
 from tests.losses.reference import renamed
+from tests.losses.test_reviewkd import REVIEW_FUSIONS
 from tests.trajectories.reference import FILES, Entries, Trajectory, read
 
 TOLERANCE = 1e-8
@@ -47,6 +48,7 @@ CONNECTORS = {
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
+    "reviewkd": REVIEW_FUSIONS,
     "ofd": {"connectors.": ""},
     "vid": {"": "gaussians."},
     "vid_fixed": {

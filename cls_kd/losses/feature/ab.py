@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
-from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes, sum_doubling
+from cls_kd.losses.stages import PREACTS, StagePairs, paired_maps, paired_shapes, sum_doubling
 from cls_kd.modules.connectors import align_maps
 from cls_kd.signals.shapes import SignalShapes
 
@@ -56,7 +56,7 @@ class ABLoss(DistillLoss):
     def build(self, shapes: SignalShapes) -> None:
         self.connectors = nn.ModuleList(
             align_maps(student, teacher)
-            for student, teacher in paired_shapes(self, self.stages, shapes, "preacts")
+            for student, teacher in paired_shapes(self, self.stages, shapes, PREACTS)
         )
 
     def forward(

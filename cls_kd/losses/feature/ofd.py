@@ -8,7 +8,14 @@ from torch import Tensor, nn
 from cls_kd.functional import match_size, negative_margins
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built
-from cls_kd.losses.stages import StagePairs, pair_stages, paired_maps, paired_shapes, sum_doubling
+from cls_kd.losses.stages import (
+    PREACTS,
+    StagePairs,
+    pair_stages,
+    paired_maps,
+    paired_shapes,
+    sum_doubling,
+)
 from cls_kd.modules.connectors import LinearConnector
 from cls_kd.signals.shapes import SignalShapes
 
@@ -55,7 +62,7 @@ class OFDLoss(DistillLoss):
     def build(self, shapes: SignalShapes) -> None:
         self.connectors = nn.ModuleList(
             LinearConnector(student[0], teacher[0])
-            for student, teacher in paired_shapes(self, self.stages, shapes, "preacts")
+            for student, teacher in paired_shapes(self, self.stages, shapes, PREACTS)
         )
         for connector in self.connectors:
             nn.init.kaiming_normal_(connector[0].weight, mode="fan_out")

@@ -18,6 +18,7 @@ ROWS: dict[str, Row] = {
     "FeatureMSELoss": Row(),
     "OFDLoss": Row(),
     "ABLoss": Row(wrong=({"margin": 0},)),
+    "ReviewKDLoss": Row(wrong=({"mid_channels": 0},)),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
 }
