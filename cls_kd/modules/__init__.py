@@ -12,6 +12,7 @@ from cls_kd.modules.connectors import (
     align_maps,
     align_width,
 )
+from cls_kd.modules.factors import Paraphraser, Translator
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.review import ReviewFusion
@@ -24,6 +25,7 @@ from cls_kd.modules.schedules import (
     Window,
     as_schedule,
 )
+from cls_kd.modules.stage_attention import StageAttention
 
 __all__ = [
     "Constant",
@@ -36,12 +38,15 @@ __all__ = [
     "IPWDWeight",
     "LinearConnector",
     "LinearWarmup",
+    "Paraphraser",
     "PredictionBank",
     "PropensityHead",
     "ResizingConnector",
     "ReviewFusion",
     "Schedule",
+    "StageAttention",
     "TokenGenerator",
+    "Translator",
     "UnitEmbedding",
     "Window",
     "align_channels",

@@ -114,7 +114,7 @@ def shapes(signals: Signals, num_samples: int = 20) -> SignalShapes:
 
 
 def build(
-    loss: DistillLoss, reference: Reference, signals: Signals, names: Mapping[str, str]
+    loss: DistillLoss, reference: Reference, signals: Signals, names: Mapping[str, str | None]
 ) -> dict[str, Tensor]:
     """Build a loss and write learned parts and memory into it.
 
@@ -124,7 +124,8 @@ def build(
         loss: The loss, in training mode.
         reference: Holds ``param.*`` and ``state.*``.
         signals: What the loss will be called with.
-        names: The reference's name of an entry, or the beginning of names, to ours.
+        names: The reference's name of an entry, or the beginning of names, to ours; to None where
+            the loss has no such entry.
 
     Returns:
         The learned parts, by the reference's names.
@@ -135,10 +136,11 @@ def build(
     loss.to(torch.float64)
     entries = dict(loss.named_parameters()) | dict(loss.named_buffers())
     written = reference.group("param") | reference.group("state")
-    ours = {name: entries[renamed(name, names)] for name in written}
-    for name, array in written.items():
-        ours[name].data.copy_(torch.as_tensor(array).view(ours[name].shape))
-    return {name: ours[name] for name in reference.group("param")}
+    known = {name: renamed(name, names) for name in written}
+    ours = {name: entries[entry] for name, entry in known.items() if entry is not None}
+    for name, entry in ours.items():
+        entry.data.copy_(torch.as_tensor(written[name]).view(entry.shape))
+    return {name: ours[name] for name in reference.group("param") if name in ours}
 
 
 def without_connectors(loss: DistillLoss) -> None:
@@ -149,11 +151,12 @@ def without_connectors(loss: DistillLoss) -> None:
         loss.connectors = nn.ModuleList(nn.Identity() for _ in loss.connectors)
 
 
-def renamed(name: str, names: Mapping[str, str]) -> str:
-    """The longest beginning that ``names`` knows is exchanged."""
+def renamed(name: str, names: Mapping[str, str | None]) -> str | None:
+    """The longest beginning that ``names`` knows is exchanged; None where it stands for nothing."""
     known = [start for start in names if name.startswith(start)]
     start = max(known, key=len, default="")
-    return names.get(start, "") + name.removeprefix(start)
+    ours = names.get(start, "")
+    return None if ours is None else ours + name.removeprefix(start)
 
 
 def assert_close(actual: Tensor | None, expected: np.ndarray, tolerance: float, name: str) -> None:
