@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -33,8 +34,8 @@ def hierarchical_context_error(a: Tensor, b: Tensor) -> Tensor:
     errors = [F.mse_loss(a, b)]
     errors += [F.mse_loss(_pool(a, (side, side)), _pool(b, (side, side))) for side in sizes]
     weights = [0.5**level for level in range(len(errors))]
-    weighted = sum(weight * error for weight, error in zip(weights, errors, strict=True))
-    return weighted / sum(weights)
+    weighted = [weight * error for weight, error in zip(weights, errors, strict=True)]
+    return torch.stack(weighted).sum() / sum(weights)
 
 
 def _pool(feature: Tensor, size: tuple[int, int]) -> Tensor:

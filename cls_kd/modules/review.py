@@ -37,13 +37,13 @@ class ReviewFusion(nn.Module):
             nn.BatchNorm2d(channels),
         )
         self.attention = nn.Conv2d(2 * mid_channels, 2, kernel_size=1) if fuses else None
-        for convolution in (self.reduce[0], self.predict[0]):
-            nn.init.kaiming_uniform_(convolution.weight, a=1)
+        for weight in (*self.reduce[0].parameters(), *self.predict[0].parameters()):
+            nn.init.kaiming_uniform_(weight, a=1)
 
     def forward(self, feature: Tensor, deeper: Tensor | None) -> tuple[Tensor, Tensor]:
         """The predicted map of the teacher, and what the next fusion takes as ``deeper``."""
         fused = self.reduce(feature)
-        if self.attention is not None:
+        if self.attention is not None and deeper is not None:
             deeper = F.interpolate(deeper, fused.shape[-2:], mode="nearest")
             weights = self.attention(torch.cat([fused, deeper], dim=1)).sigmoid()
             fused = fused * weights[:, :1] + deeper * weights[:, 1:]

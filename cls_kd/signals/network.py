@@ -142,6 +142,7 @@ class NetworkSource:
     def _refuse(self, name: str, taps: Mapping[str, Any]) -> None:
         """Refuse a signal that the network has no tap for."""
         _check_peers(self.network, name)
+        _check_projector(self.network, name)
         others = {tap for tap in taps if f"{self.role}_{tap}" not in VOCABULARY}
         known = others | {f"{self.role}_{tap}" for tap in set(taps) - others}
         tap = name.removeprefix(f"{self.role}_")
@@ -212,6 +213,16 @@ def _check_peers(network: nn.Module, name: str) -> None:
             f"A loss asks for {name!r}, and the student {describe(network)} is one network: online "
             "distillation needs a student of several branches, "
             "dict(type='MultiBranchClassifier', ...), as in configs/digits/branches.py."
+        )
+
+
+def _check_projector(network: nn.Module, name: str) -> None:
+    """Refuse the projected map, where there is no projector."""
+    if name == "student_projected":
+        raise UserError(
+            f"A loss asks for {name!r}, and the student {describe(network)} has no projector: "
+            "SimKD needs a student with backbone=dict(type='ProjectedBackbone', ...) and its "
+            "teacher's classifier, as in configs/digits/simkd.py."
         )
 
 

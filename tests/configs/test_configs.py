@@ -26,8 +26,11 @@ FILES = sorted(
 # The pairs here are convolutional networks; branches learn by methods of their own.
 LOSSES = {name: read_config(file).to_dict()["losses"] for name, file in known_methods().items()}
 ONLINE = sorted(name for name, losses in LOSSES.items() if tiny.wants_branches(losses))
+PROJECTED = sorted(name for name, losses in LOSSES.items() if tiny.wants_projector(losses))
 METHODS = sorted(
-    name for name, losses in LOSSES.items() if name not in ONLINE and not tiny.wants_tokens(losses)
+    name
+    for name, losses in LOSSES.items()
+    if name not in (*ONLINE, *PROJECTED) and not tiny.wants_tokens(losses)
 )
 
 
@@ -121,6 +124,13 @@ PAIRS += [(BRANCHES, method) for method in ONLINE]
 def test_an_online_method_is_refused_where_there_are_no_branches(method: str) -> None:
     with pytest.raises(UserError, match="MultiBranchClassifier"):
         load_config(tiny_runs.PAIR, method=method)
+
+
+@pytest.mark.parametrize("method", PROJECTED)
+def test_a_method_with_a_projector_is_refused_where_there_is_none(method: str) -> None:
+    cfg = load_config(tiny_runs.PAIR, method=method)
+    with pytest.raises(UserError, match="ProjectedBackbone"):
+        build(runs_of(cfg)[-1], shape_of(cfg))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ class Sizes:
         }
         if signal in of_branches:
             return of_branches[signal]
+        if signal == "student_projected":
+            return self.stages["teacher"][-1]
         role, _, name = signal.partition("_")
         stages = self.stages[role]
         blocks, length, width = self.tokens[role]

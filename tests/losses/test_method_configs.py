@@ -13,8 +13,8 @@ from cls_kd.losses import DistillLoss
 from cls_kd.signals import TrainingTime
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
-# Their targets, or the teacher's, take the place of the labels.
-WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "ps_kd"}
+# Their targets, or the teacher's targets or features, take the place of the labels.
+WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "ps_kd", "simkd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 

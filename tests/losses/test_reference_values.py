@@ -44,9 +44,11 @@ APART: dict[str, str] = {
     "ofd": "test_ofd.py",
     "ofd_margin": "test_ofd.py",
     "reviewkd": "test_reviewkd.py",
+    "simkd_projector": "test_simkd.py",
 }
 # The beginning of the reference's names of signals to ours.
 SIGNALS: dict[str, dict[str, str]] = {
+    "simkd": {"student_feature": "student_projected"},
     "vid": {"student_feature": "student_stages.0", "teacher_feature": "teacher_stages.0"},
 }
 # AFD's layers, linear and batch norm; biases without an effect are left out of ours.

@@ -67,11 +67,11 @@ class AFDLoss(DistillLoss):
 
 def _errors(student: tuple[Tensor, ...], teacher: Tensor) -> Tensor:
     """Of each of the student's maps to one of the teacher, (N, S)."""
-    target = attention_map(teacher)
-    maps = [_resized_attention_map(feature, teacher.shape[-2:]) for feature in student]
+    target, size = attention_map(teacher), (teacher.shape[2], teacher.shape[3])
+    maps = [_resized_attention_map(feature, size) for feature in student]
     return torch.stack([(own - target).square().mean(1) for own in maps], dim=1)
 
 
-def _resized_attention_map(feature: Tensor, size: torch.Size) -> Tensor:
+def _resized_attention_map(feature: Tensor, size: tuple[int, int]) -> Tensor:
     squares = feature.square().mean(1, keepdim=True)
     return attention_map(F.adaptive_avg_pool2d(squares, size), p=1)

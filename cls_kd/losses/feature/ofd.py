@@ -64,8 +64,9 @@ class OFDLoss(DistillLoss):
             LinearConnector(student[0], teacher[0])
             for student, teacher in paired_shapes(self, self.stages, shapes, PREACTS)
         )
-        for connector in self.connectors:
-            nn.init.kaiming_normal_(connector[0].weight, mode="fan_out")
+        for weight in self.connectors.parameters():
+            if weight.ndim > 1:
+                nn.init.kaiming_normal_(weight, mode="fan_out")
 
     def forward(
         self,
