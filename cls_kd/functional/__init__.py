@@ -1,7 +1,13 @@
 """Pure tensor mathematics that methods share."""
 
-from cls_kd.functional.classes import split_target
-from cls_kd.functional.correlation import pearson
+from cls_kd.functional.classes import (
+    class_weights,
+    decouple,
+    exchange,
+    non_target_indices,
+    split_target,
+)
+from cls_kd.functional.correlation import gram_distance, pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
@@ -16,16 +22,27 @@ from cls_kd.functional.peers import (
     peer_kl,
 )
 from cls_kd.functional.singular import right_singular_vectors
-from cls_kd.functional.softened import softened_cross_entropy, softened_kl, softened_kl_each
+from cls_kd.functional.softened import (
+    softened_cross_entropy,
+    softened_cross_entropy_each,
+    softened_kl,
+    softened_kl_each,
+    subset_kl_each,
+)
 from cls_kd.functional.standardize import standardize
 from cls_kd.functional.targets import two_targets
 from cls_kd.functional.tokens import grid_side, patch_tokens
+from cls_kd.functional.transport import sinkhorn_distance
 
 __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
+    "class_weights",
+    "decouple",
+    "exchange",
     "gather",
+    "gram_distance",
     "grid_side",
     "hash_integers",
     "hierarchical_context_error",
@@ -34,17 +51,21 @@ __all__ = [
     "mean_logits",
     "mean_over_processes",
     "negative_margins",
+    "non_target_indices",
     "normalized_gram",
     "pairwise_distances",
     "patch_tokens",
     "pearson",
     "peer_kl",
     "right_singular_vectors",
+    "sinkhorn_distance",
     "softened_cross_entropy",
+    "softened_cross_entropy_each",
     "softened_kl",
     "softened_kl_each",
     "split_target",
     "standardize",
+    "subset_kl_each",
     "triplet_cosines",
     "two_targets",
 ]

@@ -112,6 +112,7 @@ _TEACHER_ONLY = (
         "weight and bias of the batch norm before each of teacher_preacts",
         "teacher",
     ),
+    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
 )
 
 VOCABULARY: dict[str, Signal] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,16 @@ BY_HAND = {
 }
 # Files that need more than a call of the loss: the tests that read them.
 APART: dict[str, str] = {
+    "crld": "test_logit_methods.py",
+    "ctkd": "test_logit_methods.py",
+    "deepkd": "test_logit_methods.py",
     "ft": "test_ft.py",
     "ofd": "test_ofd.py",
     "ofd_margin": "test_ofd.py",
     "reviewkd": "test_reviewkd.py",
     "simkd_projector": "test_simkd.py",
+    "sld": "test_logit_methods.py",
+    "wkd_logit": "test_logit_methods.py",
 }
 # The beginning of the reference's names of signals to ours.
 SIGNALS: dict[str, dict[str, str]] = {
@@ -71,6 +77,11 @@ PARTS: dict[str, dict[str, str | None]] = {
     },
     "vid": {"": "gaussians.0."},
 }
+# Where options differ: the reference's arguments to ours.
+ARGUMENTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "normkd": lambda args: {"loss": {"type": "KDLoss", **args}},
+    "normkd_dkd": lambda args: {"loss": {**args["loss"], "temperature": args["temperature"]}},
+}
 # Names of classes that differ, and parts of losses with values of their own.
 CLASSES: dict[str, Any] = {"IPWDWeight": IPWDWeight}
 
@@ -95,7 +106,9 @@ def test_every_loss_has_values_or_a_check_by_hand() -> None:
         assert name in (folder / file).read_text()
     for name, file in APART.items():
         assert f'"{name}' in _text(file), f"{file} reads no file of {name}"
-    assert {method(file) for file in FILES} >= set(APART) | set(SIGNALS) | set(PARTS)
+    assert {method(file) for file in FILES} >= set(APART) | set(SIGNALS) | set(PARTS) | set(
+        ARGUMENTS
+    )
 
 
 def _text(file: str) -> str:
@@ -111,7 +124,8 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
     signals = reference.as_signals({str(renamed(k, names)): v for k, v in leaves.items()})
-    loss = loss_class(read)(**read.meta["args"])
+    arguments = ARGUMENTS.get(method(file), dict)(read.meta["args"])
+    loss = loss_class(read)(**arguments)
     parameters: dict[str, Tensor] = {}
     if isinstance(loss, losses.DistillLoss):
         classifiers = read.classifiers(dtype)
