@@ -1,9 +1,11 @@
 """Connectors, banks and weight schedules: trained or remembered, never deployed."""
 
 from cls_kd.modules.banks import ContrastiveBank, PredictionBank
+from cls_kd.modules.class_predictions import ClassPredictions
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
+    FrozenUnitEmbedding,
     LinearConnector,
     ResizingConnector,
     TokenGenerator,
@@ -12,9 +14,12 @@ from cls_kd.modules.connectors import (
     align_maps,
     align_width,
 )
+from cls_kd.modules.exits import ExitClassifier, Exits
 from cls_kd.modules.factors import Paraphraser, Translator
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
+from cls_kd.modules.pyramid import SelfTeacher
+from cls_kd.modules.queues import EmbeddingQueue
 from cls_kd.modules.review import ReviewFusion
 from cls_kd.modules.schedules import (
     Constant,
@@ -28,11 +33,16 @@ from cls_kd.modules.schedules import (
 from cls_kd.modules.stage_attention import StageAttention
 
 __all__ = [
+    "ClassPredictions",
     "Constant",
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
+    "EmbeddingQueue",
     "EpochWarmup",
+    "ExitClassifier",
+    "Exits",
+    "FrozenUnitEmbedding",
     "GaussianRampUp",
     "GaussianRegressor",
     "IPWDWeight",
@@ -44,6 +54,7 @@ __all__ = [
     "ResizingConnector",
     "ReviewFusion",
     "Schedule",
+    "SelfTeacher",
     "StageAttention",
     "TokenGenerator",
     "Translator",

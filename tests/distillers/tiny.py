@@ -110,6 +110,11 @@ def wants_projector(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     return "student_projected" in signals_of(losses)
 
 
+def wants_teachers(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses compare the student with each of several teachers."""
+    return "all_teacher_logits" in signals_of(losses)
+
+
 def build(network: Mapping[str, Any]) -> ImageClassifier:
     """The network, initialized as a runner would."""
     built = MODELS.build(dict(network))

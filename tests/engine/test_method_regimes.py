@@ -50,6 +50,11 @@ def config(method: str, teacher: Path, **options: Any) -> Config:
             "model__student__head__in_channels": width,
             "model__student__head__init_cfg__checkpoint": str(teacher),
         }
+    if tiny.wants_teachers(losses):
+        networks = (str(teacher), "random")
+        options["model__teacher"] = [
+            {"network": tiny_runs.TEACHER, "weights": weights} for weights in networks
+        ]
     if "crd" in losses:
         options |= {"model__losses__crd__negatives": 16, "model__losses__crd__dim": 8}
     return tiny_runs.config(teacher, method=method, epochs=EPOCHS, **options)

@@ -23,10 +23,7 @@ def test_a_stage_is_the_authors(name: str, dtype: torch.dtype) -> None:
     read = reference.read(FOLDER / f"{name}.npz")
     leaves = read.leaves(dtype)
     loss = partial_squared_error(*(leaves[key] for key in leaves))
-    assert loss.item() == pytest.approx(float(read.arrays["loss"]), rel=TOLERANCE[dtype])
-    loss.backward()
-    (key,) = read.gradients
-    assert_close(leaves[key].grad, read.gradients[key], TOLERANCE[dtype], key)
+    reference.assert_reproduced(loss, read, leaves, dtype)
 
 
 @both_types

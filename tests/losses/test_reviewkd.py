@@ -11,7 +11,7 @@ from cls_kd.losses import ReviewKDLoss
 
 from . import reference
 from .fabricate import SIZES, Sizes, fabricate
-from .reference import FOLDER, TOLERANCE, assert_close
+from .reference import FOLDER
 
 # The beginning of the reference's names of learned parts to ours.
 REVIEW_FUSIONS = {
@@ -35,13 +35,7 @@ def test_value_and_gradients_are_the_authors(name: str, dtype: torch.dtype) -> N
     }
     loss = ReviewKDLoss(**read.meta["args"])
     parameters = reference.build(loss, read, signals, REVIEW_FUSIONS)
-    value = loss.to(dtype)(**signals)
-    assert value.item() == pytest.approx(float(read.arrays["loss"]), rel=TOLERANCE[dtype])
-    value.backward()
-    for key, gradient in read.gradients.items():
-        assert_close(leaves[key].grad, gradient, TOLERANCE[dtype], key)
-    for key, gradient in read.parameter_gradients.items():
-        assert_close(parameters[key].grad, gradient, TOLERANCE[dtype], key)
+    reference.assert_reproduced(loss.to(dtype)(**signals), read, leaves, dtype, parameters)
     assert len(parameters) == sum(1 for _ in loss.parameters())
 
 
