@@ -6,12 +6,13 @@ from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
     FrozenUnitEmbedding,
+    ProjectionHead,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
     align_width,
 )
-from cls_kd.modules.exits import ExitClassifier, Exits
+from cls_kd.modules.exits import ExitClassifier, Exits, StageClassifiers
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.pyramid import SelfTeacher
 from cls_kd.modules.queues import EmbeddingQueue
@@ -40,10 +41,12 @@ __all__ = [
     "IPWDWeight",
     "LinearWarmup",
     "PredictionBank",
+    "ProjectionHead",
     "PropensityHead",
     "ResizingConnector",
     "Schedule",
     "SelfTeacher",
+    "StageClassifiers",
     "TokenGenerator",
     "UnitEmbedding",
     "Window",
