@@ -57,7 +57,7 @@ class Views(DatasetWrapper):
         ]
 
     def _augmented(self, images: Tensor) -> Tensor:
-        """What further views have beside the pipeline, (N, 3, H, W). Default: nothing."""
+        """Further views, (N, 3, H, W), with augmentations of their own. Default: as they are."""
         return images
 
 

@@ -25,6 +25,7 @@ class LossWrapper(DistillLoss):
     """
 
     asks: ClassVar[tuple[str, ...]] = ()
+    loss: Any
 
     def __init__(self, loss: DistillLoss | Mapping[str, Any]) -> None:
         super().__init__()

@@ -79,9 +79,9 @@ class DeepKD(SeparateGradients):
     def update(self, group: dict[str, Any], gradients: Mapping[str, Gradients]) -> None:
         """Move by the three momenta, in their order."""
         params = set(group["params"])
-        for place, name in enumerate(_ORDER):
+        for position, name in enumerate(_ORDER):
             reached = params & gradients[name].keys()
-            later = {key for other in _ORDER[place + 1 :] for key in gradients[other]}
+            later = {key for other in _ORDER[position + 1 :] for key in gradients[other]}
             momentum = group["momentum"] + group[f"delta_{name}"]
             self.move(group, name, gradients[name], reached & later, momentum, 0.0)
             last = reached - later

@@ -106,7 +106,7 @@ class DeepKDNonTargetLoss(DistillLoss):
         return (teacher * ~target).sum(1).mean() * losses.mean()
 
     def _top_classes(self, logits: Tensor) -> Tensor:
-        """Whether each class is among the k most likely ones, (N, K)."""
+        """Mask of the k most likely classes, (N, K) bool."""
         count = min(self.top or logits.shape[1], logits.shape[1])
         places = logits.topk(count, dim=1).indices
         return logits.new_zeros(logits.shape).scatter(1, places, 1.0).bool()

@@ -67,8 +67,10 @@ class LDRLDLoss(DistillLoss):
     def _pairs(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Weighted sum over the pairs of ranks, mean over the batch."""
         ranks = torch.triu_indices(self.k, self.k, 1, device=student.device)  # (2, P)
-        logits = (values[:, ranks].transpose(1, 2).flatten(0, 1) for values in (student, teacher))
-        losses = softened_kl_each(*logits, self.temperature).view(len(student), -1)  # (N, P)
+        student_pairs = student[:, ranks].transpose(1, 2).flatten(0, 1)  # (N * P, 2)
+        teacher_pairs = teacher[:, ranks].transpose(1, 2).flatten(0, 1)
+        losses = softened_kl_each(student_pairs, teacher_pairs, self.temperature)
+        losses = losses.view(len(student), -1)  # (N, P)
         first, second = ranks + 1.0
         weights = 2 * (-0.05 * (first + second)).exp() / (1.5 + second - first)
         return (weights * losses).sum(1).mean()

@@ -28,7 +28,7 @@ class MLKDLoss(DistillLoss):
     [0] Y. Jin, J. Wang, D. Lin, "Multi-Level Logit Distillation", CVPR 2023.
     [1] Jin-Ying/Multi-Level-Logit-Distillation@5ee473f:mdistiller/distillers/KD_ours.py, its three
         functions on one view of the images. Difference: there is no mask of confidence. In [1],
-        by whose code the published figures come, the masks multiply values that are already
+        with whose code the published results were made, the masks multiply values that are already
         averaged, terms of the strong view are computed and not used, and two others use the logits
         of the weak one.
 

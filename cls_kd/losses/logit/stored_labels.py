@@ -17,8 +17,9 @@ class StoredLabelLoss(DistillLoss):
     .. math:: L = -\sum_c \tilde t_c \log s_c, \quad \tilde t_c = t_c \;\; (c \in top), \quad
               \tilde t_c = \frac{1 - \sum_{j \in top} t_j}{K - k} \;\; (c \notin top)
 
-    with s and t the softmaxes at temperature 1 and top the k largest t; mean over the batch. It is what training on stored
-    labels of the kind ``marginal_smoothing`` computes, with a teacher that is still at hand.
+    with s and t the softmaxes at temperature 1 and top the k largest t; mean over the batch.
+    It is what training on stored labels of the kind ``marginal_smoothing`` computes, with a teacher
+    that is still at hand.
 
     [0] Z. Shen, E. Xing, "A Fast Knowledge Distillation Framework for Visual Recognition", ECCV
         2022, arXiv:2112.01528.
