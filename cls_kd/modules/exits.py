@@ -35,8 +35,8 @@ class ExitClassifier(nn.Module):
         strides = [max(round(before[1] / after[1]), 1) for before, after in pairwise(shapes)]
         self.blocks = nn.Sequential(
             *(
-                ConvBlock(widths[place], widths[place + 1], stride)
-                for place, stride in enumerate(strides)
+                ConvBlock(widths[index], widths[index + 1], stride)
+                for index, stride in enumerate(strides)
             )
         )
         self.classifier = nn.Linear(width, num_classes)
@@ -58,7 +58,7 @@ class Exits(nn.ModuleList):
 
     def __init__(self, shapes: Sequence[Sequence[int]], width: int, num_classes: int) -> None:
         super().__init__(
-            ExitClassifier(shapes[place:], width, num_classes) for place in range(len(shapes) - 1)
+            ExitClassifier(shapes[index:], width, num_classes) for index in range(len(shapes) - 1)
         )
 
     def forward(self, stages: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -78,7 +78,7 @@ class StageClassifiers(nn.ModuleList):
 
     def __init__(self, shapes: Sequence[Sequence[int]], num_classes: int) -> None:
         width = shapes[-1][0]
-        following = [shapes[place:] for place in range(len(shapes) - 1)]
+        following = [shapes[index:] for index in range(len(shapes) - 1)]
         following.append([shapes[-1], shapes[-1]])
         super().__init__(ExitClassifier(stages, width, num_classes) for stages in following)
 

@@ -107,7 +107,7 @@ class SSKDLoss(DistillLoss):
         student = _cosines(view_embeddings, built(self.student_head, self))
         teacher = _cosines(teacher_view_embeddings.detach(), built(self.teacher_head, self))
         turns = len(view_logits) - 1
-        own = torch.arange(len(labels), device=labels.device).repeat(turns)
+        images = torch.arange(len(labels), device=labels.device).repeat(turns)
         kd = softened_kl(view_logits[0], teachers[0], self.temperatures[0])
         transformed = _mean_of_kept(
             view_logits[1:].flatten(0, 1),
@@ -117,13 +117,13 @@ class SSKDLoss(DistillLoss):
             self.keep_wrong_transformed,
         )
         similarity = _mean_of_kept(
-            student, teacher.detach(), own, self.temperatures[2], self.keep_wrong_similarity
+            student, teacher.detach(), images, self.temperatures[2], self.keep_wrong_similarity
         )
         return dict(
             loss_kd=self.weights[0] * kd,
             loss_transformed=self.weights[1] * transformed,
             loss_similarity=self.weights[2] * similarity,
-            loss_teacher_head=F.cross_entropy(teacher, own),
+            loss_teacher_head=F.cross_entropy(teacher, images),
         )
 
 
@@ -138,8 +138,8 @@ def _mean_of_kept(
 ) -> Tensor:
     """Mean divergence over the rows where the teacher is right, and a fraction of the others."""
     rank = (teacher > teacher.gather(1, targets.unsqueeze(1))).sum(1)
-    place = torch.argsort(torch.argsort(rank, stable=True))
+    position = torch.argsort(torch.argsort(rank, stable=True))
     right = (rank == 0).sum()
-    kept = place < right + (fraction * (len(rank) - right)).floor()
+    kept = position < right + (fraction * (len(rank) - right)).floor()
     each = softened_kl_each(student, teacher, temperature)
     return (each * kept).sum() / kept.sum().clamp_min(1)
