@@ -7,6 +7,7 @@ from cls_kd.modules.connectors import (
     ConvGenerator,
     FrozenUnitEmbedding,
     LinearConnector,
+    ProjectionHead,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
@@ -14,7 +15,7 @@ from cls_kd.modules.connectors import (
     align_maps,
     align_width,
 )
-from cls_kd.modules.exits import ExitClassifier, Exits
+from cls_kd.modules.exits import ExitClassifier, Exits, StageClassifiers
 from cls_kd.modules.factors import Paraphraser, Translator
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
@@ -50,12 +51,14 @@ __all__ = [
     "LinearWarmup",
     "Paraphraser",
     "PredictionBank",
+    "ProjectionHead",
     "PropensityHead",
     "ResizingConnector",
     "ReviewFusion",
     "Schedule",
     "SelfTeacher",
     "StageAttention",
+    "StageClassifiers",
     "TokenGenerator",
     "Translator",
     "UnitEmbedding",

@@ -163,3 +163,10 @@ class FrozenUnitEmbedding(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         return F.normalize(F.linear(embedding, self.weight, self.bias), dim=1)
+
+
+class ProjectionHead(nn.Sequential):
+    """Two linear layers of one width with a ReLU between them: (..., D) -> (..., D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, width))

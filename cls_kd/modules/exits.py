@@ -66,3 +66,24 @@ class Exits(nn.ModuleList):
         pairs = [branch(feature) for branch, feature in zip(self, stages[:-1], strict=True)]
         logits, embeddings = zip(*pairs, strict=True)
         return torch.stack(logits), torch.stack(embeddings)
+
+
+class StageClassifiers(nn.ModuleList):
+    """An `ExitClassifier` on every stage, as wide as the last one; after this one comes one block.
+
+    Args:
+        shapes: Shapes of all stages, the first one first.
+        num_classes: Length of the logits.
+    """
+
+    def __init__(self, shapes: Sequence[Sequence[int]], num_classes: int) -> None:
+        width = shapes[-1][0]
+        following = [shapes[index:] for index in range(len(shapes) - 1)]
+        following.append([shapes[-1], shapes[-1]])
+        super().__init__(ExitClassifier(stages, width, num_classes) for stages in following)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Of all stages' maps the logits, (J, N, classes)."""
+        return torch.stack(
+            [branch(feature)[0] for branch, feature in zip(self, stages, strict=True)]
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -29,7 +29,10 @@ PREACT_NORMS = "teacher_preact_norms"
 VIEWS = {
     "view_logits": "student_logits",
     "view_embeddings": "student_embedding",
+    "view_stages": "student_stages",
     "teacher_view_logits": "teacher_logits",
+    "teacher_view_embeddings": "teacher_embedding",
+    "teacher_view_stages": "teacher_stages",
 }
 """Signals of several views to those of one."""
 
@@ -80,7 +83,8 @@ class NetworkSource:
             if wants_norms
             else []
         )
-        indices = names if isinstance(names, Mapping) else {}
+        indices = dict(names) if isinstance(names, Mapping) else {}
+        indices |= {VIEWS[name]: None for name in self.views}  # views are made of all items
         self.recorder = Recorder(
             network,
             {
@@ -109,7 +113,7 @@ class NetworkSource:
             return run(batch.inputs)
         views = batch.view_inputs
         seen = run(views.flatten(0, 1))
-        shown = {name: seen[VIEWS[name]].unflatten(0, views.shape[:2]) for name in self.views}
+        shown = {name: _by_views(seen[VIEWS[name]], views.shape[:2]) for name in self.views}
         first = {name: _first(value, name, views.shape[1]) for name, value in seen.items()}
         return {**first, **shown}
 
@@ -204,6 +208,13 @@ def _first(value: Captured, name: str, count: int) -> Any:
     if isinstance(value, tuple):
         return tuple(None if item is None else item.narrow(axis, 0, count) for item in value)
     return value.narrow(axis, 0, count)
+
+
+def _by_views(value: Captured, shape: Sequence[int]) -> Any:
+    """A signal of all views, one after the other, with the views as its first axis."""
+    if isinstance(value, tuple):
+        return tuple(_by_views(item, shape) for item in value if item is not None)
+    return value.unflatten(0, tuple(shape))
 
 
 def _forward(network: nn.Module, inputs: Tensor) -> Tensor:

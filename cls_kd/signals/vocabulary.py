@@ -89,6 +89,7 @@ _STUDENT_ONLY = (
     Signal("pair_logits", "(N, K)", "the student's logits of pair_inputs, no gradient", "student"),
     Signal("view_logits", "(V, N, K)", "the student's logits of view_inputs", "student"),
     Signal("view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "student"),
+    Signal("view_stages", "tuple of (V, N, C, h, w)", "its stages, of view_inputs", "student"),
     Signal("peer_logits", "(P, N, K)", "student of several branches: logits of each", "student"),
     Signal("peer_embeddings", "(P, N, D)", "what the classifier of each branch sees", "student"),
     Signal("peer_targets", "(P, N, K)", "logits that each branch is taught by", "student"),
@@ -106,6 +107,15 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
 
 
 _TEACHER_ONLY = (
+    Signal(
+        "teacher_view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "teacher"
+    ),
+    Signal(
+        "teacher_view_stages",
+        "tuple of (V, N, C, h, w)",
+        "the teacher's stages, of view_inputs",
+        "teacher",
+    ),
     Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
     Signal(
         "teacher_preact_norms",

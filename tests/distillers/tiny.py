@@ -163,8 +163,9 @@ def paired(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def viewed(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """With two further views beside, as ``Views`` gives them."""
-    return {**raw, "view_inputs": [torch.stack([one, one.flip(-1)]) for one in raw["inputs"]]}
+    """With three further views beside, as ``Views`` gives them."""
+    views = [torch.stack([one, one.flip(-1), one.flip(-2)]) for one in raw["inputs"]]
+    return {**raw, "view_inputs": views}
 
 
 def teacher(**options: Any) -> dict[str, Any]:

@@ -49,6 +49,8 @@ APART: dict[str, str] = {
     "sd_dropout": "test_self_teachers.py",
     "zipf": "test_soft_labels.py",
     "cc": "test_relation_losses.py",
+    "hsakd": "test_rotations.py",
+    "sskd": "test_rotations.py",
     "sp": "test_relation_losses.py",
     "crld": "test_logit_methods.py",
     "ctkd": "test_logit_methods.py",
