@@ -75,5 +75,27 @@ class RunFailed(RunEvent):
     error: str
 
 
+@dataclass(frozen=True)
+class RunInterrupted(RunEvent):
+    """The process that trained the run was asked to end; the run goes on at the next attempt.
+
+    Attributes:
+        reason: Type and message of the exception that ended it.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunSkipped(RunEvent):
+    """The run was not begun, since one that it builds on has failed.
+
+    Attributes:
+        reason: Names the failed run.
+    """
+
+    reason: str
+
+
 EventConsumer = Callable[[RunEvent], object]
 """Gets every event, in order, in the process that called ``train_runs``."""

@@ -36,6 +36,21 @@ def check_fraction(owner: object, **options: float) -> None:
             raise UserError(f"{type(owner).__name__}: {name} must be from 0 to 1, not {value!r}.")
 
 
+def check_finite(owner: object, name: str, values: Sequence[float]) -> None:
+    """Refuse an option that is not one or more finite numbers."""
+    if not isinstance(values, Sequence) or not values or not all(map(_is_finite, values)):
+        raise UserError(
+            f"{type(owner).__name__}: {name} must be a list of one or more numbers, not {values!r}."
+        )
+
+
+def check_temperatures(owner: object, temperatures: Sequence[float]) -> None:
+    """Refuse what is not one or more finite numbers above 0."""
+    check_finite(owner, "temperatures", temperatures)
+    for temperature in temperatures:
+        check_positive(owner, temperatures=temperature)
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 

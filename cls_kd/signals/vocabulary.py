@@ -98,7 +98,10 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
     )
 
 
-_TEACHERS = (Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),)
+_TEACHERS = (
+    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
+    Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+)
 
 VOCABULARY: dict[str, Signal] = {
     signal.name: signal

@@ -13,7 +13,7 @@ from tests.distillers import tiny
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("[!_]*.py"))
 # Views of an image are not mixed; tests/data/test_views.py shows the refusal.
-OF_VIEWS = {"ddgsd"}
+OF_VIEWS = {"crld", "ddgsd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 

@@ -43,6 +43,7 @@ class Sizes:
             "peer_embeddings": (self.peers, width),
             "view_logits": (self.views, self.classes),
             "view_embeddings": (self.views, width),
+            "teacher_view_logits": (self.views, self.classes),
             "peer_targets": (self.peers, self.classes),
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,22 @@ BY_HAND = {
     "ViewTaskLoss": "test_self_losses.py",
 }
 # Files that need more than a call of the loss: the tests that read them.
-APART: dict[str, str] = {}
+APART: dict[str, str] = {
+    "crld": "test_logit_methods.py",
+    "ctkd": "test_logit_methods.py",
+    "deepkd": "test_logit_methods.py",
+    "sld": "test_logit_methods.py",
+    "wkd_logit": "test_logit_methods.py",
+}
 # Where a name differs: the reference's signal to ours.
 SIGNALS: dict[str, dict[str, str]] = {}
 # The beginning of the reference's names of learned parts and memory to ours.
 PARTS: dict[str, dict[str, str]] = {}
+# Where options differ: the reference's arguments to ours.
+ARGUMENTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "normkd": lambda args: {"loss": {"type": "KDLoss", **args}},
+    "normkd_dkd": lambda args: {"loss": {**args["loss"], "temperature": args["temperature"]}},
+}
 # Names of classes that differ, and parts of losses with values of their own.
 CLASSES: dict[str, Any] = {"IPWDWeight": IPWDWeight}
 
@@ -67,7 +79,9 @@ def test_every_loss_has_values_or_a_check_by_hand() -> None:
         assert name in (folder / file).read_text()
     for name, file in APART.items():
         assert f'"{name}' in _text(file), f"{file} reads no file of {name}"
-    assert {method(file) for file in FILES} >= set(APART) | set(SIGNALS) | set(PARTS)
+    assert {method(file) for file in FILES} >= set(APART) | set(SIGNALS) | set(PARTS) | set(
+        ARGUMENTS
+    )
 
 
 def _text(file: str) -> str:
@@ -83,7 +97,8 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
     signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
-    loss = loss_class(read)(**read.meta["args"])
+    arguments = ARGUMENTS.get(method(file), dict)(read.meta["args"])
+    loss = loss_class(read)(**arguments)
     parameters: dict[str, Tensor] = {}
     if isinstance(loss, losses.DistillLoss):
         classifiers = read.classifiers(dtype)
