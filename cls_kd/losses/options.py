@@ -93,3 +93,12 @@ def inner_loss(owner: object, loss: DistillLoss | Mapping[str, Any]) -> DistillL
     if not isinstance(loss, DistillLoss):
         raise UserError(f"{name}: {type(loss).__name__} is not a distillation loss.")
     return loss
+
+
+def check_several_teachers(owner: object, teachers: int) -> None:
+    """Refuse a single teacher, where a loss weighs teachers against each other."""
+    if teachers < 2:
+        raise UserError(
+            f"{type(owner).__name__} weighs several teachers against each other, and there is "
+            f"{teachers}: give a list of teachers, teacher=[dict(...), dict(...)]."
+        )

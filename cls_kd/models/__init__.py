@@ -11,7 +11,15 @@ from cls_kd.models.cifar import (
     CIFARWideResNet,
 )
 from cls_kd.models.digits_cnn import DigitsCNN
-from cls_kd.models.fusions import AttentionFusion, FeatureFusion, GateFusion, MeanFusion
+from cls_kd.models.fusions import (
+    AttentionFusion,
+    EmbeddingClassifierFusion,
+    FeatureClassifierFusion,
+    FeatureFusion,
+    GateFusion,
+    MeanFusion,
+)
+from cls_kd.models.mean_peers import MeanPeerClassifier
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
 
@@ -26,9 +34,12 @@ __all__ = [
     "CIFARShuffleNetV2",
     "CIFARWideResNet",
     "DigitsCNN",
+    "EmbeddingClassifierFusion",
+    "FeatureClassifierFusion",
     "FeatureFusion",
     "GateFusion",
     "MeanFusion",
+    "MeanPeerClassifier",
     "MobileNetV1",
     "MultiBranchClassifier",
 ]

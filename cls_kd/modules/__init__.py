@@ -1,15 +1,20 @@
 """Connectors, banks and weight schedules: trained or remembered, never deployed."""
 
 from cls_kd.modules.banks import ContrastiveBank, PredictionBank
+from cls_kd.modules.class_predictions import ClassPredictions
 from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
+    FrozenUnitEmbedding,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
     align_width,
 )
+from cls_kd.modules.exits import ExitClassifier, Exits
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
+from cls_kd.modules.pyramid import SelfTeacher
+from cls_kd.modules.queues import EmbeddingQueue
 from cls_kd.modules.schedules import (
     Constant,
     EpochWarmup,
@@ -21,11 +26,16 @@ from cls_kd.modules.schedules import (
 )
 
 __all__ = [
+    "ClassPredictions",
     "Constant",
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
+    "EmbeddingQueue",
     "EpochWarmup",
+    "ExitClassifier",
+    "Exits",
+    "FrozenUnitEmbedding",
     "GaussianRampUp",
     "IPWDWeight",
     "LinearWarmup",
@@ -33,6 +43,7 @@ __all__ = [
     "PropensityHead",
     "ResizingConnector",
     "Schedule",
+    "SelfTeacher",
     "TokenGenerator",
     "UnitEmbedding",
     "Window",

@@ -206,7 +206,13 @@ def _selected(tap: Tap | tuple[Tap, ...], indices: Indices) -> Any:
 
 
 def _check_peers(network: nn.Module, name: str) -> None:
-    """Refuse a signal of branches, where there are none."""
+    """Refuse a signal of branches, where there are none, or of their moving average."""
+    if name == "mean_peer_logits":
+        raise UserError(
+            f"A loss asks for {name!r}, and the student {describe(network)} keeps no moving "
+            "average of branches: dict(type='MeanPeerClassifier', ...), with the options of "
+            "MultiBranchClassifier, as in configs/methods/pcl.py."
+        )
     if name.startswith("peer_") or name == "ensemble_logits":
         raise UserError(
             f"A loss asks for {name!r}, and the student {describe(network)} is one network: online "

@@ -87,6 +87,7 @@ _STUDENT_ONLY = (
     Signal("peer_embeddings", "(P, N, D)", "what the classifier of each branch sees", "student"),
     Signal("peer_targets", "(P, N, K)", "logits that each branch is taught by", "student"),
     Signal("peer_classifiers", "(P, K, D)", "weights of each branch's classifier", "student"),
+    Signal("mean_peer_logits", "(P, N, K)", "logits of each branch's moving average", "student"),
     Signal("ensemble_logits", "(N, K)", "logits of all branches together", "student"),
 )
 

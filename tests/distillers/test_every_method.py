@@ -33,12 +33,18 @@ def networks(kind: str, file: Path) -> dict[str, Any]:
         student["fusion"].pop("_delete_", None)
         return dict(student=student, channels=3 if "ResNet" in kind else 1)
     if kind == "DigitsCNN":
-        return dict(student=tiny.digits_cnn(dropout=0.2), teacher=tiny.teacher())
+        teachers = [tiny.teacher(name=str(number)) for number in range(_teachers(file))]
+        return dict(student=tiny.digits_cnn(dropout=0.2), teacher=teachers)
     small, large = {
         "ResNet_CIFAR": (tiny.resnet_cifar(2), tiny.resnet_cifar(4)),
         "VisionTransformer": (tiny.vit(12), tiny.vit(16, blocks=3)),
     }[kind]
-    return dict(student=small, teacher=dict(network=large, weights="random"), channels=3)
+    teachers = [dict(network=large, weights="random") for _ in range(_teachers(file))]
+    return dict(student=small, teacher=teachers, channels=3)
+
+
+def _teachers(file: Path) -> int:
+    return 2 if tiny.wants_teachers(losses_of(file)) else 1
 
 
 def kinds(file: Path) -> list[str]:

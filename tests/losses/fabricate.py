@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,7 @@ class Sizes:
         of_branches = {
             "peer_logits": (self.peers, self.classes),
             "peer_embeddings": (self.peers, width),
+            "mean_peer_logits": (self.peers, self.classes),
             "view_logits": (self.views, self.classes),
             "view_embeddings": (self.views, width),
             "teacher_view_logits": (self.views, self.classes),
@@ -101,7 +103,7 @@ def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
 
 
 def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
-    generator = torch.Generator().manual_seed(seed * 1000 + list(VOCABULARY).index(name))
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name} {seed}".encode()))
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(sizes.batch, *shape, generator=generator)

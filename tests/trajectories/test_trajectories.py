@@ -47,6 +47,7 @@ CONNECTORS = {
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
+    "itrd": {"embed.linear.weight": "embed.weight", "embed.linear.bias": "embed.bias"},
     "ctkd": {"mlp.global_T": "raw_temperature"},
 }
 
@@ -128,7 +129,12 @@ def steps(distiller: Distiller, trajectory: Trajectory) -> list[dict[str, float]
 
 
 def term(log: dict[str, float], name: str) -> float:
-    return sum(value for key, value in log.items() if key.startswith(f"{name}.loss"))
+    """All of one loss, or that part of a loss which has the name."""
+    return sum(
+        value
+        for key, value in log.items()
+        if key.startswith(f"{name}.loss") or key.endswith(f".loss_{name}")
+    )
 
 
 def our_names(entries: Entries, student: torch.nn.Module) -> dict[str, str]:
