@@ -70,6 +70,16 @@ def config(method: str, teacher: Path, **options: Any) -> Config:
             "network": _vit(16, 3),
             "weights": "random",
         }
+    if tiny.wants_projector(losses):
+        options.pop("model__student__backbone__dropout")
+        width = tiny_runs.TEACHER["head"]["in_channels"]
+        options |= {
+            "path": ROOT / "configs" / "digits" / "simkd.py",
+            "model__student__backbone__backbone__dropout": 0.2,
+            "model__student__backbone__out_channels": width,
+            "model__student__head__in_channels": width,
+            "model__student__head__init_cfg__checkpoint": str(teacher),
+        }
     if tiny.wants_teachers(losses):
         networks = (str(teacher), "random")
         options["model__teacher"] = [
