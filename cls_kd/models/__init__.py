@@ -22,6 +22,7 @@ from cls_kd.models.fusions import (
 )
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
+from cls_kd.models.projected_backbone import ProjectedBackbone
 
 __all__ = [
     "CIFARVGG",
@@ -42,4 +43,5 @@ __all__ = [
     "MeanFusion",
     "MobileNetV1",
     "MultiBranchClassifier",
+    "ProjectedBackbone",
 ]

@@ -56,6 +56,8 @@ class Sizes:
         }
         if signal in of_branches:
             return of_branches[signal]
+        if signal == "student_projected":
+            return self.stages["teacher"][-1]
         role, _, name = signal.partition("_")
         stages = self.stages[role]
         blocks, length, width = self.tokens[role]
@@ -65,6 +67,7 @@ class Sizes:
             "feature": stages[-1],
             "stages": stages,
             "preacts": stages,
+            "preact_norms": tuple((2, channels) for channels, _, _ in stages),
             "tokens": (length, width),
             "normed_tokens": (length, width),
             "blocks": ((length, width),) * blocks,
