@@ -121,7 +121,7 @@ def plan_sweep(sweep: Sweep, work_dir: Path, load: Load = load_config) -> dict[s
     """The runs of each pair, in order: teachers, the student alone, the methods.
 
     Args:
-        sweep: What is to be trained.
+        sweep: Pairs, methods and seeds to be trained.
         work_dir: The runs of a pair are in a folder of it, see `pair_folders`.
         load: Reads a config: `load_config`, or the engine's, which checks classes too.
 

@@ -78,13 +78,13 @@ class NetworkSource:
                 self._refuse(name, known)
         if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
             _check_peers(network, PEER_CLASSIFIERS)
-        indices = dict(names) if isinstance(names, Mapping) else {}
-        indices |= {VIEWS[name]: None for name in self.views}  # views are made of all items
         self.norms = (
             [norm_before(network, tap) for tap in _as_tuple(known["preacts"])]
             if wants_norms
             else []
         )
+        indices = dict(names) if isinstance(names, Mapping) else {}
+        indices |= {VIEWS[name]: None for name in self.views}  # views are made of all items
         self.recorder = Recorder(
             network,
             {

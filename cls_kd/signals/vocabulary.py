@@ -107,14 +107,6 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
 
 
 _TEACHER_ONLY = (
-    Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
-    Signal(
-        "teacher_preact_norms",
-        "tuple of (2, C)",
-        "weight and bias of the batch norm before each of teacher_preacts",
-        "teacher",
-    ),
-    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
     Signal(
         "teacher_view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "teacher"
     ),
@@ -124,6 +116,14 @@ _TEACHER_ONLY = (
         "the teacher's stages, of view_inputs",
         "teacher",
     ),
+    Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+    Signal(
+        "teacher_preact_norms",
+        "tuple of (2, C)",
+        "weight and bias of the batch norm before each of teacher_preacts",
+        "teacher",
+    ),
+    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
 )
 
 VOCABULARY: dict[str, Signal] = {

@@ -155,7 +155,8 @@ def test_the_command_prints_and_writes_one_page(root: Path, tmp_path: Path) -> N
 
 
 def test_a_run_without_a_teacher_has_a_page_too(root: Path) -> None:
-    command("diagnose", root / "teacher", "--images", "100").succeeded()
+    config, folder = root / "teacher" / "config.py", root / "teacher"
+    command("diagnose", config, "--work-dir", folder, "--images", "100").succeeded()
     page = (root / "teacher" / "diagnosis.md").read_text()
     assert "Nothing unusual was found." in page
     assert "The run has no teacher" in page

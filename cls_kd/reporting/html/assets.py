@@ -1,4 +1,4 @@
-"""What the page carries inside, so that it needs no network: scripts, styles, pictures."""
+"""Scripts, styles and pictures within the page, which needs no network."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def picture(name: str, spec: dict[str, Any]) -> Markup:
     """
     svg = vl_convert.vegalite_to_svg(spec)
     # Vega counts clipping paths over the whole process: the same plot would get other bytes.
-    names = {found: f"{name}-{i}" for i, found in enumerate(dict.fromkeys(_CLIP.findall(svg)))}
-    svg = _CLIP.sub(lambda found: names[found.group()], svg)
+    clips = dict.fromkeys(_CLIP.findall(svg))
+    names = {clip: f"{name}-{index}" for index, clip in enumerate(clips)}
+    svg = _CLIP.sub(lambda match: names[match.group()], svg)
     # A hundredth of a pixel is enough; more digits are half of the picture's bytes.
-    return Markup(_GEOMETRY.sub(lambda found: _LONG.sub(r"\1", found.group()), svg))
+    return Markup(_GEOMETRY.sub(lambda match: _LONG.sub(r"\1", match.group()), svg))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -18,6 +19,7 @@ STATIC_WIDTH = 720
 
 _ROW = 26  # pixels of one method in a plot with a row for each
 _MAX_LABELS = 12
+_DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
 _CONFIG = {
     "background": None,
     "font": "sans-serif",
@@ -52,38 +54,36 @@ class Chart(NamedTuple):
     spec: dict[str, Any]
 
 
+@dataclass(frozen=True)
 class Colors:
     """A color and a dash for each method, the same in all plots.
 
-    Args:
-        names: Of the methods; 28 are told apart.
+    Attributes:
+        names: Methods in the order of the legend.
+        all_names: Every method of the page: its place decides on color and dash; 28 differ.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        dashes = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
-        self._names = list(names)
-        self._colors = [style.color_of(index) for index in range(len(names))]
-        count = len(style.PALETTE)
-        self._dashes = [dashes[index // count % len(dashes)] for index in range(len(names))]
+    names: Sequence[str]
+    all_names: Sequence[str]
 
     def color(self, legend: bool = False) -> alt.Color:
         """Encoding of the color."""
-        scale = alt.Scale(domain=self._names, range=self._colors)
+        colors = [style.color_of(self.all_names.index(name)) for name in self.names]
         key = alt.Legend(symbolOpacity=1, symbolType="stroke") if legend else None
-        return alt.Color("method:N", scale=scale, legend=key)
+        return alt.Color("method:N", scale=self._scale(colors), legend=key)
 
-    def dash(self, legend: bool = False) -> alt.StrokeDash:
-        """Encoding of the dash."""
-        scale = alt.Scale(domain=self._names, range=self._dashes)
-        return alt.StrokeDash("method:N", scale=scale, legend=alt.Legend() if legend else None)
+    def dash(self) -> alt.StrokeDash:
+        """Encoding of the dash, which the legend of the color shows too."""
+        rounds = [self.all_names.index(name) // len(style.PALETTE) for name in self.names]
+        dashes = [_DASHES[count % len(_DASHES)] for count in rounds]
+        return alt.StrokeDash("method:N", scale=self._scale(dashes), legend=alt.Legend())
 
     def only(self, names: Sequence[str]) -> Colors:
         """The same colors, with these methods alone in the legend."""
-        chosen = Colors(names)
-        places = [self._names.index(name) for name in names]
-        chosen._colors = [self._colors[place] for place in places]
-        chosen._dashes = [self._dashes[place] for place in places]
-        return chosen
+        return replace(self, names=names)
+
+    def _scale(self, values: Sequence[Any]) -> alt.Scale:
+        return alt.Scale(domain=list(self.names), range=list(values))
 
 
 def forest_chart(experiments: Sequence[Experiment]) -> Chart | None:
@@ -191,7 +191,7 @@ def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int)
         base.mark_line(clip=True, strokeWidth=2).encode(
             y=y,
             color=color,
-            strokeDash=shown.dash(legend=True),
+            strokeDash=shown.dash(),
             opacity=alt.condition(chosen, alt.value(1), alt.value(0.12)),
         ),
     ]
@@ -270,7 +270,8 @@ def colors_of(experiments: Sequence[Experiment]) -> Colors:
     """Colors of all methods and references."""
     names = methods_of(experiments)
     others = {run for experiment in experiments for run in experiment.summary["run"]} - set(names)
-    return Colors([*names, *sorted(others)])
+    names += sorted(others)
+    return Colors(names, names)
 
 
 def static(spec: Mapping[str, Any]) -> dict[str, Any]:

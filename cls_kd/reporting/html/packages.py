@@ -1,4 +1,4 @@
-"""Whether the packages of the page are installed."""
+"""Check of the packages that the page needs."""
 
 from __future__ import annotations
 

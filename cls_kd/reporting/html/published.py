@@ -38,9 +38,9 @@ def cell_of(method: str, pair: str, cells: Sequence[Cell]) -> Cell | None:
     Returns:
         None where there is none, or where a pair without its data is on several.
     """
-    own = [cell for cell in cells if cell.method == method and cell.top1 is not None]
-    whole = [cell for cell in own if _plain(cell.pair) == _plain(pair)]
-    short = [cell for cell in own if _plain(cell.pair.split("/")[1]) == _plain(pair)]
+    results = [cell for cell in cells if cell.method == method and cell.top1 is not None]
+    whole = [cell for cell in results if _plain(cell.pair) == _plain(pair)]
+    short = [cell for cell in results if _plain(cell.pair.split("/")[1]) == _plain(pair)]
     matches = whole or short
     return matches[0] if len(matches) == 1 else None
 

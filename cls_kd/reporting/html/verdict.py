@@ -1,4 +1,4 @@
-"""What a report says first: which methods gain, which are alike, and what more seeds would tell."""
+"""Verdicts: methods that gain, methods that are alike, and the seeds that would tell."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs of a pair show.
+    """Comparison of the runs of a pair.
 
     Attributes:
         pair: Name of the pair.
@@ -158,7 +158,7 @@ def _group(entry: Judged) -> str:
 
 
 def _more(entry: Judged) -> str:
-    """How large the difference is, and the number of seeds that would show it."""
+    """The size of a difference, and the number of seeds that would show it."""
     difference = f"difference {_interval(entry.gain)}, {_p(entry.gain.p_adjusted)}"
     if entry.seeds is None:
         return f"{difference}; more than {MAX_SEEDS:,} seeds would be needed to show it"
