@@ -6,15 +6,22 @@ from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
     FrozenUnitEmbedding,
+    LinearConnector,
+    ProjectionHead,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
+    align_channels,
+    align_maps,
     align_width,
 )
-from cls_kd.modules.exits import ExitClassifier, Exits
+from cls_kd.modules.exits import ExitClassifier, Exits, StageClassifiers
+from cls_kd.modules.factors import Paraphraser, Translator
+from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.pyramid import SelfTeacher
 from cls_kd.modules.queues import EmbeddingQueue
+from cls_kd.modules.review import ReviewFusion
 from cls_kd.modules.schedules import (
     Constant,
     EpochWarmup,
@@ -24,6 +31,7 @@ from cls_kd.modules.schedules import (
     Window,
     as_schedule,
 )
+from cls_kd.modules.stage_attention import StageAttention
 
 __all__ = [
     "ClassPredictions",
@@ -37,16 +45,26 @@ __all__ = [
     "Exits",
     "FrozenUnitEmbedding",
     "GaussianRampUp",
+    "GaussianRegressor",
     "IPWDWeight",
+    "LinearConnector",
     "LinearWarmup",
+    "Paraphraser",
     "PredictionBank",
+    "ProjectionHead",
     "PropensityHead",
     "ResizingConnector",
+    "ReviewFusion",
     "Schedule",
     "SelfTeacher",
+    "StageAttention",
+    "StageClassifiers",
     "TokenGenerator",
+    "Translator",
     "UnitEmbedding",
     "Window",
+    "align_channels",
+    "align_maps",
     "align_width",
     "as_schedule",
 ]
