@@ -4,7 +4,12 @@ from cls_kd.functional.classes import split_target
 from cls_kd.functional.correlation import pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.hashing import hash_integers
-from cls_kd.functional.maps import attention_map, match_size
+from cls_kd.functional.maps import (
+    attention_map,
+    class_activation_map,
+    classify_positions,
+    match_size,
+)
 from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
     best_combination,
@@ -22,6 +27,8 @@ __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
+    "class_activation_map",
+    "classify_positions",
     "gather",
     "grid_side",
     "hash_integers",

@@ -12,6 +12,7 @@ from cls_kd.modules.connectors import (
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.schedules import (
     Constant,
+    CosineDecay,
     EpochWarmup,
     GaussianRampUp,
     LinearWarmup,
@@ -25,6 +26,7 @@ __all__ = [
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
+    "CosineDecay",
     "EpochWarmup",
     "GaussianRampUp",
     "IPWDWeight",

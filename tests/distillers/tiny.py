@@ -161,11 +161,12 @@ def distiller(
     student: Mapping[str, Any] | None = None,
     teacher: Any = None,
     channels: int = 1,
+    size: int = 8,
     seed: int = 0,
     **options: Any,
 ) -> Distiller:
     torch.manual_seed(seed)
-    options = {"input_shape": (channels, 8, 8), "num_samples": 40, **options}
+    options = {"input_shape": (channels, size, size), "num_samples": 40, **options}
     built = Distiller(student or digits_cnn(), losses, teacher, **options)
     built.init_weights()
     return built

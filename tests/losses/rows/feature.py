@@ -9,4 +9,9 @@ ROWS: dict[str, Row] = {
     "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
     "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
+    "PEFDLoss": Row(wrong=({"projectors": 0},)),
+    "WKDFeatureLoss": Row(
+        wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
+    ),
+    "CATLoss": Row(wrong=({"resolution": 0},)),
 }
