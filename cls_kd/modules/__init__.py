@@ -1,7 +1,9 @@
 """Connectors, banks and weight schedules: trained or remembered, never deployed."""
 
 from cls_kd.modules.banks import ContrastiveBank, PredictionBank
+from cls_kd.modules.class_means import ClassMeans
 from cls_kd.modules.connectors import (
+    BottleneckConnector,
     ConvConnector,
     ConvGenerator,
     ResizingConnector,
@@ -22,6 +24,8 @@ from cls_kd.modules.schedules import (
 )
 
 __all__ = [
+    "BottleneckConnector",
+    "ClassMeans",
     "Constant",
     "ContrastiveBank",
     "ConvConnector",

@@ -38,11 +38,18 @@ BY_HAND = {
     "ViewTaskLoss": "test_self_losses.py",
 }
 # Files that need more than a call of the loss: the tests that read them.
-APART: dict[str, str] = {}
+APART: dict[str, str] = {"nd": "test_direct_norm.py"}
+# Arguments that the reference's class takes from its inputs.
+OPTIONS: dict[str, dict[str, Any]] = {"semckd": {"batch_size": 8}}
 # Where a name differs: the reference's signal to ours.
 SIGNALS: dict[str, dict[str, str]] = {}
 # The beginning of the reference's names of learned parts and memory to ours.
 PARTS: dict[str, dict[str, str]] = {
+    "semckd": {
+        **{f"query_{stage}": f"queries.{stage}" for stage in range(3)},
+        **{f"key_{stage}": f"keys.{stage}" for stage in range(2)},
+        **{f"regressor{i}{j}.regressor": f"connectors.{i}.{j}" for i in range(3) for j in range(2)},
+    },
     "pefd": {f"{index}.linear": f"projectors.{index}" for index in range(3)},
 }
 # Learned parts that the reference's values leave out: what they act on is given.
@@ -71,7 +78,7 @@ def test_every_loss_has_values_or_a_check_by_hand() -> None:
         assert name in (folder / file).read_text()
     for name, file in APART.items():
         assert f'"{name}' in _text(file), f"{file} reads no file of {name}"
-    mapped = {*APART, *SIGNALS, *PARTS, *LEFT_OUT}
+    mapped = {*APART, *OPTIONS, *SIGNALS, *PARTS, *LEFT_OUT}
     assert {method(file) for file in FILES} >= mapped
 
 
@@ -88,7 +95,7 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
     signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
-    loss = loss_class(read)(**read.meta["args"])
+    loss = loss_class(read)(**read.meta["args"], **OPTIONS.get(method(file), {}))
     parameters: dict[str, Tensor] = {}
     if isinstance(loss, losses.DistillLoss):
         signals |= read.classifiers(dtype, loss.signals)

@@ -14,4 +14,9 @@ ROWS: dict[str, Row] = {
         wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
+    "DirectNormLoss": Row(wrong=({"dropout": 1.0}, {"dropout": -0.1})),
+    "SemCKDLoss": Row(
+        args={"batch_size": 16},
+        wrong=({"batch_size": 0}, {"batch_size": 2}, {"factor": 0}, {"softness": 0}),
+    ),
 }
