@@ -29,10 +29,11 @@ class DirectNormLoss(DistillLoss):
     [0] Y. Wang, L. Cheng, M. Duan, Y. Wang, Z. Feng, S. Kong, "Improving Knowledge Distillation via
         Regularizing Feature Norm and Direction", 2023, arXiv:2305.17007.
     [1] WangYZ1608/Knowledge-Distillation-via-ND@fc6f3f9:CIFAR/utils.py and
-        Models/embtrans_cifar.py. Difference, ours: there, c is computed before training, by one pass over augmented training
-        images, and rounded to four decimals. Here it is the running mean of all embeddings of the
-        teacher so far, of all processes, this batch included: after the first epoch it is such a
-        mean, too. It needs no pass of its own, and is a part of the checkpoint.
+        Models/embtrans_cifar.py. Difference, ours: there, c is computed before training, by one
+        pass over augmented training images, and rounded to four decimals. Here it is the running
+        mean of all embeddings of the teacher so far, of all processes, this batch included: after
+        the first epoch it is such a mean, too. It needs no pass of its own, and is a part of the
+        checkpoint.
 
     Shapes:
         student_embedding, teacher_embedding: (N, D), D may differ.
