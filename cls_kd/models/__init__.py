@@ -14,6 +14,7 @@ from cls_kd.models.digits_cnn import DigitsCNN
 from cls_kd.models.fusions import AttentionFusion, FeatureFusion, GateFusion, MeanFusion
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
+from cls_kd.models.n_to_one import NToOneClassifier
 
 __all__ = [
     "CIFARVGG",
@@ -31,4 +32,5 @@ __all__ = [
     "MeanFusion",
     "MobileNetV1",
     "MultiBranchClassifier",
+    "NToOneClassifier",
 ]

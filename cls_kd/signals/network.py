@@ -133,6 +133,7 @@ class NetworkSource:
     def _refuse(self, name: str, taps: Mapping[str, Any]) -> None:
         """Refuse a signal that the network has no tap for."""
         _check_peers(self.network, name)
+        _check_expanded(self.network, name)
         others = {tap for tap in taps if f"{self.role}_{tap}" not in VOCABULARY}
         known = others | {f"{self.role}_{tap}" for tap in set(taps) - others}
         tap = name.removeprefix(f"{self.role}_")
@@ -200,6 +201,16 @@ def _check_peers(network: nn.Module, name: str) -> None:
             f"A loss asks for {name!r}, and the student {describe(network)} is one network: online "
             "distillation needs a student of several branches, "
             "dict(type='MultiBranchClassifier', ...), as in configs/digits/branches.py."
+        )
+
+
+def _check_expanded(network: nn.Module, name: str) -> None:
+    """Refuse the signal of NORM's student, where it is another one."""
+    if name == "student_expanded_feature":
+        raise UserError(
+            f"A loss asks for {name!r}, and the student {describe(network)} does not expand its "
+            "last map: NORM needs a student of type='NToOneClassifier' with teacher_channels=..., "
+            "the channels of the teacher's last map."
         )
 
 

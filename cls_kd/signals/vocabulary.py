@@ -80,6 +80,12 @@ _STUDENT_ONLY = (
         "callable: the student's own loss of logits against the batch's labels",
         "student",
     ),
+    Signal(
+        "student_expanded_feature",
+        "(N, C, h, w)",
+        "student of NORM: its last map at a multiple of the teacher's width",
+        "student",
+    ),
     Signal("pair_logits", "(N, K)", "the student's logits of pair_inputs, no gradient", "student"),
     Signal("view_logits", "(V, N, K)", "the student's logits of view_inputs", "student"),
     Signal("view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "student"),

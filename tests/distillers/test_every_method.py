@@ -32,6 +32,13 @@ def networks(kind: str, file: Path) -> dict[str, Any]:
         student = {**tiny.branches(shape), **changes}
         student["fusion"].pop("_delete_", None)
         return dict(student=student, channels=3 if "ResNet" in kind else 1)
+    teaching = _teaching(kind)
+    if tiny.wants_expansion(losses_of(file)):
+        teaching["student"] = tiny.expanded(teaching["student"], teaching["teacher"]["network"])
+    return teaching
+
+
+def _teaching(kind: str) -> dict[str, Any]:
     if kind == "DigitsCNN":
         return dict(student=tiny.digits_cnn(dropout=0.2), teacher=tiny.teacher())
     small, large = {

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.distillers import Distiller
-from cls_kd.models import DigitsCNN, MultiBranchClassifier
+from cls_kd.models import DigitsCNN, MultiBranchClassifier, NToOneClassifier
 from cls_kd.registry import MODELS
 
 CLASSES = 10
@@ -85,6 +85,17 @@ def signals_of(losses: Mapping[str, Mapping[str, Any]]) -> set[str]:
 def wants_tokens(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses ask for what only a vision transformer has."""
     return any(signal.endswith(("_tokens", "_blocks")) for signal in signals_of(losses))
+
+
+def wants_expansion(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses ask for what only NORM's student has."""
+    return "student_expanded_feature" in signals_of(losses)
+
+
+def expanded(network: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, Any]:
+    """One of the classifiers here as NORM's student, for two of the teacher's maps."""
+    channels = teacher["head"]["in_channels"]
+    return {**network, "type": NToOneClassifier, "teacher_channels": channels, "n": 2}
 
 
 def branches(network: Mapping[str, Any], **options: Any) -> dict[str, Any]:

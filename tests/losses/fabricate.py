@@ -47,6 +47,7 @@ class Sizes:
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
             "all_teacher_logits": (self.peers, self.classes),
+            "student_expanded_feature": _twice(self.stages["teacher"][-1]),
         }
         if signal in of_branches:
             return of_branches[signal]
@@ -69,6 +70,10 @@ class Sizes:
         names = [n for n, s in VOCABULARY.items() if s.provider in ("student", "teacher")]
         shapes = {name: self.of(name) for name in names if name not in CALLABLES}
         return SignalShapes(shapes, num_classes=self.classes, num_samples=self.samples)
+
+
+def _twice(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (2 * shape[0], *shape[1:])
 
 
 SIZES = Sizes()

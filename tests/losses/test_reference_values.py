@@ -39,10 +39,10 @@ BY_HAND = {
 }
 # Files that need more than a call of the loss: the tests that read them.
 APART: dict[str, str] = {"nd": "test_direct_norm.py"}
-# Arguments that the reference's class takes from its inputs.
-OPTIONS: dict[str, dict[str, Any]] = {"semckd": {"batch_size": 8}}
+# Where they differ: our arguments in place of the reference's.
+OPTIONS: dict[str, dict[str, Any]] = {"norm": {}, "semckd": {"batch_size": 8}}
 # Where a name differs: the reference's signal to ours.
-SIGNALS: dict[str, dict[str, str]] = {}
+SIGNALS: dict[str, dict[str, str]] = {"norm": {"student_feature": "student_expanded_feature"}}
 # The beginning of the reference's names of learned parts and memory to ours.
 PARTS: dict[str, dict[str, str]] = {
     "semckd": {
@@ -95,7 +95,7 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
     signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
-    loss = loss_class(read)(**read.meta["args"], **OPTIONS.get(method(file), {}))
+    loss = loss_class(read)(**OPTIONS.get(method(file), read.meta["args"]))
     parameters: dict[str, Tensor] = {}
     if isinstance(loss, losses.DistillLoss):
         signals |= read.classifiers(dtype, loss.signals)

@@ -14,6 +14,7 @@ ROWS: dict[str, Row] = {
         wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
+    "NORMLoss": Row(),
     "DirectNormLoss": Row(wrong=({"dropout": 1.0}, {"dropout": -0.1})),
     "SemCKDLoss": Row(
         args={"batch_size": 16},
