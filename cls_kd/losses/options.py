@@ -36,6 +36,16 @@ def check_fraction(owner: object, **options: float) -> None:
             raise UserError(f"{type(owner).__name__}: {name} must be from 0 to 1, not {value!r}.")
 
 
+def check_steps(owner: object, inference_steps: int, train_steps: int) -> None:
+    """Refuse numbers of denoising steps that do not divide a half of the diffusion times."""
+    check_positive(owner, inference_steps=inference_steps, train_steps=train_steps)
+    if train_steps % (2 * inference_steps):
+        raise UserError(
+            f"{type(owner).__name__}: train_steps must be a multiple of twice the inference_steps, "
+            f"{2 * inference_steps}, not {train_steps}."
+        )
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 

@@ -38,7 +38,7 @@ BY_HAND = {
     "ViewTaskLoss": "test_self_losses.py",
 }
 # Files that need more than a call of the loss: the tests that read them.
-APART: dict[str, str] = {"nd": "test_direct_norm.py"}
+APART: dict[str, str] = {"diffkd": "test_diffkd.py", "nd": "test_direct_norm.py"}
 # Where they differ: our arguments in place of the reference's.
 OPTIONS: dict[str, dict[str, Any]] = {"norm": {}, "semckd": {"batch_size": 8}}
 # Where a name differs: the reference's signal to ours.

@@ -14,6 +14,10 @@ ROWS: dict[str, Row] = {
         wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
+    "DiffKDLoss": Row(
+        args={"autoencoder_channels": 4},
+        wrong=({"autoencoder_channels": 0}, {"inference_steps": 0}, {"train_steps": 15}),
+    ),
     "NORMLoss": Row(),
     "DirectNormLoss": Row(wrong=({"dropout": 1.0}, {"dropout": -0.1})),
     "SemCKDLoss": Row(

@@ -49,4 +49,7 @@ ROWS: dict[str, Row] = {
     "WSLDLoss": Row(invariant=SHIFT, wrong=({"temperature": 0}, {"temperature": -1.0})),
     "CWTMLoss": Row(invariant=SHIFT),
     "DKPPLoss": Row(),
+    "DiffKDLogitLoss": Row(
+        wrong=({"temperature": 0}, {"inference_steps": 0}, {"train_steps": 15}),
+    ),
 }
