@@ -24,6 +24,8 @@ PARTS = {
     "noise_adapter.pred": "denoiser.fraction",
     "proj": "project",
 }
+# Of parameters: batch normalization leaves of some gradients a millionth, and rounding errors.
+GRADIENT = {torch.float64: 1e-6, torch.float32: 2e-2}
 Terms = tuple[torch.nn.Module, dict[str, Tensor]]
 
 
@@ -93,14 +95,14 @@ def test_value_and_gradients(name: str, terms: Callable[..., Terms], dtype: torc
     for key, expected in read.parameter_gradients.items():
         if key == "time_embedding":
             rows = entries["denoiser.time_embedding.weight"].grad[read.meta["time_steps"]]
-            assert_close(rows, expected, TOLERANCE[dtype], key)
+            assert_close(rows, expected, GRADIENT[dtype], key)
         elif ours(key) not in entries:
             assert key.endswith("bias"), key
             assert abs(expected).max() < 1e-15, "a bias that batch normalization takes out"
         else:
             seen.add(ours(key))
             if abs(expected).max() > 1e-15:
-                assert_close(entries[ours(key)].grad, expected, TOLERANCE[dtype], key)
+                assert_close(entries[ours(key)].grad, expected, GRADIENT[dtype], key)
     assert seen == set(entries)
 
 

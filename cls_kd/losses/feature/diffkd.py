@@ -25,8 +25,8 @@ class DiffKDLoss(DistillLoss):
     with E and D a linear autoencoder of the teacher's map, whose code is a constant in the first
     two terms; a a 1x1 convolution to its width; R mixes the student's map with noise, in a learned
     proportion, and denoises it in a few steps (DDIM) by the model epsilon_theta; p a 1x1
-    convolution and batch normalization. The noise and the time tau of each sample are drawn anew in each step,
-    by PyTorch's generator.
+    convolution and batch normalization. The noise and the time tau of each sample are drawn anew in
+    each step, by PyTorch's generator.
 
     [0] T. Huang, Y. Zhang, M. Zheng, S. You, F. Wang, C. Qian, C. Xu, "Knowledge Diffusion for
         Distillation", NeurIPS 2023, arXiv:2305.15712.
