@@ -50,12 +50,17 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def stage_shape(owner: object, network: str, shapes: Sequence[Shape], stage: int) -> Shape:
-    """Shape of one stage (negative: from the last), or an error with the number of stages."""
+def stage_shape(
+    owner: object, network: str, shapes: Sequence[Shape], stage: int, unit: str = "stage"
+) -> Shape:
+    """Shape of one stage (negative: from the last), or an error with the number of stages.
+
+    ``unit`` is the word for a stage in the error, such as ``'block'``.
+    """
     if not -len(shapes) <= stage < len(shapes):
         raise UserError(
-            f"{type(owner).__name__}: stage {stage} was asked for, but the {network} has "
-            f"{len(shapes)} stages: 0 to {len(shapes) - 1}, or -{len(shapes)} to -1."
+            f"{type(owner).__name__}: {unit} {stage} was asked for, but the {network} has "
+            f"{len(shapes)} {unit}s: 0 to {len(shapes) - 1}, or -{len(shapes)} to -1."
         )
     return shapes[stage]
 

@@ -22,6 +22,8 @@ def losses_of(file: Path) -> dict[str, Any]:
     for loss in losses.values():
         if "negatives" in loss:
             loss["negatives"] = 16
+        if "ScaleKD" in str(loss["type"]):
+            loss["num_heads"] = 4
     return losses
 
 
@@ -43,7 +45,8 @@ def _teaching(kind: str) -> dict[str, Any]:
         return dict(student=tiny.digits_cnn(dropout=0.2), teacher=tiny.teacher())
     small, large = {
         "ResNet_CIFAR": (tiny.resnet_cifar(2), tiny.resnet_cifar(4)),
-        "VisionTransformer": (tiny.vit(12), tiny.vit(16, blocks=3)),
+        "VisionTransformer": (tiny.vit(12, blocks=4), tiny.vit(16, blocks=5)),
+        "VisionTransformer of a CNN": (tiny.vit(12), tiny.resnet_cifar(4)),
     }[kind]
     # Sixteen pixels leave ResNet_CIFAR a last map of more than one position.
     size = 16 if kind == "ResNet_CIFAR" else 8
@@ -53,7 +56,8 @@ def _teaching(kind: str) -> dict[str, Any]:
 
 def kinds(file: Path) -> list[str]:
     if tiny.wants_tokens(losses_of(file)):
-        return ["VisionTransformer"]
+        of_maps = "teacher_feature" in tiny.signals_of(losses_of(file))
+        return ["VisionTransformer of a CNN" if of_maps else "VisionTransformer"]
     if tiny.wants_branches(losses_of(file)):
         return ["branches of DigitsCNN", "branches of ResNet_CIFAR"]
     return ["DigitsCNN", "ResNet_CIFAR"]
@@ -61,6 +65,7 @@ def kinds(file: Path) -> list[str]:
 
 def test_there_are_methods_of_all_kinds() -> None:
     known = {"DigitsCNN", "VisionTransformer", "branches of DigitsCNN"}
+    known |= {"VisionTransformer of a CNN"}
     assert {kinds(file)[0] for file in FILES} == known
 
 

@@ -14,7 +14,7 @@ from cls_kd.signals import TrainingTime
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
 # Their targets, or the teacher's, take the place of the labels.
-WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "ps_kd"}
+WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "manifold", "ps_kd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 

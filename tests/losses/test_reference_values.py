@@ -38,11 +38,26 @@ BY_HAND = {
     "ViewTaskLoss": "test_self_losses.py",
 }
 # Files that need more than a call of the loss: the tests that read them.
-APART: dict[str, str] = {"diffkd": "test_diffkd.py", "nd": "test_direct_norm.py"}
+APART: dict[str, str] = {
+    "diffkd": "test_diffkd.py",
+    "manifold": "test_token_losses.py",
+    "nd": "test_direct_norm.py",
+    "vkd": "test_token_losses.py",
+}
 # Where they differ: our arguments in place of the reference's.
-OPTIONS: dict[str, dict[str, Any]] = {"norm": {}, "semckd": {"batch_size": 8}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "norm": {},
+    "scalekd": {"spatial_weight": 0.08, "frequency_weight": 0.06, "num_heads": 2},
+    "semckd": {"batch_size": 8},
+}
 # Where a name differs: the reference's signal to ours.
-SIGNALS: dict[str, dict[str, str]] = {"norm": {"student_feature": "student_expanded_feature"}}
+SIGNALS: dict[str, dict[str, str]] = {
+    "cumulative_spatial": {
+        "student_dense_logits": "student_normed_tokens",
+        "teacher_dense_logits": "teacher_feature",
+    },
+    "norm": {"student_feature": "student_expanded_feature"},
+}
 # The beginning of the reference's names of learned parts and memory to ours.
 PARTS: dict[str, dict[str, str]] = {
     "semckd": {
@@ -53,7 +68,11 @@ PARTS: dict[str, dict[str, str]] = {
     "pefd": {f"{index}.linear": f"projectors.{index}" for index in range(3)},
 }
 # Learned parts that the reference's values leave out: what they act on is given.
-LEFT_OUT: dict[str, tuple[str, ...]] = {"wkd_feature": ("connector",)}
+LEFT_OUT: dict[str, tuple[str, ...]] = {
+    "cumulative_spatial": ("dense_head",),
+    "scalekd": ("spatial_projector", "frequency_projector"),
+    "wkd_feature": ("connector",),
+}
 # Names of classes that differ, and parts of losses with values of their own.
 CLASSES: dict[str, Any] = {"IPWDWeight": IPWDWeight}
 

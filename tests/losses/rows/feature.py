@@ -14,6 +14,14 @@ ROWS: dict[str, Row] = {
         wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
+    "ScaleKDFeatureLoss": Row(
+        wrong=(
+            {"spatial_weight": -1},
+            {"frequency_weight": -1},
+            {"num_heads": 3},
+            {"softmax_scale": 0},
+        ),
+    ),
     "DiffKDLoss": Row(
         args={"autoencoder_channels": 4},
         wrong=({"autoencoder_channels": 0}, {"inference_steps": 0}, {"train_steps": 15}),

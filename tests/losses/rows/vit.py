@@ -5,6 +5,21 @@ from __future__ import annotations
 from .row import Row
 
 ROWS: dict[str, Row] = {
+    "VkDLoss": Row(),
+    "ManifoldLoss": Row(
+        args={"blocks": [(0, 0), (-1, -1)]},
+        wrong=(
+            {"w_sample": -1},
+            {"w_patch": -1},
+            {"w_rand": -1},
+            {"k": 0},
+            {"blocks": [2]},
+            {"blocks": None},
+        ),
+    ),
+    "CumulativeSpatialLoss": Row(
+        wrong=({"kind": "firm"}, {"decay": "cosine"}, {"temperature": 0}),
+    ),
     "ViTKDLoss": Row(
         wrong=({"alpha": -1}, {"beta": -1}, {"mask_ratio": 0}, {"mask_ratio": 1.0}),
     ),
