@@ -45,6 +45,9 @@ COMMANDS = {
     "convert": Command("convert", "Convert a published checkpoint to the names of our networks."),
     "methods": Command("methods", "List the losses: inputs, defaults, papers, method configs."),
     "benchmarks": Command("benchmarks", "List the benchmarks with their published accuracy."),
+    "reproduce": Command(
+        "reproduce", "Train a benchmark with several seeds and compare with its published result."
+    ),
     "config": Command("config", "Print a config after inheritance, method and options."),
     "check-data": Command(
         "check_data", "Check a config's data for unreadable or duplicate images."

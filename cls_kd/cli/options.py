@@ -109,6 +109,19 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seed_list(text: str) -> list[int]:
+    """Type of an option: seeds, ``0-4`` or ``0,2,5``, or both: ``0-2,7``."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isdigit() and (last.isdigit() or not dash)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not of the form 0-4 or 0,2,5")
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice, or none")
+    return seeds
+
+
 def join_processes(args: argparse.Namespace) -> None:
     """Join the process group of ``add_launcher``'s options, if there is one."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))

@@ -23,23 +23,23 @@ def dry_run(runs: Sequence[Run]) -> None:
     others = {run.name: run for run in reversed(runs) if run.name != runs[0].name}
     for run in others.values():
         try:
-            build_parts(PlainConfig(_stand_ins(run.cfg.to_dict())))
+            build_parts(PlainConfig(without_references(run.cfg.to_dict())))
         except UserError as error:
             raise UserError(f"The run {run.title} cannot be built. {error}") from error
 
 
-def _stand_ins(value: Any) -> Any:
+def without_references(value: Any) -> Any:
     """A config without references to other runs."""
     if isinstance(value, Mapping):
         kept = {
-            key: UNTRAINED if key == "weights" and _refers(item) else _stand_ins(item)
+            key: UNTRAINED if key == "weights" and _refers(item) else without_references(item)
             for key, item in value.items()
         }
         if _refers(kept.get("student_weights")):
             kept.pop("student_weights")
         return kept
     if isinstance(value, list | tuple):
-        return type(value)(_stand_ins(item) for item in value)
+        return type(value)(without_references(item) for item in value)
     return value
 
 

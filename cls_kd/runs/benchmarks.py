@@ -20,9 +20,12 @@ FOLDER = Path(__file__).resolve().parents[1] / "configs" / "benchmarks"
 METAFILE = "metafile.yml"
 _FIGURES = ("top1", "teacher", "student")
 _OF_A_RESULT = {*_FIGURES, "source"}
-_OPTIONAL = {"note", "pair", "method", "settings", "settings_from"}
+_OPTIONAL = {"note", "pair", "method", "settings", "settings_from", "track"}
 _OF_A_SOURCE = {"where", "epoch", "second_hand"}
 _EPOCHS = ("last", "best", "unknown")
+TRACKS = ("protocol", "longer", "extra views", "other recipe")
+"""What a published result may be compared with: the usual protocol of the pair, a longer training,
+more views of each image, or another recipe."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Cell:
         epoch: Which epoch they are of: last, best or unknown.
         second_hand: They stand in the table of another work than the method's or the protocol's.
         note: What else there is to know.
+        track: One of `TRACKS`.
         settings: Options of the losses that differ from the method's; None where the cell has a
             config file.
         settings_from: Where the settings are published.
@@ -59,6 +63,7 @@ class Cell:
     epoch: str
     second_hand: bool
     note: str = ""
+    track: str = "protocol"
     settings: Mapping[str, Mapping[str, Any]] | None = None
     settings_from: str = ""
     method_config: str = ""
@@ -83,6 +88,19 @@ def read_cells(folder: Path = FOLDER) -> list[Cell]:
     """
     files = sorted(folder.glob(f"*/{METAFILE}"))
     return [cell for file in files for cell in _cells_of(file)]
+
+
+def find_cell(name: str) -> Cell:
+    """The cell ``METHOD/DATA/PAIR``.
+
+    Raises:
+        UserError: There is none; the nearest are listed.
+    """
+    cells = {cell.name: cell for cell in read_cells()}
+    if name not in cells:
+        hint = did_you_mean(name, cells, every=False)
+        raise UserError(f"There is no benchmark {name!r}.{hint}")
+    return cells[name]
 
 
 def find_row(path: str | Path) -> Cell | None:
@@ -163,6 +181,8 @@ def _cells_of(file: Path) -> list[Cell]:
         if source is None:
             known = did_you_mean(str(result["source"]), content["sources"])
             raise UserError(f"{place}: there is no source {result['source']!r}.{known}")
+        if result.get("track", "protocol") not in TRACKS:
+            raise UserError(f"{place}: track is one of {', '.join(TRACKS)}.")
         for key in _FIGURES:
             value = result[key]
             if value is not None and not (isinstance(value, float) and 0 < value < 100):
@@ -178,6 +198,7 @@ def _cells_of(file: Path) -> list[Cell]:
                 second_hand=source["second_hand"],
                 **{key: result[key] for key in _FIGURES},
                 note=result.get("note", ""),
+                track=result.get("track", "protocol"),
                 settings=result.get("settings"),
                 settings_from=result.get("settings_from", content.get("settings_from", "")),
                 method_config=result.get("method", file.parent.name),
