@@ -48,7 +48,7 @@ APART: dict[str, str] = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "norm": {},
     "scalekd": {"spatial_weight": 0.08, "frequency_weight": 0.06, "num_heads": 2},
-    "semckd": {"batch_size": 8},
+    "semckd": {"batch_size": 8, "factor": 4, "temperature": 1.0},
 }
 # Where a name differs: the reference's signal to ours.
 SIGNALS: dict[str, dict[str, str]] = {

@@ -44,22 +44,22 @@ class SemCKDLoss(DistillLoss):
         batch_size: Largest number of samples in a batch of one process. Default: CIFAR-100.
         factor: The embedding has ``batch_size // factor`` entries, the layer before it twice as
             many. Default: CIFAR-100 and ImageNet.
-        softness: tau. Default: CIFAR-100 and ImageNet.
+        temperature: tau. Default: CIFAR-100 and ImageNet.
 
     Weight:
         400 on CIFAR-100, 50 on ImageNet.
     """
 
-    def __init__(self, *, batch_size: int = 64, factor: int = 4, softness: float = 1.0) -> None:
+    def __init__(self, *, batch_size: int = 64, factor: int = 4, temperature: float = 1.0) -> None:
         super().__init__()
-        check_positive(self, batch_size=batch_size, factor=factor, softness=softness)
+        check_positive(self, batch_size=batch_size, factor=factor, temperature=temperature)
         if batch_size < factor:
             raise UserError(
                 f"SemCKDLoss: batch_size must be at least factor, {factor}, not {batch_size}."
             )
         self.batch_size = batch_size
         self.factor = factor
-        self.softness = softness
+        self.temperature = temperature
         self.queries: nn.ModuleList | None = None
         self.keys: nn.ModuleList | None = None
         self.connectors: nn.ModuleList | None = None
@@ -78,7 +78,7 @@ class SemCKDLoss(DistillLoss):
         teacher_stages = tuple(stage.detach() for stage in teacher_stages)
         queries = self._embed(built(self.queries, self), student_stages)
         keys = self._embed(built(self.keys, self), teacher_stages)
-        attention = F.softmax(queries @ keys.transpose(1, 2) / self.softness, dim=2)  # (N, S, T)
+        attention = F.softmax(queries @ keys.transpose(1, 2) / self.temperature, dim=2)  # (N, S, T)
         errors = [
             _squared_error(connector, student, teacher)
             for connectors, student in zip(

@@ -29,8 +29,13 @@ def _hard(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 def _soft(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """KL divergence at each position, their sum, mean over the batch."""
-    rows = [logits.movedim(1, -1).flatten(0, -2) for logits in (student, teacher)]
-    return softened_kl(*rows, temperature) * len(rows[0]) / len(student)
+    positions = student.shape[2] * student.shape[3]
+    return positions * softened_kl(_rows(student), _rows(teacher), temperature)
+
+
+def _rows(logits: Tensor) -> Tensor:
+    """(N, K, h, w) -> (N h w, K)."""
+    return logits.movedim(1, -1).flatten(0, -2)
 
 
 _KINDS = {"hard": _hard, "soft": _soft}

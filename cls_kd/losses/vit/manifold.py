@@ -118,5 +118,4 @@ def _unit(tokens: Tensor) -> Tensor:
 
 def _distance(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of the matrices of inner products of the rows."""
-    matrices = (points @ points.transpose(-1, -2) for points in (student, teacher))
-    return F.mse_loss(*matrices)
+    return F.mse_loss(student @ student.transpose(-1, -2), teacher @ teacher.transpose(-1, -2))

@@ -30,6 +30,6 @@ ROWS: dict[str, Row] = {
     "DirectNormLoss": Row(wrong=({"dropout": 1.0}, {"dropout": -0.1})),
     "SemCKDLoss": Row(
         args={"batch_size": 16},
-        wrong=({"batch_size": 0}, {"batch_size": 2}, {"factor": 0}, {"softness": 0}),
+        wrong=({"batch_size": 0}, {"batch_size": 2}, {"factor": 0}, {"temperature": 0}),
     ),
 }
