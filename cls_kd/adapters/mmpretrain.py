@@ -147,7 +147,7 @@ def _(backbone: VisionTransformer) -> Taps:
 
 @NetworkRule
 def after_feature(backbone: nn.Module, feature: Tensor) -> Tensor:
-    """What a backbone applies after its ``feature``, such as a final norm; of most, nothing."""
+    """Layers that a backbone applies after its ``feature``, such as a final norm; mostly none."""
     return feature
 
 

@@ -35,10 +35,10 @@ class BatchSamples:
         """One object a sample, as mmpretrain's PackInputs makes them."""
         scores = [None] * len(self) if self.scores is None else self.scores
         made = []
-        for label, place, score in zip(
+        for label, position, score in zip(
             self.labels.split(1), self.index.tolist(), scores, strict=True
         ):
-            sample = DataSample(metainfo={"sample_idx": place}).set_gt_label(label)
+            sample = DataSample(metainfo={"sample_idx": position}).set_gt_label(label)
             made.append(sample if score is None else sample.set_gt_score(score))
         return made
 
@@ -49,8 +49,8 @@ class BatchSamples:
     def to(self, device: torch.device) -> BatchSamples:
         """On a device, without a wait where the memory is pinned."""
         moved = (
-            one if one is None else one.to(device, non_blocking=True)
-            for one in (self.labels, self.index, self.scores)
+            tensor if tensor is None else tensor.to(device, non_blocking=True)
+            for tensor in (self.labels, self.index, self.scores)
         )
         return BatchSamples(*moved)  # type: ignore[arg-type]
 
@@ -65,8 +65,8 @@ class BatchSamples:
     def __iter__(self) -> Iterator[DataSample]:
         return iter(self.samples)
 
-    def __getitem__(self, place: int) -> DataSample:
-        return self.samples[place]
+    def __getitem__(self, position: int) -> DataSample:
+        return self.samples[position]
 
 
 Samples = BatchSamples | Sequence[DataSample]
@@ -152,6 +152,6 @@ def for_criterion(samples: Samples, owner: object) -> Sequence[DataSample]:
     """As ``owner``, a head or a classifier of mmpretrain, reads them for its loss."""
     if not isinstance(samples, BatchSamples):
         return samples
-    own = getattr(type(owner), "_get_loss", None)
-    concatenates = own in (ClsHead._get_loss, TimmClassifier._get_loss)
+    get_loss = getattr(type(owner), "_get_loss", None)
+    concatenates = get_loss in (ClsHead._get_loss, TimmClassifier._get_loss)
     return samples.as_one() if concatenates else samples.samples

@@ -36,7 +36,7 @@ def _(network: DeiTForImageClassificationWithTeacher) -> Taps:
 
 
 def _is_plain(network: Any, modules: nn.ModuleList) -> bool:
-    """Whether these are the blocks of a vision transformer without a hierarchy of widths."""
+    """Test for the blocks of a vision transformer without a hierarchy of widths."""
     config = network.config
     layers = getattr(config, "num_hidden_layers", None)
     return layers == len(modules) and not hasattr(config, "depths")

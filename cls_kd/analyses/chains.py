@@ -46,7 +46,7 @@ def _teacher(run: Run) -> Run | None:
     """The earlier run that taught this one, where one did."""
     teacher = run.cfg.model.get("teacher")
     weights = teacher.get("weights") if isinstance(teacher, Mapping) else None
-    return run.needs.get(weights) if isinstance(weights, str) else None
+    return run.depends_on.get(weights) if isinstance(weights, str) else None
 
 
 def outputs_of(run: FinishedRun, split: Split) -> SplitOutputs:

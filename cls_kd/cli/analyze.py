@@ -58,6 +58,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _of_config(cfg: Config, analysis: str) -> dict[str, Any]:
-    """What the config says of this analysis."""
+    """The config's options for this analysis."""
     listed = [entry for entry in cfg.get("analyses", []) if entry["type"] == analysis]
     return dict(listed[0]) if listed else {"type": analysis}

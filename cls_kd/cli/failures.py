@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from cls_kd.errors import DivergedError, UserError
 
 _FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
-"""What PyTorch puts before the message of an error from a loader's worker: its traceback."""
+"""Prefix that PyTorch puts before an error of a loader's worker: the worker's traceback."""
 
 
 @contextmanager

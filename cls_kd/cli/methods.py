@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cls_kd.engine.catalogue import BEGIN, END, Entry, catalogue, check, find, to_markdown, write
+from cls_kd.engine.catalog import BEGIN, END, Entry, catalog, check, find, to_markdown, write
 
 EXAMPLES = (
     "cls-kd methods",
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """List, or write the table of a page."""
-    entries = catalogue()
+    entries = catalog()
     if args.name is not None:
         entries = find(args.name, entries)
     if args.markdown:

@@ -106,11 +106,11 @@ def _files(images: Sequence[str]) -> tuple[list[Path], list[str]]:
     for path in map(Path, images):
         if path.is_dir():
             below = (file for file in path.rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
-            found = sorted(file for file in below if file.is_file())
-            if not found:
+            readable = sorted(file for file in below if file.is_file())
+            if not readable:
                 endings = ", ".join(IMG_EXTENSIONS)
                 messages.append(f"The folder {path} holds no image; images end with {endings}.")
-            files += found
+            files += readable
         elif path.is_file():
             files.append(path)
         else:

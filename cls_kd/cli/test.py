@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
 def _evaluate(run: Run, args: argparse.Namespace) -> list[Evaluation]:
     if args.network == "student":
         return [evaluate_student(run.cfg, args.checkpoint, args.split, amp=args.amp)]
-    cfg = run.resolved() if run.needs else run.cfg
+    cfg = run.resolved() if run.depends_on else run.cfg
     return evaluate_teachers(cfg, args.checkpoint, args.split, amp=args.amp)
 
 
@@ -88,8 +88,8 @@ def _show(run: Run, args: argparse.Namespace, evaluations: list[Evaluation]) -> 
     table = Table(title=f"{args.config}{f', run {run.name}' if run.name else ''}")
     for title in ("network", "data", "images", *shown):
         table.add_column(title, justify="left" if title in ("network", "data") else "right")
-    for place, evaluation in enumerate(evaluations):
-        network = f"{args.network} {place}" if len(evaluations) > 1 else args.network
+    for number, evaluation in enumerate(evaluations):
+        network = f"{args.network} {number}" if len(evaluations) > 1 else args.network
         figures = [_figure(evaluation.metrics[name]) for name in shown]
         table.add_row(network, args.split, f"{evaluation.images:,}", *figures)
     console = Console()

@@ -86,7 +86,7 @@ def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:
     Raises:
         UserError: One is not, or was made with another config.
     """
-    for needed in chosen.needs.values():
+    for needed in chosen.depends_on.values():
         if check_unchanged(needed):
             continue
         several = sum(run.name == needed.name for run in runs) > 1

@@ -44,7 +44,7 @@ def read_names(classes: str | Sequence[str]) -> Names:
     return tuple(name.strip() for name in names if name.strip())
 
 
-def class_places(student: Names, teacher: Names, class_map: Mapping[str, str]) -> list[int]:
+def class_indices(student: Names, teacher: Names, class_map: Mapping[str, str]) -> list[int]:
     """For each of the student's classes, the place of the same class among the teacher's.
 
     A name is looked up as it is; then without regard to case and underscores. A class of ImageNet
@@ -69,15 +69,15 @@ def class_places(student: Names, teacher: Names, class_map: Mapping[str, str]) -
         return list(range(len(teacher)))
     index = _index(teacher)
     wanted = [class_map.get(name, name) for name in student]
-    found = [_look_up(name, index) for name in wanted]
-    _check_found(student, wanted, found, teacher, index)
-    places = [place for (place,) in found]
+    matches = [_look_up(name, index) for name in wanted]
+    _check_found(student, wanted, matches, teacher, index)
+    places = [position for (position,) in matches]
     _check_distinct(student, places, teacher)
     return places
 
 
 def shared_names(student: Names, teacher: Names) -> int:
-    """How many of the student's classes the teacher has by name."""
+    """Number of the student's classes that the teacher has by name."""
     index = _index(teacher)
     return sum(bool(_look_up(name, index)) for name in student)
 
@@ -90,10 +90,10 @@ Index = tuple[dict[str, list[int]], dict[str, list[int]]]
 def _index(teacher: Names) -> Index:
     exact: dict[str, list[int]] = defaultdict(list)
     plain: dict[str, list[int]] = defaultdict(list)
-    for place, (name, aliases) in enumerate(zip(teacher, _aliases(teacher), strict=True)):
-        exact[name].append(place)
+    for position, (name, aliases) in enumerate(zip(teacher, _aliases(teacher), strict=True)):
+        exact[name].append(position)
         for alias in {_plain(alias) for alias in (name, *aliases)}:
-            plain[alias].append(place)
+            plain[alias].append(position)
     return dict(exact), dict(plain)
 
 
@@ -105,43 +105,45 @@ def _look_up(name: str, index: Index) -> list[int]:
 def _check_found(
     student: Names,
     wanted: Sequence[str],
-    found: Sequence[list[int]],
+    matches: Sequence[list[int]],
     teacher: Names,
     index: Index,
 ) -> None:
-    missing = [name for name, places in zip(wanted, found, strict=True) if not places]
+    missing = [name for name, places in zip(wanted, matches, strict=True) if not places]
     if missing:
         lines = [f"  {name!r}.{_nearest(name, index[1])}" for name in missing[:_SHOWN]]
         more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        first = next(name for name, places in zip(student, found, strict=True) if not places)
+        first = next(name for name, places in zip(student, matches, strict=True) if not places)
         raise UserError(
             f"The teacher has no class of the name of {len(missing)} of the student's "
             f"{len(student)} classes:\n" + "\n".join(lines) + more + "\nWhere the names differ, "
             f"say which belong together: teacher=dict(..., class_map={{{first!r}: '...'}})."
         )
-    for own, name, places in zip(student, wanted, found, strict=True):
+    for student_name, name, places in zip(student, wanted, matches, strict=True):
         if len(places) > 1:
-            several = " or ".join(f"{teacher[place]!r} ({place})" for place in places[:_SHOWN])
+            several = " or ".join(
+                f"{teacher[position]!r} ({position})" for position in places[:_SHOWN]
+            )
             raise UserError(
-                f"The student's class {own!r}: {name!r} may be {several} of the teacher's classes. "
-                "Name the right one in full in class_map, or give each of the teacher's classes a "
-                "name of its own in `classes`."
+                f"The student's class {student_name!r}: {name!r} may be {several} of the teacher's "
+                "classes. Name the right one in full in class_map, or give each of the teacher's "
+                "classes a name of its own in `classes`."
             )
 
 
 def _check_distinct(student: Names, places: Sequence[int], teacher: Names) -> None:
     first: dict[int, str] = {}
-    for name, place in zip(student, places, strict=True):
-        if place in first:
+    for name, position in zip(student, places, strict=True):
+        if position in first:
             raise UserError(
-                f"The student's classes {first[place]!r} and {name!r} would both be the teacher's "
-                f"class {teacher[place]!r}: each needs one of its own."
+                f"The student's classes {first[position]!r} and {name!r} would both be the "
+                f"teacher's class {teacher[position]!r}: each needs one of its own."
             )
-        first[place] = name
+        first[position] = name
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(_plain(name), {_plain(one) for one in known}, n=3, cutoff=0.6)
+    close = get_close_matches(_plain(name), {_plain(word) for word in known}, n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
 
 
@@ -165,7 +167,7 @@ def _aliases(names: Names) -> list[Names]:
 
 
 def _are_imagenet(names: Names) -> bool:
-    """Whether these are the 1,000 classes of ImageNet by their descriptions, in order."""
+    """Test for the 1,000 classes of ImageNet, by their descriptions and in order."""
     first, last = _synonyms(names[0])[0], _synonyms(names[-1])[0]
     return len(names) == 1000 and (first, last) == ("tench", "toilet tissue")
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cls_kd.core.class_names import Names, class_places, read_names, shared_names
+from cls_kd.core.class_names import Names, class_indices, read_names, shared_names
 from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
@@ -22,7 +22,7 @@ Shapes = dict[str, Shape | tuple[Shape, ...]]
 
 
 class TeacherProtocol(Protocol):
-    """What a distiller needs of a teacher: its signals, their shapes, and its identity.
+    """Interface of a teacher: its signals, their shapes, and its identity.
 
     `Teacher` is a network; stored outputs or a remote network can be teachers as well.
 
@@ -36,7 +36,7 @@ class TeacherProtocol(Protocol):
 
     @property
     def is_asked(self) -> bool:
-        """Whether any loss asks for one of its signals."""
+        """True if any loss asks for one of its signals."""
 
     def attach(self, names: Mapping[str, Indices]) -> None:
         """Prepare to give these signals; of tuples, the items at these indices."""
@@ -100,7 +100,7 @@ class Teacher(nn.Module):
 
     scale: Tensor
     shift: Tensor
-    places: Tensor | None
+    class_indices: Tensor | None
 
     def __init__(
         self,
@@ -131,12 +131,12 @@ class Teacher(nn.Module):
         self.flip = False
         self.register_buffer("scale", None, persistent=False)
         self.register_buffer("shift", None, persistent=False)
-        self.register_buffer("places", None, persistent=False)
+        self.register_buffer("class_indices", None, persistent=False)
         self.eval()
 
     @property
     def is_asked(self) -> bool:
-        """Whether any loss asks for one of its signals."""
+        """True if any loss asks for one of its signals."""
         return bool(self.source.tensors or self.source.callables)
 
     def train(self, mode: bool = True) -> Teacher:
@@ -171,9 +171,9 @@ class Teacher(nn.Module):
         Raises:
             UserError: The names do not fit together, or are missing where they are needed.
         """
-        own = self.classes
+        names = self.classes
         if self._must_map:
-            own = self._checked_names(outputs)
+            names = self._checked_names(outputs)
             if classes is None:
                 raise UserError(
                     "The teacher's classes cannot be found by name: the training data have no "
@@ -184,17 +184,17 @@ class Teacher(nn.Module):
                     "The teacher's classes cannot be found by name: the training data name "
                     f"{len(classes)} classes, and the student has {num_classes} outputs."
                 )
-        if own is None or classes is None or len(own) != outputs or len(classes) != num_classes:
+        if names is None or classes is None or len(names) != outputs or len(classes) != num_classes:
             return
         student = tuple(str(name) for name in classes)
-        if not self._must_map and outputs == num_classes and not shared_names(student, own):
-            if student != own:
+        if not self._must_map and outputs == num_classes and not shared_names(student, names):
+            if student != names:
                 self.note += " Its classes have other names; they are taken in their order."
             return
-        places = class_places(student, own, self.class_map)
-        if places != list(range(outputs)):
-            self.places = torch.tensor(places)
-            self.note += f" Of its {outputs} classes, {len(places)} are the student's, by name."
+        indices = class_indices(student, names, self.class_map)
+        if indices != list(range(outputs)):
+            self.class_indices = torch.tensor(indices)
+            self.note += f" Of its {outputs} classes, {len(indices)} are the student's, by name."
 
     def normalize_inputs(self, inputs: Tensor) -> Tensor:
         """The student's images in this teacher's normalization and size, (N, 3, h, w)."""
@@ -209,7 +209,7 @@ class Teacher(nn.Module):
 
     def select_classes(self, logits: Tensor) -> Tensor:
         """Of the network's own logits (N, C), those of the student's classes, (N, K)."""
-        return logits if self.places is None else logits.index_select(1, self.places)
+        return logits if self.class_indices is None else logits.index_select(1, self.class_indices)
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> dict[str, Any]:
@@ -259,7 +259,7 @@ class Teacher(nn.Module):
         shapes = self.source.measure(self.normalize_inputs(inputs))
         (outputs,) = shapes["teacher_logits"]
         self.match_classes(classes, int(outputs), num_classes)  # type: ignore[arg-type]
-        kept = outputs if self.places is None else len(self.places)
+        kept = outputs if self.class_indices is None else len(self.class_indices)
         return {**shapes, "teacher_logits": (kept,)} if self.is_asked else {}  # type: ignore
 
     def digest(self) -> str:

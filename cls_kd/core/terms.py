@@ -124,7 +124,7 @@ def choose_teacher(name: str, term: Term, names: list[str]) -> int | None:
 
 
 def weighted(name: str, value: Any, weight: float) -> dict[str, Tensor]:
-    """What a loss returned, as logged: ``{'nkd.loss_target': ..., 'nkd.temperature': ...}``."""
+    """The values of a loss as logged: ``{'nkd.loss_target': ..., 'nkd.temperature': ...}``."""
     values = check_returned(name, value)
     return {
         f"{name}.{key}": item * weight if "loss" in key else item.detach()

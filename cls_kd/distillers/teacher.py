@@ -87,7 +87,7 @@ class Teacher(core.Teacher):
     def predict(self, inputs: Tensor, data_samples: Samples) -> list[DataSample]:
         """The teacher's predictions among the student's classes, as mmpretrain's classifiers'."""
         images = self.normalize_inputs(inputs)
-        if self.places is None:
+        if self.class_indices is None:
             return self.network(images, data_samples, mode="predict")
         scores = self.select_classes(self.network(images)).softmax(dim=1)
         labels = scores.argmax(dim=1, keepdim=True)

@@ -53,8 +53,8 @@ def _check(value: Any, kind_name: str, path: str) -> None:
     """Check a part of a config, and what is inside it."""
     kind = KINDS[kind_name]
     if isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            _check(item, kind_name, f"{path}.{place}")
+        for position, item in enumerate(value):
+            _check(item, kind_name, f"{path}.{position}")
         return
     if not isinstance(value, Mapping):
         return
@@ -89,10 +89,10 @@ def _target(value: Mapping[str, Any], kind: Kind, path: str) -> Callable[..., An
         raise UserError(f"{path} says no type, such as type={kind.example!r}.")
     if not isinstance(given, str):
         return given
-    found = kind.registry.get(given) or get_object_from_string(given)
-    if found is None and not kind.lenient:
+    target = kind.registry.get(given) or get_object_from_string(given)
+    if target is None and not kind.lenient:
         raise UserError(_unknown(given, kind, path))
-    return found
+    return target
 
 
 def _unknown(given: str, kind: Kind, path: str) -> str:

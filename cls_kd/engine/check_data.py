@@ -51,11 +51,13 @@ def check_data(cfg: Config, console: Console | None = None) -> dict[str, Any]:
 
 
 def summary(parts: Mapping[str, Part]) -> dict[str, Any]:
-    """What was found in all parts: plain values."""
+    """Statistics, duplicates and problems of all splits, as plain values."""
     groups = duplicates(parts)
     within, between, contradicting = [], [], []
     for group in groups:
-        named = [{"split": name, "image": parts[name].name_of(at)} for name, at in group]
+        named = [
+            {"split": name, "image": parts[name].name_of(position)} for name, position in group
+        ]
         owners = [name for name, _ in group]
         if len(set(owners)) > 1:
             between.append(named)
@@ -64,40 +66,40 @@ def summary(parts: Mapping[str, Part]) -> dict[str, Any]:
         if len({_label(parts, member) for member in group}) > 1:
             labels = [_label(parts, member) for member in group]
             contradicting.append(
-                [{**one, "label": label} for one, label in zip(named, labels, strict=True)]
+                [{**member, "label": label} for member, label in zip(named, labels, strict=True)]
             )
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "splits": {name: _facts(part) for name, part in parts.items()},
         "duplicates_by": "size and decoded RGB pixels",
         "duplicates_within_a_split": within,
         "duplicates_between_splits": between,
         "same_image_with_different_labels": contradicting,
     }
-    return {**found, "problems": _problems(found)}
+    return {**facts, "problems": _problems(facts)}
 
 
-def show(found: Mapping[str, Any], console: Console) -> None:
+def show(summary: Mapping[str, Any], console: Console) -> None:
     """Print what was found: one table of the parts, then what deserves a look."""
     table = Table(title="Data")
     columns = ("split", "images", "unreadable", "height", "width", "modes", "per class")
     for title in (*columns, "empty classes", "rare classes"):
         table.add_column(title)
-    for name, facts in found["splits"].items():
+    for name, facts in summary["splits"].items():
         ranges = [_range(facts[key]) for key in ("height", "width")]
         modes = ", ".join(f"{mode} {count:,}" for mode, count in facts["modes"].items())
         few = [str(len(facts[key])) for key in ("empty_classes", "rare_classes")]
         images, unreadable = f"{facts['images']:,}", f"{len(facts['unreadable']):,}"
         table.add_row(name, images, unreadable, *ranges, modes, _range(facts["per_class"]), *few)
     console.print(table)
-    for name, facts in found["splits"].items():
+    for name, facts in summary["splits"].items():
         for key in ("empty_classes", "rare_classes"):
             _list(console, f"{name}, {key.replace('_', ' ')}", facts[key])
-        lines = [f"{one['image']}: {one['reason']}" for one in facts["unreadable"]]
+        lines = [f"{item['image']}: {item['reason']}" for item in facts["unreadable"]]
         _list(console, f"{name}, unreadable", lines)
     for key in _GROUPS:
-        lines = [" = ".join(_member(one) for one in group) for group in found[key]]
+        lines = [" = ".join(_member(item) for item in group) for group in summary[key]]
         _list(console, key.replace("_", " "), lines)
-    for problem in found["problems"]:
+    for problem in summary["problems"]:
         console.print(f"problem: {problem}", highlight=False, markup=False)
 
 
@@ -115,7 +117,7 @@ def _loaders(cfg: Config) -> dict[str, dict[str, Any]]:
         loader = plain.get(f"{key}_dataloader")
         if not loader:
             continue
-        same = [name for name, one in named.items() if _source(one) == _source(loader)]
+        same = [name for name, other in named.items() if _source(other) == _source(loader)]
         if same:
             named[f"{same[0]} = {key}"] = named.pop(same[0])
         else:
@@ -141,8 +143,8 @@ def _facts(part: Part) -> dict[str, Any]:
     return {
         "images": len(part.labels),
         "unreadable": [
-            {"image": part.name_of(place), "reason": reason}
-            for place, reason in part.unreadable.items()
+            {"image": part.name_of(position), "reason": reason}
+            for position, reason in part.unreadable.items()
         ],
         "height": _statistics(readable[:, 0]),
         "width": _statistics(readable[:, 1]),
@@ -164,32 +166,32 @@ def _statistics(values: np.ndarray) -> dict[str, float]:
     }
 
 
-def _problems(found: Mapping[str, Any]) -> list[str]:
-    """What makes a training fail or its figures wrong; duplicates in one part alone do not."""
+def _problems(summary: Mapping[str, Any]) -> list[str]:
+    """Faults that make a training fail or its metrics wrong; duplicates within a split do not."""
     problems = [
         f"{len(facts['unreadable']):,} images of {name} cannot be read"
-        for name, facts in found["splits"].items()
+        for name, facts in summary["splits"].items()
         if facts["unreadable"]
     ]
-    shared = found["duplicates_between_splits"]
+    shared = summary["duplicates_between_splits"]
     if shared:
         problems.append(f"{len(shared):,} images are in several splits")
-    contradicting = found["same_image_with_different_labels"]
+    contradicting = summary["same_image_with_different_labels"]
     if contradicting:
         problems.append(f"{len(contradicting):,} images have several labels")
     return problems
 
 
 def _label(parts: Mapping[str, Part], member: Member) -> str:
-    name, place = member
-    label = int(parts[name].labels[place])
+    name, position = member
+    label = int(parts[name].labels[position])
     classes = parts[name].classes
     return classes[label] if 0 <= label < len(classes) else str(label)
 
 
-def _member(one: Mapping[str, Any]) -> str:
-    label = f" ({one['label']})" if "label" in one else ""
-    return f"{one['split']}: {one['image']}{label}"
+def _member(member: Mapping[str, Any]) -> str:
+    label = f" ({member['label']})" if "label" in member else ""
+    return f"{member['split']}: {member['image']}{label}"
 
 
 def _range(values: Mapping[str, float]) -> str:

@@ -66,7 +66,7 @@ def init_distributed(launcher: str) -> None:
 
 
 def _environment_from_slurm() -> None:
-    """What ``torch.distributed`` reads, from what ``srun`` sets (MMEngine's needs a GPU)."""
+    """Environment of ``torch.distributed``, from what ``srun`` sets (MMEngine's needs a GPU)."""
     step = {name: os.environ.get(f"SLURM_{name}") for name in ("PROCID", "NTASKS", "NODELIST")}
     missing = [f"SLURM_{name}" for name, value in step.items() if not value]
     if missing:

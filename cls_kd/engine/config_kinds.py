@@ -29,7 +29,7 @@ def _none(_: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a dict of a config is given to.
+    """Class or function that a dict of a config is given to.
 
     Attributes:
         registry: Where its ``type`` is looked up; None: there is no ``type``.

@@ -1,4 +1,4 @@
-"""Whether every run of a list can be built: asked before the first of them trains for hours."""
+"""Dry run of a list of runs: each is built once before the first of them trains for hours."""
 
 from __future__ import annotations
 

@@ -32,13 +32,13 @@ Split = Literal["val", "test"]
 Step = Callable[[Any], list[DataSample]]
 """A batch of data to predictions."""
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 """Where a line of progress goes."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one network reaches on one part of the data.
+    """Metrics of one network on one split.
 
     Attributes:
         note: Where the network comes from.
@@ -97,10 +97,12 @@ def evaluate_teachers(
     loader = _prepare(cfg, split)
     # A loss that asks for logits, so that each teacher's are compared with the student's.
     asking = {"ce": TaskLoss(), "kd": KDLoss()}
-    distiller = _distiller(cfg, loader, asking, [Teacher(**_untyped(one)) for one in teachers])
+    distiller = _distiller(
+        cfg, loader, asking, [Teacher(**_untyped(teacher)) for teacher in teachers]
+    )
     return [
-        _evaluate(cfg, distiller, teacher_step(distiller, place), loader, split, one.note, amp)
-        for place, one in enumerate(distiller.teachers)
+        _evaluate(cfg, distiller, teacher_step(distiller, index), loader, split, teacher.note, amp)
+        for index, teacher in enumerate(distiller.teachers)
     ]
 
 
@@ -151,9 +153,9 @@ def _evaluate(
     evaluator = Evaluator(metrics if isinstance(metrics, list) else [metrics])
     evaluator.dataset_meta = getattr(loader.dataset, "metainfo", None)
     with torch.autocast(get_device(), dtype=amp_dtype(), enabled=amp):
-        found = evaluate(step, loader, evaluator, _say_on_main)
+        values = evaluate(step, loader, evaluator, _say_on_main)
     images = len(cast(Sized, loader.dataset))
-    return Evaluation(note, images, {key: _plain(found[key]) for key in found})
+    return Evaluation(note, images, {key: _plain(values[key]) for key in values})
 
 
 def _say_on_main(line: str) -> None:
@@ -167,28 +169,28 @@ def _plain(value: Any) -> Any:
 
 
 def evaluate_teacher(
-    loop: ValLoop | TestLoop, distiller: Distiller, place: int = 0, say: Say | None = None
+    loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, log: Log | None = None
 ) -> dict[str, float]:
     """Metrics of one teacher on a loop's data, with the loop's own evaluator.
 
     Args:
         loop: The runner's validation or test loop.
         distiller: The distiller that holds the teacher.
-        place: Which teacher.
-        say: See ``evaluate``.
+        index: Which teacher.
+        log: See ``evaluate``.
     """
-    metrics = evaluate(teacher_step(distiller, place), loop.dataloader, loop.evaluator, say)
+    metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, log)
     return {name: float(value) for name, value in metrics.items()}
 
 
-def teacher_step(distiller: Distiller, place: int) -> Step:
+def teacher_step(distiller: Distiller, index: int) -> Step:
     """``distiller.teacher_step`` of one teacher."""
-    return lambda batch: distiller.teacher_step(batch, place)
+    return lambda batch: distiller.teacher_step(batch, index)
 
 
 @torch.no_grad()
 def evaluate(
-    step: Step, loader: DataLoader, evaluator: Evaluator, say: Say | None = None
+    step: Step, loader: DataLoader, evaluator: Evaluator, log: Log | None = None
 ) -> dict[str, Any]:
     """An evaluator's metrics of what ``step`` predicts on all batches, of all processes.
 
@@ -196,20 +198,20 @@ def evaluate(
         step: A batch of data to predictions.
         loader: The batches.
         evaluator: With its metrics.
-        say: Is told every ten seconds how far it is and how long it will take. Default: nobody.
+        log: Called every 10 s with the progress and the remaining time. Default: none.
     """
-    for batch in with_remaining_time(loader, say) if say else loader:
+    for batch in with_remaining_time(loader, log) if log else loader:
         evaluator.process(data_samples=step(batch), data_batch=batch)
     return evaluator.evaluate(len(cast(Sized, loader.dataset)))
 
 
-def with_remaining_time(loader: DataLoader, say: Say, seconds: float = 10.0) -> Iterator[Any]:
-    """The batches of ``loader``; ``say`` gets a line whenever ``seconds`` have passed."""
+def with_remaining_time(loader: DataLoader, log: Log, seconds: float = 10.0) -> Iterator[Any]:
+    """The batches of ``loader``; ``log`` gets a line whenever ``seconds`` have passed."""
     started = last = time.monotonic()
     for done, batch in enumerate(loader):
         now = time.monotonic()
         if done and now - last >= seconds:
             last = now
             left = (now - started) / done * (len(loader) - done)
-            say(f"{done} of {len(loader)} batches, {left:.0f} s left")
+            log(f"{done} of {len(loader)} batches, {left:.0f} s left")
         yield batch

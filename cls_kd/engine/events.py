@@ -1,4 +1,4 @@
-"""What happens to runs while they are trained, as values that can be sent between processes."""
+"""Events of a training, as values that can be sent between processes."""
 
 from __future__ import annotations
 
@@ -73,6 +73,17 @@ class RunFailed(RunEvent):
     """
 
     error: str
+
+
+@dataclass(frozen=True)
+class RunSkipped(RunEvent):
+    """The run was not begun, since one that it builds on has failed.
+
+    Attributes:
+        reason: Names the failed run.
+    """
+
+    reason: str
 
 
 EventConsumer = Callable[[RunEvent], object]

@@ -124,7 +124,7 @@ class _Consumers:
 
 
 def _is_open(run: Run, resume: str | bool) -> bool:
-    """Whether a run is still to be trained, or trained for longer.
+    """Test for a run that is still to be trained, or to be trained for longer.
 
     Raises:
         UserError: See ``train_runs``.

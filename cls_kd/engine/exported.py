@@ -103,8 +103,8 @@ def check_types(value: Any, base: type, source: str) -> None:
             raise UserError(f"{source} was refused: {_RUNS_CODE} would run downloaded code.")
         kind = value.get("type")
         if isinstance(kind, str) and "." in kind:
-            found = get_object_from_string(kind)
-            if not (isinstance(found, type) and issubclass(found, base)):
+            target = get_object_from_string(kind)
+            if not (isinstance(target, type) and issubclass(target, base)):
                 raise UserError(f"{source} was refused: {kind!r} is no {base.__name__} here.")
         value = list(value.values())
     if isinstance(value, list | tuple):

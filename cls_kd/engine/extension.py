@@ -25,7 +25,7 @@ _OF_LENGTH = ("progress", "max_epochs")
 
 
 def is_extended(run: Run) -> bool:
-    """Whether the run is finished, and its config now differs only in a longer training."""
+    """Test for a finished run whose config now differs only in a longer training."""
     result, dumped = run.result(), run.work_dir / CONFIG
     if result is None or not dumped.is_file():
         return False

@@ -15,13 +15,13 @@ from mmengine.hooks import (
 )
 
 from cls_kd.engine.hooks import (
-    BundledRuntimeInfoHook,
+    BroadcastBuffersHook,
+    BufferedRuntimeInfoHook,
     EpochSeedHook,
     HistoryHook,
     MissedValidationHook,
     RunSummaryHook,
     SafeCheckpointHook,
-    SameBuffersHook,
     TeacherHook,
     TrainingTimeHook,
 )
@@ -29,7 +29,7 @@ from cls_kd.errors import UserError
 from cls_kd.registry import HOOKS, resolve
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "runtime_info": {"type": BundledRuntimeInfoHook},
+    "runtime_info": {"type": BufferedRuntimeInfoHook},
     "timer": {"type": IterTimerHook},
     "sampler_seed": {"type": DistSamplerSeedHook},
     "logger": {"type": LoggerHook},
@@ -38,7 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "epoch_seed": {"type": EpochSeedHook},
     "run_summary": {"type": RunSummaryHook},
     "teacher": {"type": TeacherHook},
-    "same_buffers": {"type": SameBuffersHook},
+    "broadcast_buffers": {"type": BroadcastBuffersHook},
     "history": {"type": HistoryHook},
     "missed_validation": {"type": MissedValidationHook},
     "training_time": {"type": TrainingTimeHook},
@@ -96,8 +96,8 @@ def check_hooks(cfg: Config) -> None:
     hooks = complete_hooks(changes)
     for name, hook in hooks.items():
         _try(f"default_hooks.{name}", hook)
-    for place, hook in enumerate(cfg.get("custom_hooks") or []):
-        _try(f"custom_hooks[{place}]", hook)
+    for position, hook in enumerate(cfg.get("custom_hooks") or []):
+        _try(f"custom_hooks[{position}]", hook)
 
 
 def _check_checkpoint(options: Any) -> None:

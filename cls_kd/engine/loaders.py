@@ -20,7 +20,7 @@ from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
 
 
-def leave_seed(worker_id: int) -> None:
+def keep_worker_seed(worker_id: int) -> None:
     """A loader worker keeps PyTorch's seed, which follows the epoch.
 
     MMEngine's own gives each worker the same seed in every epoch, so that augmentations repeat.
@@ -40,7 +40,7 @@ def build_dataloader(
     """
     if isinstance(dataloader, dict):
         defaults = {
-            "worker_init_fn": {"type": leave_seed},
+            "worker_init_fn": {"type": keep_worker_seed},
             "collate_fn": {"type": collate},
             "pin_memory": torch.cuda.is_available(),
         }
@@ -149,10 +149,10 @@ def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
     labels = getattr(dataset, "get_gt_labels", None)
     classes = (getattr(loader.dataset, "metainfo", None) or {}).get("classes")
     if labels is not None:
-        found = torch.as_tensor(labels())
-        check_label_range(found, num_classes, f"the {name} data set")
+        targets = torch.as_tensor(labels())
+        check_label_range(targets, num_classes, f"the {name} data set")
         if name == "train" and isinstance(dataset, CustomDataset) and not dataset.ann_file:
-            _check_every_class(found, classes or (), dataset)
+            _check_every_class(targets, classes or (), dataset)
     if classes is not None and len(classes) != num_classes:
         raise UserError(
             f"The student has outputs for {num_classes} classes, and the {name} data have "
@@ -187,12 +187,13 @@ def check_classes(loaders: Mapping[str, DataLoader]) -> None:
         for key, loader in loaders.items()
         if (classes := getattr(loader.dataset, "metainfo", {}).get("classes"))
     }
-    for one, other in pairwise(named):
-        if named[one] != named[other]:
-            odd = sorted(set(named[one]) ^ set(named[other])) or ["none, but in another order"]
+    for first, second in pairwise(named):
+        if named[first] != named[second]:
+            odd = sorted(set(named[first]) ^ set(named[second])) or ["none, but in another order"]
             raise UserError(
-                f"The {one} and the {other} data differ in their classes ({len(named[one])} and "
-                f"{len(named[other])}). Not in both: {', '.join(odd[:6])}."
+                f"The {first} and the {second} data differ in their classes "
+                f"({len(named[first])} and {len(named[second])}). "
+                f"Not in both: {', '.join(odd[:6])}."
             )
 
 

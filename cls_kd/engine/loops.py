@@ -1,4 +1,4 @@
-"""Whether a training counts epochs or iterations, and whether the rest of the config agrees."""
+"""Unit of a training, epochs or iterations, and a check that the whole config agrees."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def loop_class(train_cfg: Mapping[str, Any]) -> type:
     kind = train_cfg.get("type")
     if kind is None:
         return EpochBasedTrainLoop if train_cfg.get("by_epoch", True) else IterBasedTrainLoop
-    found = resolve(LOOPS, kind)
-    if found is None:
+    loop = resolve(LOOPS, kind)
+    if loop is None:
         raise UserError(
             f"train_cfg: there is no loop {kind!r}.{did_you_mean(str(kind), LOOPS.module_dict)}"
         )
-    return found
+    return loop
 
 
 def counts_iterations(train_cfg: Mapping[str, Any]) -> bool:
-    """Whether the length of the training is given in iterations (one batch each)."""
+    """Test for a training whose length is given in iterations (one batch each)."""
     return issubclass(loop_class(train_cfg), IterBasedTrainLoop)
 
 
@@ -48,7 +48,7 @@ def planned_length(train_cfg: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def intervals(train_cfg: Mapping[str, Any]) -> int:
-    """How often a training reports progress: once per epoch, or per validation interval."""
+    """Number of progress reports of a training: one per epoch, or per validation interval."""
     key, length = planned_length(train_cfg)
     every = int(train_cfg.get("val_interval", 1000)) if key == "max_iters" else 1
     return -(-length // every)
@@ -102,7 +102,7 @@ def _check_options(train_cfg: Mapping[str, Any]) -> None:
 
 def _schedulers(cfg: Config) -> Iterable[str]:
     entries = cfg.get("param_scheduler") or []
-    for place, entry in enumerate([entries] if isinstance(entries, Mapping) else entries):
+    for position, entry in enumerate([entries] if isinstance(entries, Mapping) else entries):
         kind = resolve(PARAM_SCHEDULERS, entry.get("type"))
         # Those that follow a metric are stepped by validations, in either loop.
         if not entry.get("by_epoch", True) or getattr(kind, "need_val_args", False):
@@ -111,7 +111,7 @@ def _schedulers(cfg: Config) -> Iterable[str]:
         numbers = f", {', '.join(given)} in iterations" if given else ""
         dropped = ", no convert_to_iter_based" if "convert_to_iter_based" in entry else ""
         name = getattr(kind, "__name__", entry.get("type"))
-        yield f"param_scheduler[{place}] ({name}): set by_epoch=False{numbers}{dropped}"
+        yield f"param_scheduler[{position}] ({name}): set by_epoch=False{numbers}{dropped}"
 
 
 def _checkpoints(cfg: Config) -> Iterable[str]:
@@ -137,6 +137,6 @@ def _sampler(cfg: Config) -> Iterable[str]:
 
 
 def _averages(cfg: Config) -> Iterable[str]:
-    for place, hook in enumerate(cfg.get("custom_hooks") or []):
+    for position, hook in enumerate(cfg.get("custom_hooks") or []):
         if isinstance(hook, Mapping) and hook.get("begin_epoch"):
-            yield f"custom_hooks[{place}]: set begin_iter in place of begin_epoch"
+            yield f"custom_hooks[{position}]: set begin_iter in place of begin_epoch"

@@ -114,7 +114,7 @@ class Predictor:
         numbered = enumerate(images)
         with ThreadPoolExecutor(_THREADS) as pool:
             while chunk := list(islice(numbered, batch_size)):
-                names = [_name(image, place) for place, image in chunk]
+                names = [_name(image, position) for position, image in chunk]
                 read = list(pool.map(self._try_pixels, [image for _, image in chunk], names))
                 predicted = self._predicted(
                     [
@@ -228,5 +228,5 @@ def _bgr(image: ImageLike) -> np.ndarray:
     return np.asarray(decoded.convert("RGB"))[..., ::-1] if pixels is None else pixels
 
 
-def _name(image: ImageLike, place: int) -> str:
-    return str(image) if isinstance(image, str | Path) else f"image {place}"
+def _name(image: ImageLike, position: int) -> str:
+    return str(image) if isinstance(image, str | Path) else f"image {position}"

@@ -1,4 +1,4 @@
-"""Whether training can go on from a checkpoint: asked before anything is written."""
+"""Checks of a checkpoint to resume from, before anything is written."""
 
 from __future__ import annotations
 

@@ -16,6 +16,10 @@ LOCK = ".lock"
 """Name of the lock file. It stays in the folder; it is the lock on it that counts."""
 
 
+class RunHeldError(UserError):
+    """Another process trains the run, or has just trained it."""
+
+
 class RunLock:
     """The lock of one run's folder, taken by the main process for all processes of a training.
 
@@ -26,7 +30,7 @@ class RunLock:
         run: The run. What is in its folder now is what training is decided upon.
 
     Raises:
-        UserError: Another process trains the run.
+        RunHeldError: Another process trains the run.
     """
 
     def __init__(self, run: Run) -> None:
@@ -40,8 +44,8 @@ class RunLock:
         """Take the lock, creating the run's folder.
 
         Raises:
-            UserError: Another process trains the run, or has trained it since this object was
-                made; in every process of a distributed training.
+            RunHeldError: Another process trains the run, or has trained it since this object
+                was made; in every process of a distributed training.
         """
         _raise_everywhere(self._problem_of_acquiring() if is_main_process() else None)
 
@@ -69,12 +73,18 @@ def check_free(runs: list[Run]) -> None:
     """Refuse runs that another process trains at the moment; writes nothing.
 
     Raises:
-        UserError: Names the folder and the process; in every process of a distributed training.
+        RunHeldError: Names the folder and the process; in every process of a distributed
+            training.
     """
     problem = None
     if is_main_process():
         problem = next((_held(run) for run in runs if _is_held(run.work_dir / LOCK)), None)
     _raise_everywhere(problem)
+
+
+def is_held(run: Run) -> bool:
+    """Whether a process of this machine trains the run; writes nothing."""
+    return _is_held(run.work_dir / LOCK)
 
 
 def _is_held(path: Path) -> bool:
@@ -96,7 +106,7 @@ def _held(run: Run) -> str:
 
 
 def _state(folder: Path) -> list[str | None]:
-    """What training a run begins with, and what it leaves."""
+    """Contents of the pointer to the last checkpoint and of the result; None where missing."""
     files = (folder / name for name in ("last_checkpoint", RESULT))
     return [file.read_text(encoding="utf-8") if file.is_file() else None for file in files]
 
@@ -106,4 +116,4 @@ def _raise_everywhere(problem: str | None) -> None:
     shared = [problem]
     broadcast_object_list(shared)
     if shared[0] is not None:
-        raise UserError(shared[0])
+        raise RunHeldError(shared[0])

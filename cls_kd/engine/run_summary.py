@@ -58,8 +58,8 @@ def network_rows(distiller: Distiller) -> list[Row]:
     origin = loaded[0].removeprefix("Student: ") if loaded else "initialized as its config says"
     student = ("student", f"{_size(distiller.student)}, {origin}")
     teachers = [
-        (f"teacher {place}", f"{parameter_count(teacher.network):,} parameters, {teacher.note}")
-        for place, teacher in enumerate(distiller.teachers)
+        (f"teacher {index}", f"{parameter_count(teacher.network):,} parameters, {teacher.note}")
+        for index, teacher in enumerate(distiller.teachers)
     ]
     return [student, *_at_most(MAX_TEACHERS, teachers, "teachers")]
 
@@ -83,11 +83,11 @@ def loss_rows(losses: Mapping[str, Any]) -> list[Row]:
         weight = config.get("weight", 1.0) if isinstance(config, Mapping) else 1.0
         rows.append(("", f"{name}: {compact(weight)} x {compact(config)}"))
     rows = _at_most(MAX_LOSSES, rows, "losses")
-    return [("losses" if not place else "", text) for place, (_, text) in enumerate(rows)]
+    return [("losses" if not position else "", text) for position, (_, text) in enumerate(rows)]
 
 
 def schedule_rows(runner: DistillRunner) -> list[Row]:
-    """How long and how: length of the training, optimizer, learning rate."""
+    """Length of the training, optimizer, learning rate."""
     wrapper = runner.cfg.optim_wrapper
     schedulers = runner.cfg.get("param_scheduler") or []
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers

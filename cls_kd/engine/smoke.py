@@ -1,4 +1,4 @@
-"""Every config as a tiny training: two steps on made-up images, through the whole engine."""
+"""Every config as a tiny training: two steps on synthetic images, through the whole engine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StopAfterOneEpoch(Hook):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one config.
+    """Result of trying one config.
 
     Attributes:
         name: Path below ``configs``, without its ending.
@@ -80,10 +80,10 @@ def find_configs(root: Path, globs: Sequence[str] = ()) -> list[Path]:
     chosen: set[str] = set()
     for glob in globs:
         given = Path(glob).resolve()
-        found = {name for name in files if fnmatch(name, glob) or files[name].resolve() == given}
-        if not found:
+        matches = {name for name in files if fnmatch(name, glob) or files[name].resolve() == given}
+        if not matches:
             raise UserError(f"No config is named {glob!r}.{did_you_mean(glob, files, every=False)}")
-        chosen |= found
+        chosen |= matches
     return [file for name, file in files.items() if name in chosen or not globs]
 
 
@@ -140,7 +140,7 @@ def try_config(file: Path, data: Path, work_dir: Path) -> str:
     if "train_cfg" in cfg and "model" in cfg:
         runs = one_of_each(plan(load_config(file), work_dir))
         for run in runs:
-            run.cfg = shrunk(run.cfg, data)
+            run.cfg = tiny_config(run.cfg, data)
             train(run)
         return "trained" if len(runs) == 1 else f"trained {len(runs)} runs"
     networks = [value for value in cfg.to_dict().values() if isinstance(value, dict)]
@@ -175,8 +175,9 @@ def one_of_each(runs: Sequence[Run]) -> list[Run]:
         alike = kept.setdefault(_kind(run), run)
         stands_for[run.name, run.seed] = alike
     for run in kept.values():
-        run.needs = {
-            reference: stands_for[one.name, one.seed] for reference, one in run.needs.items()
+        run.depends_on = {
+            reference: stands_for[dependency.name, dependency.seed]
+            for reference, dependency in run.depends_on.items()
         }
     return list(kept.values())
 
@@ -187,7 +188,7 @@ def _kind(run: Run) -> str:
 
 
 def write_data(root: Path) -> Path:
-    """Made-up images of every format, the smallest amount that makes an epoch."""
+    """Synthetic images of every format, the smallest amount that makes an epoch."""
     options = dict(train=100, test=100, seed=0)
     synthetic.write_cifar10(root / "CIFAR10", **options)
     synthetic.write_cifar100(root / "CIFAR100", **options)
@@ -210,8 +211,8 @@ def _write_list(root: Path, split: str) -> None:
     (root / "meta" / f"{split}.txt").write_text("\n".join(lines))
 
 
-def shrunk(cfg: Config, data: Path) -> Config:
-    """A config of one run that ends after two steps on made-up data, with untrained teachers."""
+def tiny_config(cfg: Config, data: Path) -> Config:
+    """A config of one run that ends after two steps on synthetic data, with untrained teachers."""
     side = _sides(cfg.pretty_text)[0]
     small = _changed(cfg.to_dict(), lambda part: _small_part(part, data, side))
     for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
@@ -227,7 +228,7 @@ def shrunk(cfg: Config, data: Path) -> Config:
         if not _refers(teacher.get("weights")):
             teacher["weights"] = UNTRAINED
     # A schedule that counts steps must not end before it begins.
-    begin = max((one.get("begin", 0) for one in _by_step(small)), default=0)
+    begin = max((scheduler.get("begin", 0) for scheduler in _by_step(small)), default=0)
     epochs = small["train_cfg"]["max_epochs"]
     small["train_cfg"].update(max_epochs=max(epochs, begin + 1), val_interval=1)
     small["custom_hooks"] = [*small.get("custom_hooks", []), dict(type=StopAfterOneEpoch.__name__)]
@@ -239,7 +240,7 @@ def shrunk(cfg: Config, data: Path) -> Config:
 
 
 def _small_part(part: dict[str, Any], data: Path, side: int) -> dict[str, Any]:
-    """One dict of a config: a data set reads what was made up, a transform makes small images."""
+    """One dict of a config: a data set reads synthetic images, a transform makes small ones."""
     kind = str(part.get("type", "")).rsplit(".", 1)[-1]
     if (data / kind).is_dir() and kind:
         part = {**part, "data_root": str(data / kind)}
@@ -264,7 +265,7 @@ def _changed(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> 
 def _by_step(cfg: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     schedulers = cfg.get("param_scheduler") or []
     listed = schedulers if isinstance(schedulers, list) else [schedulers]
-    return [one for one in listed if one.get("by_epoch", True) is False]
+    return [scheduler for scheduler in listed if scheduler.get("by_epoch", True) is False]
 
 
 def _sides(text: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What of the log reaches the terminal; the log file has all of it."""
+"""Filter of the log for the terminal; the log file has all of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TerminalFilter(logging.Filter):
         self.open = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is shown."""
+        """Decide if the record is shown."""
         if record.getMessage().startswith(_NEVER_ON_TERMINAL):
             return False
         announced = getattr(record, _ON_TERMINAL, False)

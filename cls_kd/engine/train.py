@@ -47,7 +47,7 @@ from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
-from cls_kd.runs import Run, begin, finish
+from cls_kd.runs import Run, mark_finished, mark_started
 
 
 class EventHook(Hook):
@@ -138,7 +138,7 @@ def _train(
     test = runner.test_checkpoint()
     result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
     if is_main_process():
-        finish(run, result)
+        mark_finished(run, result)
     barrier()
     runner.close()
     return result
@@ -259,7 +259,7 @@ def check_complete(cfg: Config) -> None:
 def _begin(run: Run, lock: RunLock, resume: bool) -> None:
     lock.acquire()
     if is_main_process():
-        begin(run, resume=resume)
+        mark_started(run, resume=resume)
     barrier()
 
 
@@ -285,7 +285,7 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
 
 
 def _length(runner: DistillRunner) -> dict[str, int]:
-    """What was trained, which early stopping may have cut short."""
+    """Epochs and iterations of a training, which early stopping may have cut short."""
     if not isinstance(runner.train_loop, IterBasedTrainLoop):
         return {"epochs": runner.epoch}
     passes = -(-runner.iter // len(runner.train_dataloader))

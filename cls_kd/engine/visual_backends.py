@@ -1,4 +1,4 @@
-"""Whether the packages of experiment trackers are installed: asked before anything is written."""
+"""Check that the packages of experiment trackers are installed, before anything is written."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def check_backends(cfg: Config) -> None:
         UserError: What to install.
     """
     backends = (cfg.get("visualizer") or {}).get("vis_backends") or []
-    for place, backend in enumerate(backends):
+    for position, backend in enumerate(backends):
         if not isinstance(backend, Mapping):
             continue
-        where = f"visualizer.vis_backends[{place}]"
+        where = f"visualizer.vis_backends[{position}]"
         kind = resolve(VISBACKENDS, backend.get("type"))
         if kind is None:
             known = did_you_mean(str(backend.get("type")), VISBACKENDS.module_dict)

@@ -8,7 +8,7 @@ from cls_kd.runs.compose import apply_options, known_methods, load_config, read_
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.planning import choose, default_work_dir, expand, plan
 from cls_kd.runs.registry import RUN_LISTS
-from cls_kd.runs.run import CONFIG, RESULT, Run, begin, check_unchanged, finish
+from cls_kd.runs.run import CONFIG, RESULT, Run, check_unchanged, mark_finished, mark_started
 
 __all__ = [
     "CONFIG",
@@ -17,14 +17,14 @@ __all__ = [
     "PlainConfig",
     "Run",
     "apply_options",
-    "begin",
     "check_unchanged",
     "choose",
     "default_work_dir",
     "expand",
-    "finish",
     "known_methods",
     "load_config",
+    "mark_finished",
+    "mark_started",
     "plan",
     "read_config",
 ]

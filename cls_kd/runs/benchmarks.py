@@ -24,7 +24,7 @@ _OPTIONAL = {"note", "pair", "method", "settings", "settings_from", "track"}
 _OF_A_SOURCE = {"where", "epoch", "second_hand"}
 _EPOCHS = ("last", "best", "unknown")
 TRACKS = ("protocol", "longer", "extra views", "other recipe")
-"""What a published result may be compared with: the usual protocol of the pair, a longer training,
+"""Tracks of published results that may be compared: the usual protocol of the pair, a longer training,
 more views of each image, or another recipe."""
 
 
@@ -139,21 +139,21 @@ def choose_cells(
     Raises:
         UserError: There is none; the nearest are listed.
     """
-    found = list(cells)
+    chosen = list(cells)
     if method is not None:
-        known = {cell.method for cell in found}
-        found = [cell for cell in found if cell.method == method]
-        if not found:
+        known = {cell.method for cell in chosen}
+        chosen = [cell for cell in chosen if cell.method == method]
+        if not chosen:
             raise UserError(f"No method {method!r} has benchmarks.{did_you_mean(method, known)}")
     if pair is not None:
-        known = {cell.pair.split("/")[1] for cell in found}
-        found = [cell for cell in found if _is_of(cell.pair, pair)]
-        if not found:
-            of = f" of {method}" if method else ""
+        known = {cell.pair.split("/")[1] for cell in chosen}
+        chosen = [cell for cell in chosen if _is_of(cell.pair, pair)]
+        if not chosen:
+            of_method = f" of {method}" if method else ""
             raise UserError(
-                f"No benchmark{of} is on {pair!r}.{did_you_mean(pair, known, every=False)}"
+                f"No benchmark{of_method} is on {pair!r}.{did_you_mean(pair, known, every=False)}"
             )
-    return found
+    return chosen
 
 
 def _is_of(pair: str, wanted: str) -> bool:
@@ -175,18 +175,18 @@ def _cells_of(file: Path) -> list[Cell]:
             raise UserError(f"{file}, source {name}: epoch is one of {', '.join(_EPOCHS)}.")
     cells = []
     for pair, result in content["results"].items():
-        place = f"{file}, {pair}"
-        _check_keys(result, _OF_A_RESULT, _OPTIONAL, place)
+        where = f"{file}, {pair}"
+        _check_keys(result, _OF_A_RESULT, _OPTIONAL, where)
         source = content["sources"].get(result["source"])
         if source is None:
             known = did_you_mean(str(result["source"]), content["sources"])
-            raise UserError(f"{place}: there is no source {result['source']!r}.{known}")
+            raise UserError(f"{where}: there is no source {result['source']!r}.{known}")
         if result.get("track", "protocol") not in TRACKS:
-            raise UserError(f"{place}: track is one of {', '.join(TRACKS)}.")
+            raise UserError(f"{where}: track is one of {', '.join(TRACKS)}.")
         for key in _FIGURES:
             value = result[key]
             if value is not None and not (isinstance(value, float) and 0 < value < 100):
-                raise UserError(f"{place}: {key} is in percent or null, not {value!r}.")
+                raise UserError(f"{where}: {key} is in percent or null, not {value!r}.")
         cells.append(
             Cell(
                 method=file.parent.name,
@@ -208,11 +208,11 @@ def _cells_of(file: Path) -> list[Cell]:
     return cells
 
 
-def _check_keys(entry: Any, needed: set[str], allowed: set[str], place: str) -> None:
+def _check_keys(entry: Any, needed: set[str], allowed: set[str], where: str) -> None:
     keys = set(entry) if isinstance(entry, Mapping) else set()
     missing, unknown = sorted(needed - keys), sorted(keys - needed - allowed)
     if missing or unknown:
         raise UserError(
-            f"{place}: missing {', '.join(missing) or 'nothing'}, unknown "
+            f"{where}: missing {', '.join(missing) or 'nothing'}, unknown "
             f"{', '.join(unknown) or 'nothing'}."
         )

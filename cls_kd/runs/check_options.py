@@ -65,17 +65,17 @@ def check_options_count(cfg: Config, options: Mapping[str, Any]) -> list[str]:
         if key.split(".")[0] not in SECTIONS:
             continue
         values = {str(spec.get("name")): _set_by_run(spec, key, value) for spec in specs}
-        deaf = {name: found for name, found in values.items() if found != value}
-        deaf = {name: found for name, found in deaf.items() if found is not None}
+        deaf = {name: given for name, given in values.items() if given != value}
+        deaf = {name: given for name, given in deaf.items() if given is not None}
         if deaf and len(deaf) == len(specs):
             raise UserError(
                 f"--cfg-options {key}={value} changes nothing: every run has its own "
-                f"({', '.join(f'{name}: {found}' for name, found in deaf.items())}). "
+                f"({', '.join(f'{name}: {given}' for name, given in deaf.items())}). "
                 f"{_in_a_run(cfg, key, value)}"
             )
-        replaced = {name: found for name, found in deaf.items() if found is not _ABSENT}
+        replaced = {name: given for name, given in deaf.items() if given is not _ABSENT}
         if replaced:
-            listed = ", ".join(f"{name} ({found})" for name, found in replaced.items())
+            listed = ", ".join(f"{name} ({given})" for name, given in replaced.items())
             notes.append(
                 f"--cfg-options {key}={value} does not reach runs that have their own: {listed}. "
                 f"{_in_a_run(cfg, key, value)}"
@@ -100,7 +100,7 @@ def _in_a_run(cfg: Config, key: str, value: Any) -> str:
 
 
 def _set_by_run(spec: Mapping[str, Any], key: str, value: Any) -> Any:
-    """What a run's own keys put in the place of an option; None if they leave it alone."""
+    """Value that a run's own keys give an option; None if they leave it alone."""
     if key == "randomness.seed" and spec.get("seeds") is not None:
         return spec["seeds"]
     node: Any = spec
@@ -122,9 +122,9 @@ def _nearest(cfg: Config, key: str) -> str:
     last = key.rsplit(".", 1)[-1]
     same_end = [path for path in paths if path.rsplit(".", 1)[-1] == last]
     close = get_close_matches(key, paths, n=3, cutoff=0.7)
-    found = close or [path for path in same_end if not path.startswith("runs.")][:3]
-    if found:
-        return f" Did you mean {' or '.join(repr(path) for path in found)}?"
+    suggestions = close or [path for path in same_end if not path.startswith("runs.")][:3]
+    if suggestions:
+        return f" Did you mean {' or '.join(repr(path) for path in suggestions)}?"
     return did_you_mean(key.split(".")[0], TOP_LEVEL)
 
 
@@ -132,7 +132,7 @@ def _paths(value: Any, prefix: str = "") -> Iterator[str]:
     if isinstance(value, Mapping):
         items = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list | tuple):
-        items = [(str(place), item) for place, item in enumerate(value)]
+        items = [(str(position), item) for position, item in enumerate(value)]
     else:
         return
     for key, item in items:

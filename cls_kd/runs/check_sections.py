@@ -32,7 +32,7 @@ ELSEWHERE = {
     "amp": "it is an option of the command, --amp.",
     "method": "it is an option of the command, --method NAME.",
 }
-"""What is set elsewhere than at the top level of a config, and where."""
+"""Settings that belong elsewhere than to the top level of a config, and where that is."""
 _BY_BUILDERS = frozenset({"type", "_scope_", "_delete_"})
 _NEAR = 0.85
 """Similarity (difflib's) from which a name counts as misspelt. Ours."""
@@ -65,7 +65,7 @@ def _check_top_level(cfg: Config) -> None:
     for name, value in values.items():
         if name in TOP_LEVEL or name.startswith("_"):
             continue
-        if name in ELSEWHERE and value and not any(_uses(one, name, value) for one in used):
+        if name in ELSEWHERE and value and not any(_uses(section, name, value) for section in used):
             raise UserError(f"The config sets {name}={value!r} at its top level: {ELSEWHERE[name]}")
         near = get_close_matches(name, sorted(candidates), n=1, cutoff=_NEAR)
         if near and not any(_uses(section, name, value) for section in used):
@@ -76,7 +76,7 @@ def _check_top_level(cfg: Config) -> None:
 
 
 def _uses(part: Any, name: str, value: Any) -> bool:
-    """Whether a section holds what a helper name of the config stands for."""
+    """Test for a section that holds the value of a helper name of the config."""
     if isinstance(value, Mapping | list) and part == value:
         return True
     if isinstance(part, Mapping):

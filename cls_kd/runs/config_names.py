@@ -36,7 +36,7 @@ def find_config(name: str | Path) -> Path:
 
 
 def is_packaged(name: str | Path) -> bool:
-    """Whether a config of the package has this name."""
+    """Test for the name of a config of the package."""
     file = CONFIGS / f"{name}{_SUFFIX}"
     known = file.is_file() or find_row(file) is not None
     return known and Path(name).parts[:1] != (_PARTS,)

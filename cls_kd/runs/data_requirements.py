@@ -1,4 +1,4 @@
-"""What a method needs of the training data, brought to the runs that train by this method.
+"""Requirements of a method on the training data, applied to the runs that train by it.
 
 ::
 
@@ -21,14 +21,14 @@ from cls_kd.errors import UserError, did_you_mean
 _KEYS = ("wrapper", "batch_sampler")
 
 
-def needs(run: Config, own: Mapping[str, Any] | None, cfg: Config) -> Mapping[str, Any]:
-    """What a run needs: what it says itself, else what ``cfg`` says, if it keeps its losses."""
-    if own is not None:
-        return own
+def requirements(run: Config, stated: Mapping[str, Any] | None, cfg: Config) -> Mapping[str, Any]:
+    """The run's own requirements, else those of ``cfg`` if the run keeps its losses."""
+    if stated is not None:
+        return stated
     return (cfg.get("train_data") or {}) if _kinds(cfg).items() <= _kinds(run).items() else {}
 
 
-def bring(run: Config, train_data: Mapping[str, Any]) -> None:
+def apply(run: Config, train_data: Mapping[str, Any]) -> None:
     """Write into the loader of a run what ``train_data`` asks for; what is there already stays.
 
     Raises:

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from cls_kd.errors import UserError
 from cls_kd.runs.registry import RUN_LISTS
 
-_APART = 1000
+_SEED_STEP = 1000
 """Between the seeds of two generations: no seed that one is likely to ask for."""
 
 
@@ -28,7 +28,7 @@ def generations(
 ) -> list[dict[str, Any]]:
     r"""The runs of one chain D(eta, lambda): ``<name>_0``, the patriarch, then ``<name>_1``, ...
 
-    All have the network ``model.student`` of the config. Each generation has an initialisation and
+    All have the network ``model.student`` of the config. Each generation has an initialization and
     an order of images of its own: with those of its teacher it would hardly leave it.
 
     .. math::
@@ -78,12 +78,12 @@ def generations(
     first = 0 if patriarch is None else 1
     return [
         {
-            "name": names[place],
-            "seed_shift": _APART * place,
-            "model": {key: _instead(model, key, value) for key, value in run.items()},
+            "name": names[generation],
+            "seed_shift": _SEED_STEP * generation,
+            "model": {key: _replacement(model, key, value) for key, value in run.items()},
             **({} if seeds is None else {"seeds": list(seeds)}),
         }
-        for place, run in enumerate(runs, first)
+        for generation, run in enumerate(runs, first)
     ]
 
 
@@ -127,6 +127,6 @@ def _weighed(labels: float, other: tuple[str, Mapping[str, Any]] | None) -> dict
     return losses
 
 
-def _instead(model: Mapping[str, Any], key: str, value: Any) -> Any:
-    """What a run says in place of the config's ``model``; MMEngine would merge two dicts."""
+def _replacement(model: Mapping[str, Any], key: str, value: Any) -> Any:
+    """Value that replaces a key of the config's ``model``; MMEngine would merge two dicts."""
     return {"_delete_": True, **value} if isinstance(value, dict) and key in model else value

@@ -44,9 +44,9 @@ def plan(cfg: Config, work_dir: Path) -> list[Run]:
         UserError: Two runs have one name, or a reference names no earlier run.
     """
     runs = expand(cfg, work_dir)
-    for place, run in enumerate(runs):
-        run.needs = {
-            reference: _find(reference, run, runs[:place]) for reference in _references(run)
+    for position, run in enumerate(runs):
+        run.depends_on = {
+            reference: _find(reference, run, runs[:position]) for reference in _references(run)
         }
     return runs
 
@@ -65,12 +65,12 @@ def expand(cfg: Config, work_dir: Path) -> list[Run]:
         if any(run.name == name for run in runs):
             raise UserError(f"Two runs are named {name!r}.")
         seeds = spec.get("seeds")
-        for own in seeds if seeds is not None else [seed]:
-            one = copy.deepcopy(merged)
-            drawn = int(own) + int(spec.get("seed_shift", 0))
-            one.randomness = {**one.randomness, "seed": drawn}
-            place = work_dir / name if seeds is None else work_dir / name / f"seed_{own}"
-            runs.append(Run(name, int(own), one, place))
+        for run_seed in seeds if seeds is not None else [seed]:
+            seeded = copy.deepcopy(merged)
+            drawn = int(run_seed) + int(spec.get("seed_shift", 0))
+            seeded.randomness = {**seeded.randomness, "seed": drawn}
+            folder = work_dir / name if seeds is None else work_dir / name / f"seed_{run_seed}"
+            runs.append(Run(name, int(run_seed), seeded, folder))
     return runs
 
 
@@ -80,7 +80,7 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
         {key: value for key, value in cfg.to_dict().items() if key not in NOT_OF_A_RUN}
     )
     if "runs" not in cfg:
-        data_requirements.bring(base, cfg.get("train_data") or {})
+        data_requirements.apply(base, cfg.get("train_data") or {})
         yield "", {}, base
         return
     for spec in run_specs(cfg):
@@ -99,8 +99,8 @@ def merged_runs(cfg: Config) -> Iterator[tuple[str, Mapping[str, Any], Config]]:
                 raise UserError(
                     f"The run {name!r}: {key} is a section, with keys, not {merged[key]!r}."
                 )
-        data_requirements.bring(
-            merged, data_requirements.needs(merged, spec.get("train_data"), cfg)
+        data_requirements.apply(
+            merged, data_requirements.requirements(merged, spec.get("train_data"), cfg)
         )
         yield name, spec, merged
 
@@ -133,13 +133,13 @@ def choose(runs: Sequence[Run], name: str | None = None) -> Run:
     """
     if name is None:
         return runs[-1]
-    found = [run for run in runs if name in (run.name, f"{run.name}/seed_{run.seed}")]
-    if not found:
+    matches = [run for run in runs if name in (run.name, f"{run.name}/seed_{run.seed}")]
+    if not matches:
         names = {run.name for run in runs if run.name}
         if not names:
             raise UserError(f"--run {name}: the config is one run and has no list of them.")
         raise UserError(f"There is no run {name!r}.{did_you_mean(name, names)}")
-    return found[-1]
+    return matches[-1]
 
 
 def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Path:
@@ -151,8 +151,8 @@ def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Pat
     path = Path(config).resolve().with_suffix("")
     above = [folder.name for folder in path.parents]
     depth = above.index("configs") if "configs" in above else 0
-    place = Path("work_dirs", *path.parts[-depth - 1 :] if depth > 1 else path.parts[-1:])
-    return place.with_name(f"{place.name}_{method}") if method and "runs" not in cfg else place
+    folder = Path("work_dirs", *path.parts[-depth - 1 :] if depth > 1 else path.parts[-1:])
+    return folder.with_name(f"{folder.name}_{method}") if method and "runs" not in cfg else folder
 
 
 def _references(run: Run) -> set[str]:
@@ -169,15 +169,15 @@ def _references(run: Run) -> set[str]:
 
 def _find(reference: str, run: Run, earlier: list[Run]) -> Run:
     name = reference.removeprefix(REFERENCE)
-    found = [one for one in earlier if one.name == name]
-    same_seed = [one for one in found if one.seed == run.seed]
-    if same_seed or len(found) == 1:
-        return (same_seed or found)[0]
-    if not found:
-        names = {one.name for one in earlier}
+    candidates = [candidate for candidate in earlier if candidate.name == name]
+    same_seed = [candidate for candidate in candidates if candidate.seed == run.seed]
+    if same_seed or len(candidates) == 1:
+        return (same_seed or candidates)[0]
+    if not candidates:
+        names = {candidate.name for candidate in earlier}
         raise UserError(
             f"The run {run.title} refers to 'run:{name}', which is no earlier run."
             f"{did_you_mean(name, names)}"
         )
-    seeds = ", ".join(str(one.seed) for one in found)
+    seeds = ", ".join(str(candidate.seed) for candidate in candidates)
     raise UserError(f"'run:{name}' has the seeds {seeds}, and none is {run.seed}, of {run.title}.")

@@ -20,8 +20,8 @@ def run_list(kind: Any) -> Callable[..., list[dict[str, Any]]]:
     Raises:
         UserError: There is no such function.
     """
-    found = RUN_LISTS.get(kind) if isinstance(kind, str) else kind
-    if found is None:
+    function = RUN_LISTS.get(kind) if isinstance(kind, str) else kind
+    if function is None:
         known = did_you_mean(str(kind), RUN_LISTS.module_dict)
         raise UserError(f"There is no list of runs of the type {kind!r}.{known}")
-    return found
+    return function

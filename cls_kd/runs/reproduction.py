@@ -74,7 +74,7 @@ def seed_runs(
         run = Run(name, seed, config, work_dir / name / f"seed_{seed}")
         if teacher is not None:
             config.model.teacher.weights = f"{REFERENCE}{teacher.name}"
-            run.needs = {f"{REFERENCE}{teacher.name}": teacher}
+            run.depends_on = {f"{REFERENCE}{teacher.name}": teacher}
         runs.append(run)
     return runs
 

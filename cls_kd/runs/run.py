@@ -31,14 +31,14 @@ class Run:
         seed: Its seed.
         cfg: Its whole config; references to other runs still stand in it.
         work_dir: Where it writes.
-        needs: The runs that it refers to, by reference.
+        depends_on: The runs that it refers to, by reference.
     """
 
     name: str
     seed: int
     cfg: Config
     work_dir: Path
-    needs: dict[str, Run] = field(default_factory=dict)
+    depends_on: dict[str, Run] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -56,11 +56,11 @@ class Run:
 
     def digest(self) -> str:
         """SHA-256 of the config and of the runs that it builds on."""
-        parts = [self.text(), *(self.needs[key].digest() for key in sorted(self.needs))]
+        parts = [self.text(), *(self.depends_on[key].digest() for key in sorted(self.depends_on))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def result(self) -> dict[str, Any] | None:
-        """What the finished run left, or None.
+        """The result of the finished run, or None.
 
         Raises:
             UserError: The file is damaged.
@@ -87,14 +87,14 @@ class Run:
 
     def resolved(self) -> Config:
         """The config with references replaced by the paths that they stand for."""
-        paths = {reference: run.checkpoint() for reference, run in self.needs.items()}
+        paths = {reference: run.checkpoint() for reference, run in self.depends_on.items()}
         cfg = PlainConfig(map_strings(self.cfg.to_dict(), lambda text: paths.get(text, text)))
         cfg.work_dir = str(self.work_dir)
         return cfg
 
 
 def check_unchanged(run: Run) -> bool:
-    """Whether the run is finished and its config is still the same.
+    """Test for a finished run whose config is still the same.
 
     Raises:
         UserError: It was finished, or begun, with another config; the difference is shown.
@@ -118,7 +118,7 @@ def check_unchanged(run: Run) -> bool:
     return False
 
 
-def begin(run: Run, *, resume: bool) -> None:
+def mark_started(run: Run, *, resume: bool) -> None:
     """Write the run's config; without ``resume``, forget what an earlier try left behind."""
     run.work_dir.mkdir(parents=True, exist_ok=True)
     (run.work_dir / RESULT).unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def begin(run: Run, *, resume: bool) -> None:
     write_atomically(run.work_dir / CONFIG, run.text())
 
 
-def finish(run: Run, result: dict[str, Any]) -> None:
+def mark_finished(run: Run, result: dict[str, Any]) -> None:
     """Write the run's result, the sign that it is finished."""
     facts = {"run": run.name, "seed": run.seed, "digest": run.digest(), **result}
     write_atomically(run.work_dir / RESULT, json.dumps(facts, indent=1))

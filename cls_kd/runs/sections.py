@@ -42,13 +42,13 @@ SECTIONS = frozenset(
         "custom_imports",
     }
 )
-"""What MMEngine's runner and the engine read of a config: a run, and what its digest covers."""
+"""Sections that MMEngine's runner and the engine read: a run, as its digest covers it."""
 
 NOT_OF_A_RUN = ("runs", "report", "analyses", "method", "train_data")
-"""What a config has beside the sections of its runs."""
+"""Keys of a config beside the sections of its runs."""
 
 OF_A_RUN = ("name", "seeds", "seed_shift", "train_data")
-"""What an entry of the list of runs has beside sections."""
+"""Keys of an entry of ``runs`` beside sections."""
 
 TOP_LEVEL = frozenset({*SECTIONS, *NOT_OF_A_RUN, "work_dir", "console_log_level"})
 """Every key that is read at the top level of a config."""

@@ -50,19 +50,21 @@ def _of_function(function: Callable[..., Any]) -> Keywords:
     except (TypeError, ValueError):
         return Keywords(frozenset(), others=True)
     others = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    named = [one for one in parameters if one.kind in _NAMED]
-    required = frozenset(one.name for one in named if one.default is one.empty)
-    return Keywords(frozenset(one.name for one in named), others, required)
+    named = [parameter for parameter in parameters if parameter.kind in _NAMED]
+    required = frozenset(
+        parameter.name for parameter in named if parameter.default is parameter.empty
+    )
+    return Keywords(frozenset(parameter.name for parameter in named), others, required)
 
 
 def _of_constructors(constructors: Sequence[Callable[..., Any]]) -> Keywords:
     first, rest = constructors[0], constructors[1:]
     if first is object.__init__:
         return Keywords(frozenset())
-    own = _of_function(first)
+    direct = _of_function(first)
     # The first parameter is the object itself.
-    names, required = own.names - {"self"}, own.required - {"self"}
-    if not own.others:
+    names, required = direct.names - {"self"}, direct.required - {"self"}
+    if not direct.others:
         return Keywords(names, required=required)
     above = _of_constructors(rest) if rest else Keywords(frozenset(), others=True)
     given = _given_beside_kwargs(first)
@@ -72,7 +74,7 @@ def _of_constructors(constructors: Sequence[Callable[..., Any]]) -> Keywords:
 
 
 def _given_beside_kwargs(constructor: Callable[..., Any]) -> frozenset[str] | None:
-    """What ``super().__init__(..., **kwargs)`` gives by name; None if kwargs goes elsewhere."""
+    """Names given in ``super().__init__(..., **kwargs)``; None if kwargs goes elsewhere."""
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(constructor))).body
     except (OSError, SyntaxError, TypeError):
@@ -85,7 +87,7 @@ def _given_beside_kwargs(constructor: Callable[..., Any]) -> frozenset[str] | No
     uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == kwargs]
     if len(passing) != 1 or len(uses) != 1:
         return None
-    return frozenset(one.arg for one in passing[0].keywords if one.arg is not None)
+    return frozenset(keyword.arg for keyword in passing[0].keywords if keyword.arg is not None)
 
 
 def _is_super(call: ast.Call) -> bool:
@@ -101,5 +103,7 @@ def _is_super(call: ast.Call) -> bool:
 
 def _unpacked(call: ast.Call) -> list[str]:
     return [
-        one.value.id for one in call.keywords if one.arg is None and isinstance(one.value, ast.Name)
+        keyword.value.id
+        for keyword in call.keywords
+        if keyword.arg is None and isinstance(keyword.value, ast.Name)
     ]

@@ -27,12 +27,12 @@ model = dict(
     ),
 )
 # As configs/digits/pair.py: 100 labeled images, ten times an epoch.
-few_images = dict(**train_dataloader["dataset"], labelled=100)
-train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
+_few_images = dict(**train_dataloader["dataset"], labelled=100)
+train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=_few_images)
 val_evaluator = [dict(type=Accuracy, topk=(1,)), dict(type=PeerAccuracy)]
 test_evaluator = [dict(type=Accuracy, topk=(1,)), dict(type=PeerAccuracy)]
 
-runs = [dict(name="{method}")]
+runs = {"{method}": dict()}
 default_hooks["checkpoint"].update(interval=10)
 cpu_threads = 1
 method = "okdmde"

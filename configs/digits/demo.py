@@ -2,28 +2,17 @@
 
 from mmengine.config import read_base
 
-from cls_kd.losses import KDLoss, NKDLoss, TaskLoss
-
 with read_base():
     from .pair import *
 
 # Chosen on the validation split; the test split is looked at once, after each run.
-seeds = list(range(10))
-alone = dict(_delete_=True, ce=dict(type=TaskLoss))
-kd = dict(
-    _delete_=True,
-    ce=dict(type=TaskLoss, weight=0.1),
-    kd=dict(type=KDLoss, temperature=4.0, weight=0.9),
+_seeds = list(range(10))
+runs = dict(
+    teacher=teacher,
+    student=dict(method="ce", seeds=_seeds, model=dict(teacher=None)),
+    kd=dict(method="kd", seeds=_seeds),
+    nkd=dict(method="nkd", seeds=_seeds),
 )
-nkd = dict(
-    _delete_=True, ce=dict(type=TaskLoss), nkd=dict(type=NKDLoss, temperature=3.0, gamma=3.5)
-)
-runs = [
-    teacher,
-    dict(name="student", seeds=seeds, model=dict(losses=alone, teacher=None)),
-    dict(name="kd", seeds=seeds, model=dict(losses=kd)),
-    dict(name="nkd", seeds=seeds, model=dict(losses=nkd)),
-]
 report = dict(
     baseline="student",
     references=["teacher"],

@@ -18,4 +18,4 @@ optim_wrapper = dict(
     type=SeparateGradientsOptimWrapper,
     optimizer=dict(type=DOT, lr=0.05, momentum=0.9, delta=0.075, weight_decay=5e-4),
 )
-runs = [teacher, dict(name="dot")]
+runs = dict(teacher=teacher, dot=dict())

@@ -24,21 +24,20 @@ model = dict(
     losses=dict(ce=dict(type=TaskLoss, weight=0.1), kd=dict(type=KDLoss, weight=0.9)),
 )
 # 100 labeled images, ten times an epoch: 20 steps an epoch, 400 in all.
-few_images = dict(**train_dataloader["dataset"], labelled=100)
-train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
+_few_images = dict(**train_dataloader["dataset"], labelled=100)
+train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=_few_images)
 
 # The teacher sees all 1,135 images as they are; shifted ones made it a worse teacher.
-all_images = dict(labelled=None, pipeline=[dict(type=PackInputs)])
+_all_images = dict(labelled=None, pipeline=[dict(type=PackInputs)])
 teacher = dict(
-    name="teacher",
     model=dict(
         student=dict(_delete_=True, **digits_teacher),
         teacher=None,
         losses=dict(_delete_=True, ce=dict(type=TaskLoss)),
     ),
-    train_dataloader=dict(dataset=dict(times=1, dataset=all_images)),
+    train_dataloader=dict(dataset=dict(times=1, dataset=_all_images)),
 )
-runs = [teacher, dict(name="{method}")]
+runs = {"teacher": teacher, "{method}": dict()}
 
 default_hooks["checkpoint"].update(interval=10)
 # One thread is enough for networks this small.

@@ -15,7 +15,7 @@ from loss_docstrings import NO_PAPER, LossDocstring
 from restructured_text import code, escaped, heading, join, table, with_links
 
 import cls_kd.losses
-from cls_kd.engine.catalogue import Entry, catalogue
+from cls_kd.engine.catalog import Entry, catalog
 from cls_kd.runs.benchmarks import Cell, read_cells
 from cls_kd.runs.compose import known_methods
 from cls_kd.signals import VOCABULARY
@@ -43,7 +43,7 @@ def pages() -> dict[str, str]:
     Raises:
         IncompleteDocstringError: Docstrings lack sections; all of them are named.
     """
-    entries = catalogue()
+    entries = catalog()
     docstrings = read_docstrings(entries)
     shown = configs_by_loss(entries, docstrings)
     cells: dict[str, list[Cell]] = defaultdict(list)

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from cls_kd.analyses import FinishedRun, branches, diversity_pull
 from cls_kd.engine import plan, train
 from cls_kd.errors import UserError
-from cls_kd.runs import Run, finish
+from cls_kd.runs import Run, mark_finished
 from tests.engine.test_branch_runs import config
 
 
@@ -20,7 +20,7 @@ def made(name: str, seed: int, test: dict[str, float], folder: Path) -> Finished
     run = Run(name, seed, Config({"seed": seed}), folder / name / f"seed_{seed}")
     run.work_dir.mkdir(parents=True)
     val = [{"epoch": 1, "accuracy/top1": 1.0, "branches/mean_top1": 2.0}]
-    finish(run, {"epochs": 1, "val": val, "test": test})
+    mark_finished(run, {"epochs": 1, "val": val, "test": test})
     return FinishedRun(run)
 
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from cls_kd.analyses import FinishedRun, comparisons
 from cls_kd.errors import UserError
-from cls_kd.runs import Run, finish
+from cls_kd.runs import Run, mark_finished
 
 TEST = {"kd": [80.0, 82.0, 84.0], "nkd": [81.0, 84.0, 87.0]}
 
@@ -23,7 +23,7 @@ def runs(tmp_path: Path) -> list[FinishedRun]:
             run = Run(name, seed, Config({"seed": seed}), tmp_path / name / f"seed_{seed}")
             run.work_dir.mkdir(parents=True)
             val = [{"epoch": 1, "accuracy/top1": 0.0}]
-            finish(run, {"epochs": 1, "val": val, "test": {"accuracy/top1": value}})
+            mark_finished(run, {"epochs": 1, "val": val, "test": {"accuracy/top1": value}})
             made.append(FinishedRun(run))
     return made
 

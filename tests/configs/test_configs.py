@@ -51,11 +51,7 @@ SOME_BENCHMARKS = [
 LARGE_NETWORKS = ("imagenet_deit_base", "imagenet_deit3_base", "imagenet_deit3_large")
 PARSED = {file: read_config(file) for file in FILES if file not in BENCHMARKS}
 TRAINABLE = [file for file, cfg in PARSED.items() if "train_cfg" in cfg and "model" in cfg]
-TAKES_METHODS = [
-    file
-    for file in TRAINABLE
-    if "{method}" in str([run["name"] for run in PARSED[file].get("runs", [])])
-]
+TAKES_METHODS = [file for file in TRAINABLE if "{method}" in PARSED[file].get("runs", {})]
 TAKES_METHODS.append(CONFIGS / "pairs" / "cifar100" / "resnet56_resnet20.py")
 TRAINABLE += SOME_BENCHMARKS
 TRAINABLE = [file for file in TRAINABLE if "densenet190" not in file.stem]

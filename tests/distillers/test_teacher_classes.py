@@ -12,7 +12,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from mmpretrain.models import TimmClassifier
 from torch import Tensor, nn
 
-from cls_kd.core.class_names import class_places, read_names
+from cls_kd.core.class_names import class_indices, read_names
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.class_names import known_names
 from cls_kd.distillers.networks import build_network
@@ -113,7 +113,7 @@ def test_teachers_of_different_classes_are_averaged() -> None:
 
 def test_the_places_move_with_the_distiller() -> None:
     model = distiller({"ce": CE}, classes=ANIMALS).to("meta")
-    assert model.teachers[0].places.device.type == "meta"
+    assert model.teachers[0].class_indices.device.type == "meta"
 
 
 # --- where names come from ---
@@ -132,7 +132,7 @@ def test_a_checkpoint_brings_its_names(meta: dict[str, Any], tmp_path: Path) -> 
     network = tiny.digits_cnn(widths=(6, 6, 12), classes=7)
     source = checkpoint(tmp_path, seven(), meta)
     model = distiller({"kd": dict(type=KDLoss)}, network=network, weights=source)
-    assert model.teachers[0].places.tolist() == PLACES
+    assert model.teachers[0].class_indices.tolist() == PLACES
 
 
 def test_the_same_classes_in_another_order_are_put_in_order(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_same_classes_in_another_order_are_put_in_order(tmp_path: Path) -> N
             teacher=options,
             classes=names,
         )
-        found = model.teachers[0].places
+        found = model.teachers[0].class_indices
         assert (found if found is None else found.tolist()) == places
 
 
@@ -161,7 +161,7 @@ def test_as_many_classes_with_other_names_are_taken_in_order_and_it_is_said(
         teacher=dict(network=network, weights=source),
         classes=tuple("1234567"),
     )
-    assert model.teachers[0].places is None
+    assert model.teachers[0].class_indices is None
     assert any("taken in their order" in note for note in model.notes)
 
 
@@ -202,15 +202,15 @@ IMAGENETTE = ("n01440764", "n02102040", "n02979186", "n03000684", "n03028079")
 
 def test_classes_of_imagenet_by_synset_and_by_synonym() -> None:
     imagenet = tuple(IMAGENET_CATEGORIES)
-    places = class_places(IMAGENETTE, imagenet, {})
+    places = class_indices(IMAGENETTE, imagenet, {})
     assert places == [0, 217, 482, 491, 497]
     words = ("tench", "English_springer", "cassette player", "Chain Saw", "church")
-    assert class_places(words, imagenet, {}) == places
-    assert class_places(imagenet, imagenet, {}) == list(range(1000))
+    assert class_indices(words, imagenet, {}) == places
+    assert class_indices(imagenet, imagenet, {}) == list(range(1000))
 
 
 def test_a_class_map_names_what_is_called_otherwise() -> None:
-    assert class_places(("hound", "ant"), ANIMALS, {"hound": "dog"}) == [3, 0]
+    assert class_indices(("hound", "ant"), ANIMALS, {"hound": "dog"}) == [3, 0]
 
 
 @pytest.mark.parametrize(
@@ -226,13 +226,13 @@ def test_names_that_do_not_fit(
     student: tuple[str, ...], class_map: dict[str, str], words: str
 ) -> None:
     with pytest.raises(UserError) as refused:
-        class_places(student, ANIMALS, class_map)
+        class_indices(student, ANIMALS, class_map)
     assert words in str(refused.value)
 
 
 def test_a_name_of_several_classes_is_refused() -> None:
     with pytest.raises(UserError, match=r"'crane' \(134\) or 'crane' \(517\)"):
-        class_places(("crane",), tuple(IMAGENET_CATEGORIES), {})
+        class_indices(("crane",), tuple(IMAGENET_CATEGORIES), {})
 
 
 @pytest.mark.parametrize(

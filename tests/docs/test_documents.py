@@ -229,7 +229,7 @@ def test_configs_on_pages_can_be_planned(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(configs_on_pages()[name])
     runs = plan(load_config(tmp_path / name), tmp_path / "work")
     assert runs[0].name == "teacher"
-    assert "run:teacher" in runs[-1].needs
+    assert "run:teacher" in runs[-1].depends_on
 
 
 def test_there_are_configs_on_pages() -> None:

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 import cls_kd.losses
-from cls_kd.engine.catalogue import catalogue
+from cls_kd.engine.catalog import catalog
 from cls_kd.losses import DistillLoss
 from cls_kd.runs.benchmarks import read_cells
 from cls_kd.runs.compose import known_methods
@@ -74,7 +74,7 @@ def test_every_loss_has_a_page_and_a_row(method_pages: dict[str, str]) -> None:
 
 
 def test_a_page_has_formula_signals_options_and_configs(method_pages: dict[str, str]) -> None:
-    for entry in catalogue():
+    for entry in catalog():
         page = method_pages[f"{entry.name}.rst"]
         assert ".. math::" in page
         for signal in entry.signals:

@@ -90,7 +90,7 @@ def test_a_generation_is_taught_by_the_one_before_of_its_seed() -> None:
     assert len(found) == 6
     for seed in (3, 4):
         for place in (1, 2):
-            (before,) = found[f"a_{place}/{seed}"].needs.values()
+            (before,) = found[f"a_{place}/{seed}"].depends_on.values()
             assert (before.name, before.seed) == (f"a_{place - 1}", seed)
 
 
@@ -161,13 +161,11 @@ def test_the_papers_config_is_dumped_and_read_to_the_same_runs(tmp_path: Path) -
     first, other = (plan(one, tmp_path) for one in (cfg, again))
     assert [run.digest() for run in first] == [run.digest() for run in other]
     assert len({run.digest() for run in first}) == len(first)
-    assert read_config(PAPER).runs[0].type == "cls_kd.runs.generations.generations"
+    assert read_config(PAPER).runs.strict.type == "cls_kd.runs.generations.generations"
 
 
 def test_the_numbers_can_be_changed_from_the_command_line() -> None:
-    places = {one.name: place for place, one in enumerate(load_config(PAPER).runs)}
-    place = places["tsd"]
-    options = {f"runs.{place}.eta": 0.8, f"runs.{place}.lambda_": 0.5, f"runs.{place}.students": 1}
+    options = {"runs.tsd.eta": 0.8, "runs.tsd.lambda_": 0.5, "runs.tsd.students": 1}
     found = plan(load_config(PAPER, options=options, seed=9), Path("work"))
     tsd = [run for run in found if run.name.startswith("tsd")]
     assert [(run.name, run.seed) for run in tsd] == [("tsd_0", 9), ("tsd_1", 9)]
@@ -176,7 +174,7 @@ def test_the_numbers_can_be_changed_from_the_command_line() -> None:
 
 def test_another_seed_changes_no_run_of_the_papers_config(tmp_path: Path) -> None:
     before = {run.title: run.digest() for run in plan(load_config(PAPER), tmp_path)}
-    more = load_config(PAPER, options={"runs.0.seeds": [0, 1, 2, 3, 4, 5]})
+    more = load_config(PAPER, options={"runs.strict.seeds": [0, 1, 2, 3, 4, 5]})
     after = {run.title: run.digest() for run in plan(more, tmp_path)}
     assert before.items() <= after.items()
     assert len(after) == len(before) + 4

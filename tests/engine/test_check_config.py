@@ -58,10 +58,10 @@ WRONG = {
     "env_cfg.mp_cfg": ({"start": "fork"}, "env_cfg.mp_cfg has no 'start'"),
     "randomness.sed": (3, "randomness has no 'sed'. Did you mean 'seed'"),
     "auto_scale_lr": ({"enabled": True}, "auto_scale_lr has no 'enabled'. Did you mean 'enable'"),
-    "runs.0.epochs": (3, "runs.0: a run has no 'epochs'"),
-    "runs.0.train_cfg": ({"epochs": 3}, "The run 'teacher': train_cfg: EpochBasedTrainLoop has no"),
-    "runs.1.train_data": ({"wraper": {}}, "train_data has no 'wraper'. Did you mean 'wrapper'"),
-    "runs.1.seeds": ("0,1", "runs.1.seeds must be a list of whole numbers, not '0,1'"),
+    "runs.teacher.epochs": (3, "runs.teacher: a run has no 'epochs'"),
+    "runs.teacher.train_cfg": ({"epochs": 3}, "The run 'teacher': train_cfg: EpochBasedTrai"),
+    "runs.{method}.train_data": ({"wraper": {}}, "train_data has no 'wraper'. Did you mean 'wrap"),
+    "runs.{method}.seeds": ("0,1", "runs.{method}.seeds must be a list of whole numbers, not"),
     "report": ({"titel": "x"}, "report has no 'titel'. Did you mean 'title'"),
     "analyses": ([{"type": "decomposition", "splitt": "val"}], "has no 'splitt'. Did you mean"),
     "val_evaluator": (None, "val_dataloader, val_cfg, val_evaluator belong together"),
@@ -104,7 +104,7 @@ def config(tmp_path: Path, *lines: str) -> Path:
         ("runs = []", "runs is empty"),
         ("runs = [dict(model=dict())]", "runs.0 has no name"),
         ("runs = 'teacher'", "runs must be a list"),
-        ("runs[1]['model'] = 3", "The run 'kd': model is a section, with keys, not 3"),
+        ("runs['{method}']['model'] = 3", "The run 'kd': model is a section, with keys, not 3"),
         ("train_dataloader.pop('sampler')", "train_dataloader lacks 'sampler'"),
         ("model['losses']['kd']['weight'] = dict(type='LinearWarmup', util=1)", "has no 'util'"),
         (
@@ -125,7 +125,7 @@ def test_a_wrong_line_of_a_config_is_refused(line: str, words: str, tmp_path: Pa
 
 def test_a_check_leaves_the_config_as_it_is() -> None:
     cfg = load_config(PAIR)
-    assert cfg.runs[0].model.losses["_delete_"]
+    assert cfg.runs.teacher.model.losses["_delete_"]
     teacher, student = plan(cfg, Path("nowhere"))
     assert set(teacher.cfg.model.losses) == {"ce"}
     assert set(student.cfg.model.losses) == {"ce", "kd"}
@@ -134,7 +134,7 @@ def test_a_check_leaves_the_config_as_it_is() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "seeds = [0, 1]\nruns[1]['seeds'] = seeds",
+        "seeds = [0, 1]\nruns['{method}']['seeds'] = seeds",
         "train_loader = dict(train_dataloader)\nval_dataloader = train_loader",
         "_traindataloader = dict(batch_size=3)",
         "resume = False\nload_from = None\nlauncher = None",
@@ -172,8 +172,8 @@ OPTIONS: dict[str, tuple[Any, str]] = {
     "resume": (True, "--resume"),
     "new.key": (3, "the config has no 'new'. Known: "),
     "teacher.name": ("x", "a name of the config's own"),
-    "runs.kd.seeds": ([0], "--cfg-options"),
-    "runs.5.seeds": ([0], "--cfg-options"),
+    "runs.kd.seeds": ([0], "there is no run 'kd'"),
+    "runs.5.seeds": ([0], "there is no run '5'"),
 }
 
 
@@ -186,20 +186,20 @@ def test_an_option_that_nothing_reads_is_refused(key: str) -> None:
 
 
 def test_an_option_that_every_run_overrides_is_refused(tmp_path: Path) -> None:
-    own = "for run in runs:\n    run['train_cfg'] = dict(max_epochs=7)\ndel run"
+    own = "for run in runs.values():\n    run['train_cfg'] = dict(max_epochs=7)\ndel run"
     path = config(tmp_path, own)
     with pytest.raises(UserError, match=r"changes nothing: every run has its own.*teacher: 7"):
         load_config(path, options={"train_cfg.max_epochs": 3})
     # What all have already is no contradiction, nor is an option for each.
     load_config(path, options={"train_cfg.max_epochs": 7})
-    each = {f"runs.{place}.train_cfg.max_epochs": 3 for place in (0, 1)}
+    each = {f"runs.{name}.train_cfg.max_epochs": 3 for name in ("teacher", "{method}")}
     load_config(path, options={"train_cfg.max_epochs": 3, **each})
 
 
 def test_an_option_that_some_runs_override_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = config(tmp_path, "runs[0]['train_cfg'] = dict(max_epochs=7)")
+    path = config(tmp_path, "runs['teacher']['train_cfg'] = dict(max_epochs=7)")
     load_config(path, options={"train_cfg.max_epochs": 3})
     said = capsys.readouterr().err
     assert said.startswith("note: --cfg-options train_cfg.max_epochs=3 does not reach")
@@ -209,6 +209,6 @@ def test_an_option_that_some_runs_override_is_said(
 
 
 def test_a_seed_that_every_run_overrides_is_refused(tmp_path: Path) -> None:
-    path = config(tmp_path, "for run in runs:\n    run['seeds'] = [0, 1]\ndel run")
+    path = config(tmp_path, "for run in runs.values():\n    run['seeds'] = [0, 1]\ndel run")
     with pytest.raises(UserError, match=r"--seed 5 replaces the seeds of every run"):
         load_config(path, options={"randomness.seed": 5})

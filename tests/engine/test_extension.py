@@ -18,7 +18,7 @@ from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.errors import UserError
 from cls_kd.losses import IPWDLoss, KDLoss
 from cls_kd.modules import LinearWarmup
-from cls_kd.runs import Run, begin, finish
+from cls_kd.runs import Run, mark_finished, mark_started
 from tests.engine import tiny_runs
 
 LENGTH, STEPS = 20, 5
@@ -106,10 +106,10 @@ def run_of(place: Path, **options: Any) -> Run:
 def test_only_a_finished_run_with_a_greater_length_is_extended(tmp_path: Path) -> None:
     run = run_of(tmp_path, epochs=2)
     assert not is_extended(run)
-    begin(run, resume=False)
+    mark_started(run, resume=False)
     options = {"train_cfg__max_epochs": 3}
     assert not is_extended(run_of(tmp_path, epochs=2, **options)), "not finished"
-    finish(run, {})
+    mark_finished(run, {})
     assert not is_extended(run)
     assert is_extended(run_of(tmp_path, epochs=2, **options))
     assert not is_extended(run_of(tmp_path, epochs=2, train_cfg__max_epochs=1))

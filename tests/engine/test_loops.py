@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook, EMAHook, RuntimeInfoHook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
 from cls_kd.engine.hook_list import DEFAULTS, check_hooks, complete_hooks
-from cls_kd.engine.hooks import SafeCheckpointHook, SameBuffersHook
+from cls_kd.engine.hooks import BroadcastBuffersHook, SafeCheckpointHook
 from cls_kd.engine.loops import check_loop, check_signals, intervals
 from cls_kd.engine.train import build_runner
 from cls_kd.engine.visual_backends import check_backends
@@ -115,7 +115,7 @@ def test_a_schedule_needs_its_hook() -> None:
 def test_other_hooks_can_be_dropped_and_the_run_trains(tmp_path: Path) -> None:
     cfg = config(epochs=1)
     dropped = ["timer", "sampler_seed", "logger", "param_scheduler", "epoch_seed", "teacher"]
-    dropped += ["same_buffers", "missed_validation"]
+    dropped += ["broadcast_buffers", "missed_validation"]
     cfg.default_hooks.update(dict.fromkeys(dropped))
     cfg.model.losses = dict(ce=dict(type="TaskLoss"))
     cfg.param_scheduler = None
@@ -188,7 +188,7 @@ def test_averaged_models_share_buffers_too(monkeypatch: pytest.MonkeyPatch) -> N
     hook = EMAHook()
     hook.ema_model = SimpleNamespace(buffers=lambda: iter(["average"]))
     runner: Any = SimpleNamespace(
-        model=SimpleNamespace(buffers=lambda: iter(["raw"])), hooks=[hook, SameBuffersHook()]
+        model=SimpleNamespace(buffers=lambda: iter(["raw"])), hooks=[hook, BroadcastBuffersHook()]
     )
-    SameBuffersHook().before_val_epoch(runner)
+    BroadcastBuffersHook().before_val_epoch(runner)
     assert sent == ["raw", "average"]

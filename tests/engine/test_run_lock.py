@@ -12,7 +12,7 @@ import pytest
 from cls_kd.engine import Run, train, train_runs
 from cls_kd.engine.run_lock import LOCK, RunLock
 from cls_kd.errors import UserError
-from cls_kd.runs import begin, finish
+from cls_kd.runs import mark_finished, mark_started
 from tests.engine import tiny_runs
 
 
@@ -33,7 +33,7 @@ def test_a_run_in_training_is_refused_by_its_folder_and_its_owner(run: Run) -> N
     held = RunLock(run)
     assert not run.work_dir.exists()
     held.acquire()
-    begin(run, resume=False)
+    mark_started(run, resume=False)
     before = contents(run.work_dir)
     for command in (lambda: train(run), lambda: train_runs([run], restart=True)):
         with pytest.raises(UserError, match="is being trained by another process") as refusal:
@@ -59,8 +59,8 @@ def test_what_another_process_trained_meanwhile_is_not_trained_over(run: Run) ->
     late = RunLock(run)
     other = RunLock(run)
     other.acquire()
-    begin(run, resume=False)
-    finish(run, {})
+    mark_started(run, resume=False)
+    mark_finished(run, {})
     other.release()
     with pytest.raises(UserError, match="was trained by another process while this one"):
         late.acquire()

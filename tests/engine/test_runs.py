@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from cls_kd.engine import check_unchanged, load_config, plan, train_runs
 from cls_kd.errors import UserError
-from cls_kd.runs import CONFIG, begin, finish
+from cls_kd.runs import CONFIG, mark_finished, mark_started
 from tests.engine.tiny_runs import PAIR, TRAIN
 
 
@@ -29,7 +29,7 @@ def run_of(place: Path, **more: Any) -> Any:
 
 def test_without_a_list_there_is_one_run(tmp_path: Path) -> None:
     run = run_of(tmp_path, x=1)
-    assert (run.name, run.seed, run.work_dir, run.needs) == ("", 0, tmp_path, {})
+    assert (run.name, run.seed, run.work_dir, run.depends_on) == ("", 0, tmp_path, {})
 
 
 def test_a_config_can_be_planned_twice(tmp_path: Path) -> None:
@@ -68,8 +68,10 @@ def test_a_reference_goes_to_the_same_seed_or_to_the_only_one(tmp_path: Path) ->
     assistant = dict(name="assistant", seeds=[0, 1], model=dict(teacher="run:teacher"))
     student = dict(name="student", seeds=[1, 0], model=dict(teacher=dict(w="run:assistant")))
     runs = plan(config(teacher, assistant, student), tmp_path)
-    assert [run.title for run in runs[1].needs.values()] == ["teacher (seed 5)"]
-    pairs = {run.seed: run.needs["run:assistant"].seed for run in runs if run.name == "student"}
+    assert [run.title for run in runs[1].depends_on.values()] == ["teacher (seed 5)"]
+    pairs = {
+        run.seed: run.depends_on["run:assistant"].seed for run in runs if run.name == "student"
+    }
     assert pairs == {0: 0, 1: 1}
 
 
@@ -133,11 +135,11 @@ def test_the_digest_does_not_see_where_a_run_writes(tmp_path: Path) -> None:
 def test_a_finished_run_is_known(tmp_path: Path) -> None:
     run = run_of(tmp_path, optim_wrapper=1)
     assert not check_unchanged(run)
-    begin(run, resume=False)
+    mark_started(run, resume=False)
     assert not check_unchanged(run)
     (tmp_path / "last_checkpoint").write_text("epoch_1.pth")
     assert not check_unchanged(run)
-    finish(run, {"val": []})
+    mark_finished(run, {"val": []})
     assert check_unchanged(run)
     assert run.result()["digest"] == run.digest()
     assert json.loads((tmp_path / "result.json").read_text())["seed"] == 0
@@ -146,10 +148,10 @@ def test_a_finished_run_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("finished", [False, True])
 def test_another_config_is_refused_with_the_difference(finished: bool, tmp_path: Path) -> None:
     before = run_of(tmp_path, optim_wrapper=1, train_cfg=3)
-    begin(before, resume=False)
+    mark_started(before, resume=False)
     (tmp_path / "last_checkpoint").write_text("epoch_1.pth")
     if finished:
-        finish(before, {})
+        mark_finished(before, {})
     with pytest.raises(UserError) as info:
         check_unchanged(run_of(tmp_path, optim_wrapper=2, train_cfg=3))
     message = str(info.value)
@@ -165,8 +167,8 @@ def test_a_change_below_is_refused(tmp_path: Path) -> None:
             config(dict(name="a", optim_wrapper=lr), dict(name="b", load_from="run:a")), tmp_path
         )[1]
 
-    begin(second(1), resume=False)
-    finish(second(1), {})
+    mark_started(second(1), resume=False)
+    mark_finished(second(1), {})
     assert check_unchanged(second(1))
     with pytest.raises(UserError, match="builds on has changed"):
         check_unchanged(second(2))
@@ -181,19 +183,19 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
 
 def test_a_restart_forgets_the_earlier_try(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    begin(run, resume=False)
+    mark_started(run, resume=False)
     (tmp_path / "last_checkpoint").write_text("epoch_9.pth")
-    finish(run, {})
-    begin(run, resume=True)
+    mark_finished(run, {})
+    mark_started(run, resume=True)
     assert (tmp_path / "last_checkpoint").exists()
-    begin(run, resume=False)
+    mark_started(run, resume=False)
     assert [file.name for file in tmp_path.iterdir()] == [CONFIG]
 
 
 def test_what_is_written_is_whole(tmp_path: Path) -> None:
     run = run_of(tmp_path, model=1)
-    begin(run, resume=False)
-    finish(run, {"big": list(range(1000))})
+    mark_started(run, resume=False)
+    mark_finished(run, {"big": list(range(1000))})
     assert {file.name for file in tmp_path.iterdir()} == {CONFIG, "result.json"}
     assert Config.fromfile(tmp_path / CONFIG).model == 1
 
@@ -212,8 +214,8 @@ def tiny_list(epochs: int = 2) -> Config:
             "console_log_level": "ERROR",
         }
     )
-    cfg.runs[0].pop("train_dataloader", None)
-    cfg.runs[1]["seeds"] = [0, 1]
+    cfg.runs.teacher.pop("train_dataloader", None)
+    cfg.runs["{method}"]["seeds"] = [0, 1]
     return cfg
 
 
@@ -270,8 +272,8 @@ def test_what_no_training_reads_is_no_change(tmp_path: Path) -> None:
     """One more seed, or another part that runs share, leaves finished runs finished."""
     runs = [dict(name="kd", seeds=[0])]
     run = plan(config(*runs, seeds=[0], parts=dict(kd=1)), tmp_path)[0]
-    begin(run, resume=False)
-    finish(run, {})
+    mark_started(run, resume=False)
+    mark_finished(run, {})
     runs[0]["seeds"] = [0, 1]
     first, second = plan(config(*runs, seeds=[0, 1], parts=dict(kd=2)), tmp_path)
     assert check_unchanged(first)

@@ -119,5 +119,5 @@ def test_early_stopping_goes_on_after_a_kill(finished: Any, tmp_path: Path) -> N
 
 def stopped_before_the_result(cfg: Config, work_dir: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cls_kd.engine.train.finish", None)
+        patch.setattr("cls_kd.engine.train.mark_finished", None)
         train(tiny_runs.single(cfg, work_dir))

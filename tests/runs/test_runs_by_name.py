@@ -17,10 +17,10 @@ with read_base():
     from cls_kd.configs.digits.pair import *
 """
 BY_NAME = """
-runs = dict(teacher={k: v for k, v in teacher.items() if k != "name"}, kd=dict(seeds=[0, 1, 2]))
+runs = dict(teacher=teacher, kd=dict(seeds=[0, 1, 2]))
 """
 LISTED = """
-runs = [teacher, dict(name="kd", seeds=[0, 1, 2])]
+runs = [dict(name="teacher", **teacher), dict(name="kd", seeds=[0, 1, 2])]
 """
 
 

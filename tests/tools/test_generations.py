@@ -27,8 +27,8 @@ RUNS = ("tsd_0", "tsd_1", "tsd_2")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The paper's config, dumped: one chain, two seeds, two epochs."""
     cfg = load_config(PAPER)
-    cfg.runs = [one for one in cfg.runs if one.name == "tsd"]
-    cfg.runs[0].update(students=2, seeds=[0, 1])
+    cfg.runs = dict(tsd=cfg.runs.tsd)
+    cfg.runs.tsd.update(students=2, seeds=[0, 1])
     cfg.train_dataloader.dataset = tiny_runs.TRAIN
     cfg.train_dataloader.batch_size = 20
     cfg.val_dataloader.dataset.indices = cfg.test_dataloader.dataset.indices = 60

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cls_kd.engine.catalogue import BEGIN, END, catalogue, find, to_markdown
+from cls_kd.engine.catalog import BEGIN, END, catalog, find, to_markdown
 from cls_kd.runs.compose import known_methods
 from cls_kd.signals import VOCABULARY
 from tests.tools.driver import ROOT, call
@@ -15,7 +15,7 @@ README = ROOT / "docs" / "method_table.md"
 
 
 def test_every_loss_says_what_it_does_asks_for_and_comes_from() -> None:
-    for entry in catalogue():
+    for entry in catalog():
         assert entry.summary.endswith("."), entry.name
         assert entry.paper, f"{entry.name} has no line 'Paper: ...'"
         assert set(entry.signals) <= set(VOCABULARY), entry.name
@@ -23,13 +23,13 @@ def test_every_loss_says_what_it_does_asks_for_and_comes_from() -> None:
 
 
 def test_every_method_config_is_found_by_its_name() -> None:
-    entries = catalogue()
+    entries = catalog()
     for name in known_methods():
         assert find(name, entries)
 
 
 def test_what_is_known_of_one() -> None:
-    (entry,) = find("DKDLoss", catalogue())
+    (entry,) = find("DKDLoss", catalog())
     assert entry.signals == ("student_logits", "teacher_logits", "labels")
     assert entry.options == {"alpha": 1.0, "beta": 8.0, "temperature": 4.0}
     assert entry.defaults == "alpha=1.0, beta=8.0, temperature=4.0"
@@ -38,7 +38,7 @@ def test_what_is_known_of_one() -> None:
 
 
 def test_markdown_is_one_row_a_loss() -> None:
-    entries = catalogue()
+    entries = catalog()
     lines = to_markdown(entries).splitlines()
     assert len(lines) == len(entries) + 2
     assert {line.count(" | ") for line in lines} == {4}
@@ -49,7 +49,7 @@ def test_markdown_is_one_row_a_loss() -> None:
 
 def test_the_terminal_shows_names_in_full() -> None:
     out = call("list_methods.py").succeeded().out
-    for entry in catalogue():
+    for entry in catalog():
         assert entry.name[:8] in out
     assert "…" not in out
     assert "temperature=4.0" in call("list_methods.py", "DKDLoss").succeeded().out
@@ -66,7 +66,7 @@ def test_a_page_is_written_and_checked(tmp_path: Path) -> None:
     call("list_methods.py", "--write", page).succeeded()
     call("list_methods.py", "--check", page).succeeded()
     text = page.read_text()
-    assert text == f"# Before\n\n{BEGIN}\n{to_markdown(catalogue())}\n{END}\n\nAfter.\n"
+    assert text == f"# Before\n\n{BEGIN}\n{to_markdown(catalog())}\n{END}\n\nAfter.\n"
     call("list_methods.py", "--write", page).succeeded()
     assert page.read_text() == text
 

@@ -12,7 +12,7 @@ from cls_kd.engine.smoke import (
     STEPS,
     find_configs,
     one_of_each,
-    shrunk,
+    tiny_config,
     try_config,
     write_data,
 )
@@ -52,7 +52,7 @@ def test_two_steps_of_the_schedule_as_it_is(data: Path, tmp_path: Path) -> None:
     (run,) = plan(load_config(file), tmp_path)
     schedule = CONFIGS / "_base_" / "schedules" / "imagenet_shufflenet_v2_1_0.py"
     run.cfg.param_scheduler = read_config(schedule).param_scheduler
-    cfg = shrunk(run.cfg, data)
+    cfg = tiny_config(run.cfg, data)
     assert cfg.train_dataloader.batch_size == BATCH
     assert cfg.train_dataloader.num_batch_per_epoch == STEPS
     # 5,000 warm-up steps are more than 300 epochs of two.
@@ -65,14 +65,14 @@ def test_two_steps_of_the_schedule_as_it_is(data: Path, tmp_path: Path) -> None:
 def test_the_weak_head_of_uskd_is_as_wide_as_shufflenets_third_stage(data: Path) -> None:
     file = CONFIGS / "benchmarks" / "uskd" / "imagenet" / "shufflenet_v2.py"
     (run,) = plan(load_config(file), Path("nowhere"))
-    model, _, _ = build_parts(shrunk(run.cfg, data))
+    model, _, _ = build_parts(tiny_config(run.cfg, data))
     assert model.losses["uskd"].weak_head.in_features == 464
 
 
 def test_one_seed_of_each_run_is_enough(tmp_path: Path) -> None:
     runs = one_of_each(plan(load_config(CONFIGS / "digits" / "demo.py"), tmp_path))
     assert [run.name for run in runs] == ["teacher", "student", "kd", "nkd"]
-    assert all(run.needs["run:teacher"] is runs[0] for run in runs[2:])
+    assert all(run.depends_on["run:teacher"] is runs[0] for run in runs[2:])
 
 
 def test_patterns_choose() -> None:
@@ -116,7 +116,7 @@ def test_runs_of_one_kind_are_tried_once(tmp_path: Path) -> None:
         "smoothing_0",
         "penalty_0",
     ]
-    assert runs[1].needs["run:strict_0"] is runs[0]
+    assert runs[1].depends_on["run:strict_0"] is runs[0]
 
 
 def test_processes_share_the_work() -> None:

@@ -34,7 +34,7 @@ def network_config(student: Mapping[str, Any] | str) -> dict[str, Any]:
 
 
 def timm_options(config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What ``timm.create_model`` takes to make this network; None if it is not one of timm's."""
+    """Arguments of ``timm.create_model`` for this network; None if it is not one of timm's."""
     if short_name(config["type"]) != "TimmClassifier":
         return None
     return {key: value for key, value in config.items() if key not in _OF_TIMM_CLASSIFIER}

@@ -1,4 +1,4 @@
-"""What the data of a config tell about the student's inputs and classes."""
+"""Inputs and classes of the student, according to the data of a config."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from cls_kd.engine.export.verification import TOLERANCE, Predictor
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is written, checked and used.
+    """Functions that write, check and describe the use of a format.
 
     Attributes:
         files: What it writes; the first holds the weights.

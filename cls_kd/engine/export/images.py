@@ -23,7 +23,7 @@ class LabelledImages:
     """Batches of normalized images and their labels.
 
     Attributes:
-        split: Which part of the data they are from.
+        split: Split that they are from.
         loader: As the config builds it.
         preprocessor: Normalizes a batch.
     """

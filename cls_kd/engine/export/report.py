@@ -1,4 +1,4 @@
-"""What was exported, for people (``student.md``) and for programs (``student.json``)."""
+"""Report of an export, for people (``student.md``) and for programs (``student.json``)."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Student:
         return self.network(inputs)
 
     def metadata(self) -> dict[str, str]:
-        """What the exported files say of themselves: strings, structured values as JSON."""
+        """Metadata of the exported files: strings, structured values as JSON."""
         return {
             "network": describe(self.network),
             "input_shape": json.dumps(self.shape),

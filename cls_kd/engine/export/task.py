@@ -1,4 +1,4 @@
-"""What the writer of a format gets."""
+"""Arguments of the writer of a format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exported file computes, compared with the student."""
+"""Comparison of an exported file's logits with the student's."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Predictor = Callable[[Tensor], Tensor]
 """Inputs (N, C, H, W) to logits (N, K)."""
 
 TOLERANCE = 1e-4
-"""How far logits of another runtime may be from the student's, absolute and relative (ours)."""
+"""Tolerance for the logits of another runtime, absolute and relative (ours)."""
 
 _BATCHES = (1, 3)
 
 
 class Accuracy(NamedTuple):
-    """What an exported file reaches on real images, in %.
+    """Accuracy of an exported file on real images, in %.
 
     Attributes:
-        split: Which part of the data.
+        split: Name of the split.
         images: How many.
         before: Top-1 accuracy of the student in PyTorch.
         after: Top-1 accuracy of the exported file.
-        agreement: Share of images for which both predict the same class.
+        agreement: Fraction of images for which both predict the same class.
         difference: Largest difference of a logit.
     """
 

@@ -13,10 +13,10 @@ from cls_kd.registry import HOOKS
 
 
 @HOOKS.register_module()
-class SameBuffersHook(Hook):
+class BroadcastBuffersHook(Hook):
     """Gives every process the buffers (batch norm's statistics) of the first before validation.
 
-    Each process gathers statistics of its own share of the data, and the checkpoint holds those of
+    Each process gathers statistics of its own part of each batch, and the checkpoint holds those of
     the first: without this the metrics would be of several networks, and others after a resume.
     Averaged models (``EMAHook``) have buffers of their own, which are treated likewise.
     """

@@ -19,7 +19,7 @@ _KEPT = 1000
 
 
 @HOOKS.register_module()
-class BundledRuntimeInfoHook(RuntimeInfoHook):
+class BufferedRuntimeInfoHook(RuntimeInfoHook):
     """Replaces MMEngine's, which copies every loss from the device in every step.
 
     Values are kept on the device and fetched together in the steps in which the log or a checkpoint

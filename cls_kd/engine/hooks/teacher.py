@@ -36,30 +36,30 @@ class TeacherHook(Hook):
         distiller = unwrapped(runner)
         for note in distiller.notes:
             runner.logger.info(note)
-        self.digests = [one.digest() for one in distiller.teachers]
+        self.digests = [teacher.digest() for teacher in distiller.teachers]
         metrics = {}
-        for place, digest in enumerate(self.digests):
-            runner.logger.info(f"Teacher {place}: SHA-256 of its weights {digest}")
+        for index, digest in enumerate(self.digests):
+            runner.logger.info(f"Teacher {index}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
-                say = partial(_say, runner, place)
-                metrics[str(place)] = evaluate_teacher(runner.val_loop, distiller, place, say)
-                figures = metrics[str(place)].items()
+                say = partial(_say, runner, index)
+                metrics[str(index)] = evaluate_teacher(runner.val_loop, distiller, index, say)
+                figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
 
     def after_train(self, runner: Runner) -> None:
         """Compare the digests."""
-        for place, one in enumerate(unwrapped(runner).teachers):
-            if one.train_mode:
-                runner.logger.info(f"Teacher {place} ran in training mode; it is not compared.")
+        for index, teacher in enumerate(unwrapped(runner).teachers):
+            if teacher.train_mode:
+                runner.logger.info(f"Teacher {index} ran in training mode; it is not compared.")
                 continue
-            if one.digest() != self.digests[place]:
-                raise RuntimeError(f"Teacher {place} has changed during training.")
-            runner.logger.info(f"Teacher {place} is bit for bit as before training.")
+            if teacher.digest() != self.digests[index]:
+                raise RuntimeError(f"Teacher {index} has changed during training.")
+            runner.logger.info(f"Teacher {index} is bit for bit as before training.")
 
 
-def _say(runner: Runner, place: int, text: str) -> None:
-    announce(runner.logger, f"Teacher {place} on the validation data: {text}")
+def _say(runner: Runner, index: int, text: str) -> None:
+    announce(runner.logger, f"Teacher {index} on the validation data: {text}")
 
 
 def unwrapped(runner: Runner) -> Distiller:

@@ -18,16 +18,15 @@ with read_base():
     from ..schedules.cifar_online_300 import *
     from .online_methods import *
 
-seeds = [0, 1, 2]
 branches = dict(type=MultiBranchClassifier, num_branches=3, fusion=dict(type=FeatureFusion))
 model = dict(type=Distiller, losses=dict(ce=dict(type=TaskLoss)))
-runs = [
-    dict(name="student", seeds=seeds, model=dict()),
-    *[dict(name=name, seeds=seeds, model=changes) for name, changes in online.items()],
-]
-rivals = ["one", "dml", "okddip", "okdmde_mean", "okdmde_no_cd"]
+runs = dict(
+    student=dict(seeds=[0, 1, 2], model=dict()),
+    **{name: dict(run, seeds=[0, 1, 2]) for name, run in online.items()},
+)
+_others = ["one", "dml", "okddip", "okdmde_mean", "okdmde_no_cd"]
 analyses = [
-    dict(type="branches", runs=[run["name"] for run in runs[1:]]),
-    dict(type="comparisons", pairs=[("okdmde", name) for name in rivals]),
+    dict(type="branches", runs=list(online)),
+    dict(type="comparisons", pairs=[("okdmde", name) for name in _others]),
 ]
 test_evaluator = [dict(type=Accuracy, topk=(1, 5)), dict(type=PeerAccuracy)]

@@ -17,13 +17,13 @@ with read_base():
     from ...networks.cifar_densenet100_12 import *
 
 model = dict(type=Distiller, student=cifar_densenet100_12)
-chain = dict(type=generations, students=5, lambda_=0.6)
-runs = [
-    dict(**chain, name="strict"),
-    dict(**chain, name="tsd", eta=0.6, tolerance=dict(type=TSDLoss, k=5)),
-    dict(**chain, name="smoothing", eta=0.6, tolerance=dict(type=LabelSmoothingLoss)),
-    dict(**chain, name="penalty", eta=0.6, tolerance=dict(type=ConfidencePenaltyLoss)),
-]
+_chain = dict(type=generations, students=5, lambda_=0.6)
+runs = dict(
+    strict=dict(**_chain),
+    tsd=dict(**_chain, eta=0.6, tolerance=dict(type=TSDLoss, k=5)),
+    smoothing=dict(**_chain, eta=0.6, tolerance=dict(type=LabelSmoothingLoss)),
+    penalty=dict(**_chain, eta=0.6, tolerance=dict(type=ConfidencePenaltyLoss)),
+)
 report = dict(baseline="strict_0", title="CIFAR-100: generations of DenseNet-100-12")
 analyses = [
     dict(type="generations", baseline="strict_0"),

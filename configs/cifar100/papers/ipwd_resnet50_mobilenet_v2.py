@@ -9,5 +9,5 @@ with read_base():
 
 model["student"] = cifar_mobilenet_v2
 model["teacher"] = dict(network=cifar_resnet50, weights="run:teacher")
-runs[0]["model"]["student"] = dict(_delete_=True, **cifar_resnet50)
+runs["teacher"]["model"]["student"] = dict(_delete_=True, **cifar_resnet50)
 report.update(title="CIFAR-100: IPWD, ResNet-50 to MobileNetV2")

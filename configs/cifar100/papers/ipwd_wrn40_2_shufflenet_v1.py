@@ -7,5 +7,5 @@ with read_base():
     from .ipwd import *
 
 model["teacher"] = dict(network=cifar_wrn40_2, weights="run:teacher")
-runs[0]["model"]["student"] = dict(_delete_=True, **cifar_wrn40_2)
+runs["teacher"]["model"]["student"] = dict(_delete_=True, **cifar_wrn40_2)
 report.update(title="CIFAR-100: IPWD, WRN-40-2 to ShuffleNetV1")

@@ -9,5 +9,5 @@ with read_base():
 
 train_dataloader.update(batch_size=128)
 model["student"] = dict(cifar_resnet32, cut_after="layer2", **branches)
-runs[0]["model"]["student"] = dict(cifar_resnet32, _delete_=True)
+runs["student"]["model"]["student"] = dict(cifar_resnet32, _delete_=True)
 report = dict(baseline="student", title="CIFAR-100, ResNet-32: online distillation")

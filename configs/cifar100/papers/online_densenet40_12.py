@@ -9,5 +9,5 @@ with read_base():
 
 train_dataloader.update(batch_size=128)
 model["student"] = dict(cifar_densenet40_12, cut_after="dense.1", **branches)
-runs[0]["model"]["student"] = dict(cifar_densenet40_12, _delete_=True)
+runs["student"]["model"]["student"] = dict(cifar_densenet40_12, _delete_=True)
 report = dict(baseline="student", title="CIFAR-100, DenseNet-40-12: online distillation")

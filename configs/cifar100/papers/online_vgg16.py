@@ -9,5 +9,5 @@ with read_base():
 
 train_dataloader.update(batch_size=128)
 model["student"] = dict(cifar_vgg16, cut_after="block3", **branches)
-runs[0]["model"]["student"] = dict(cifar_vgg16, _delete_=True)
+runs["student"]["model"]["student"] = dict(cifar_vgg16, _delete_=True)
 report = dict(baseline="student", title="CIFAR-100, VGG-16: online distillation")

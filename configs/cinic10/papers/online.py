@@ -10,6 +10,6 @@ with read_base():
 train_dataloader.update(batch_size=128)
 cifar_resnet32["head"].update(num_classes=10)
 model["student"] = dict(cifar_resnet32, cut_after="layer2", **branches)
-runs[0]["model"]["student"] = dict(cifar_resnet32, _delete_=True)
+runs["student"]["model"]["student"] = dict(cifar_resnet32, _delete_=True)
 test_evaluator[0].update(topk=(1,))
 report = dict(baseline="student", title="CINIC-10, ResNet-32: online distillation")

@@ -20,20 +20,18 @@ from mmengine.dataset import RepeatDataset
 
 model = dict(type=Distiller, student=digits_student)
 # The data of configs/digits/pair.py: 100 labeled images, ten times an epoch, 400 steps in all.
-few_images = dict(**train_dataloader["dataset"], labelled=100)
-train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=few_images)
+_few_images = dict(**train_dataloader["dataset"], labelled=100)
+train_dataloader["dataset"] = dict(type=RepeatDataset, times=10, dataset=_few_images)
 
 # D(eta, lambda): eta weighs the patriarch's labels, lambda the teacher of all who follow.
-chain = dict(type=generations, students=3, lambda_=0.6, seeds=[0, 1, 2, 3, 4])
-runs = [
-    dict(**chain, name="strict"),
-    dict(**{**chain, "lambda_": 1.0}, name="born_again", patriarch="strict_0"),
-    dict(**chain, name="tsd", eta=0.6, tolerance=dict(type=TSDLoss, k=5)),
-    dict(**chain, name="smoothing", eta=0.6, tolerance=dict(type=LabelSmoothingLoss)),
-    dict(**chain, name="penalty", eta=0.6, tolerance=dict(type=ConfidencePenaltyLoss)),
-]
-# No part of a run: with it, another seed would change the config of every run.
-del chain
+_chain = dict(type=generations, students=3, lambda_=0.6, seeds=[0, 1, 2, 3, 4])
+runs = dict(
+    strict=dict(**_chain),
+    born_again=dict(**{**_chain, "lambda_": 1.0}, patriarch="strict_0"),
+    tsd=dict(**_chain, eta=0.6, tolerance=dict(type=TSDLoss, k=5)),
+    smoothing=dict(**_chain, eta=0.6, tolerance=dict(type=LabelSmoothingLoss)),
+    penalty=dict(**_chain, eta=0.6, tolerance=dict(type=ConfidencePenaltyLoss)),
+)
 report = dict(baseline="strict_0", title="Digits: generations of one network on 100 images")
 analyses = [
     dict(type="generations", baseline="strict_0"),

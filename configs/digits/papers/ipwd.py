@@ -6,46 +6,38 @@ docs/papers/ipwd.md says what came out.
 
 from mmengine.config import read_base
 
-from cls_kd.losses import IPWDLoss, IPWDSelfLoss, KDLoss, PSKDLoss, TaskLoss
-
 with read_base():
     from ..pair import *
 
-seeds = list(range(10))
-alone = dict(_delete_=True, ce=dict(type=TaskLoss))
-ce = dict(type=TaskLoss, weight=0.1)
-kd = dict(_delete_=True, ce=ce, kd=dict(type=KDLoss, temperature=4.0, weight=0.9))
+_seeds = list(range(10))
 # Weights of mean one: else they would also make distillation twice as strong. The control has the
 # second classifier, and weights that never begin.
-two_stage = dict(type=IPWDLoss, alpha=0.9, beta=0.1, temperature=4.0, normalize=True)
-control = dict(_delete_=True, ce=ce, ipwd=dict(**two_stage, start=1.0))
-printed = dict(_delete_=True, ce=ce, ipwd=dict(**two_stage, direction="printed"))
-inverse = dict(_delete_=True, ce=ce, ipwd=dict(**two_stage, direction="inverse"))
-ps_kd = dict(_delete_=True, ps_kd=dict(type=PSKDLoss, alpha=0.8))
-one_stage = dict(type=IPWDSelfLoss, alpha=0.8, beta=0.1, normalize=True, start=0.5)
-own = dict(_delete_=True, ipwd=dict(**one_stage, direction="printed"))
-runs = [
-    teacher,
-    dict(name="student", seeds=seeds, model=dict(losses=alone, teacher=None)),
-    dict(name="kd", seeds=seeds, model=dict(losses=kd)),
-    dict(name="kd_second_head", seeds=seeds, model=dict(losses=control)),
-    dict(name="ipwd", seeds=seeds, model=dict(losses=printed)),
-    dict(name="ipwd_inverse", seeds=seeds, model=dict(losses=inverse)),
-    dict(name="ps_kd", seeds=seeds, model=dict(losses=ps_kd, teacher=None)),
-    dict(name="ipwd_ps_kd", seeds=seeds, model=dict(losses=own, teacher=None)),
-]
+_normalized = dict(ipwd=dict(normalize=True))
+_control = dict(ipwd=dict(normalize=True, start=1.0))
+runs = dict(
+    teacher=teacher,
+    student=dict(method="ce", seeds=_seeds, model=dict(teacher=None)),
+    kd=dict(method="kd", seeds=_seeds),
+    kd_second_head=dict(method="ipwd", seeds=_seeds, model=dict(losses=_control)),
+    ipwd=dict(method="ipwd", seeds=_seeds, model=dict(losses=_normalized)),
+    ipwd_inverse=dict(method="ipwd_inverse", seeds=_seeds, model=dict(losses=_normalized)),
+    ps_kd=dict(method="ps_kd", seeds=_seeds, model=dict(teacher=None)),
+    ipwd_ps_kd=dict(
+        method="ipwd_ps_kd", seeds=_seeds, model=dict(losses=_normalized, teacher=None)
+    ),
+)
 report = dict(
     baseline="student",
     references=["teacher"],
     title="Digits: inverse propensity weights; a teacher of 1,135 images, students of 100 of them",
 )
-taught = ["kd", "kd_second_head", "ipwd", "ipwd_inverse"]
-pairs = [(name, "kd_second_head") for name in ("kd", "ipwd", "ipwd_inverse")]
+_taught = ["kd", "kd_second_head", "ipwd", "ipwd_inverse"]
+_pairs = [(name, "kd_second_head") for name in ("kd", "ipwd", "ipwd_inverse")]
 analyses = [
-    dict(type="comparisons", pairs=[*pairs, ("ipwd", "ipwd_inverse"), ("ipwd_ps_kd", "ps_kd")]),
+    dict(type="comparisons", pairs=[*_pairs, ("ipwd", "ipwd_inverse"), ("ipwd_ps_kd", "ps_kd")]),
     dict(
         type="transfer_gap",
-        runs=["student", *taught],
+        runs=["student", *_taught],
         baseline="student",
         groups=4,
         temperature=4.0,

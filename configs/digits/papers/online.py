@@ -7,27 +7,23 @@ the papers leave open was decided on the validation split. docs/papers/online.md
 
 from mmengine.config import read_base
 
-from cls_kd.losses import TaskLoss
-
 with read_base():
     from ..._base_.protocols.online_methods import *
     from ...networks.digits_student import *
     from ..branches import *
 
-seeds = list(range(5))
-alone = dict(student=dict(_delete_=True, **digits_student), losses=dict(ce=dict(type=TaskLoss)))
-alone["losses"]["_delete_"] = True
-plain = dict(student=mean, losses=ce)
-runs = [
-    dict(name="student", seeds=seeds, model=alone),
-    dict(name="branches", seeds=seeds, model=plain),
-    *[dict(name=name, seeds=seeds, model=changes) for name, changes in online.items()],
-]
+_seeds = list(range(5))
+_alone = dict(student=dict(_delete_=True, **digits_student))
+runs = dict(
+    student=dict(method="ce", seeds=_seeds, model=_alone),
+    branches=dict(seeds=_seeds, model=branches_alone),
+    **{name: dict(run, seeds=_seeds) for name, run in online.items()},
+)
 report = dict(baseline="student", title="Digits: branches that learn together from 100 images")
-compared = ["student", "branches", "dml", "one", "cl_ilr", "okddip", "kdcl"]
+_compared = ["student", "branches", "dml", "one", "cl_ilr", "okddip", "kdcl"]
 analyses = [
     dict(type="branches"),
-    dict(type="comparisons", pairs=[("okdmde", name) for name in compared]),
+    dict(type="comparisons", pairs=[("okdmde", name) for name in _compared]),
 ]
 analyses[1]["pairs"] += [("okdmde", "okdmde_mean"), ("okdmde", "okdmde_no_cd")]
 default_hooks["checkpoint"].update(interval=20)

@@ -1,4 +1,4 @@
-"""The catalogue of methods: what each loss says of itself, and which method configs use it."""
+"""The catalog of methods: what each loss says of itself, and which method configs use it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Entry:
         return ", ".join(f"{name}={value}" for name, value in self.options.items())
 
 
-def catalogue() -> list[Entry]:
+def catalog() -> list[Entry]:
     """Every loss of this project, by name."""
     uses = {name: set(_losses_of(file)) for name, file in known_methods().items()}
     package = cls_kd.losses.__name__
@@ -84,11 +84,12 @@ def find(name: str, entries: Sequence[Entry]) -> list[Entry]:
     Raises:
         UserError: There is none; the nearest are listed.
     """
-    found = [entry for entry in entries if name == entry.name or name in entry.methods]
-    if not found:
-        known = {entry.name for entry in entries} | {one for e in entries for one in e.methods}
+    matches = [entry for entry in entries if name == entry.name or name in entry.methods]
+    if not matches:
+        methods = {method for entry in entries for method in entry.methods}
+        known = {entry.name for entry in entries} | methods
         raise UserError(f"There is no loss or method {name!r}.{did_you_mean(name, known)}")
-    return found
+    return matches
 
 
 def to_markdown(entries: Sequence[Entry]) -> str:
@@ -147,12 +148,12 @@ def _entry(kind: type[DistillLoss], methods: tuple[str, ...]) -> Entry:
     paper = _PAPER.search(text)
     parameters = inspect.signature(kind).parameters.values()
     options = {
-        one.name: "required" if one.default is one.empty else one.default
-        for one in parameters
-        if one.kind is one.KEYWORD_ONLY and one.name not in _OF_EVERY_LOSS
+        parameter.name: "required" if parameter.default is parameter.empty else parameter.default
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in _OF_EVERY_LOSS
     }
     asked = list(inspect.signature(kind.forward).parameters.values())[1:]
-    signals = [one.name for one in asked if one.kind is not one.VAR_KEYWORD]
+    signals = [parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD]
     summary = text.partition("\n")[0]
     return Entry(
         kind.__name__, summary, tuple(signals), options, paper[1].strip() if paper else "", methods

@@ -1,0 +1,71 @@
+"""One attempt at a run of a sweep, here or in a process of its own."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from cls_kd.engine.event_log import EventLog
+from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed
+from cls_kd.engine.run_lock import RunHeldError, is_held
+from cls_kd.engine.train import train
+from cls_kd.runs import Run, check_unchanged
+
+
+class Outcome(Enum):
+    """How an attempt ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    HELD = "held"
+
+
+def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None = None) -> Outcome:
+    """Train a run that another process may have finished, or be training, by now.
+
+    It goes on from the run's last checkpoint, if there is one. Its events are also written to its
+    folder. An interruption is raised; every other exception is an event.
+
+    Args:
+        run: What to train.
+        launcher: See ``cls_kd.engine.train.train``.
+        on_event: Called with the events of the run. Default: none.
+    """
+    log = EventLog(run)
+
+    def send(event: RunEvent) -> None:
+        log(event)
+        if on_event is not None:
+            on_event(event)
+
+    events = _WithoutHeld(send)
+    try:
+        if is_held(run):
+            return Outcome.HELD
+        if not check_unchanged(run):
+            train(run, resume=True, launcher=launcher, on_event=events)
+    except RunHeldError:
+        return Outcome.HELD
+    except Exception as error:
+        if not events.failed:  # refused before training reported anything
+            send(RunFailed.of(run, error=f"{type(error).__name__}: {error}"))
+        return Outcome.FAILED
+    return Outcome.FINISHED
+
+
+class _WithoutHeld:
+    """Passes on events, but for the failure of a run that another process holds.
+
+    Args:
+        on_event: Gets the events.
+    """
+
+    def __init__(self, on_event: EventConsumer) -> None:
+        self._on_event = on_event
+        self.failed = False
+
+    def __call__(self, event: RunEvent) -> None:
+        if isinstance(event, RunFailed):
+            if event.error.startswith(RunHeldError.__name__):
+                return
+            self.failed = True
+        self._on_event(event)

@@ -1,0 +1,156 @@
+"""The executor of sweeps in several processes of one machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from cls_kd.engine.attempt import Outcome, attempt
+from cls_kd.engine.event_log import EventFollower, EventLog
+from cls_kd.engine.events import EventConsumer, RunFailed
+from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
+from cls_kd.runs import Run
+
+ATTEMPTS = 3
+"""How often a run is begun whose worker process is killed."""
+
+
+class WorkerExecutor:
+    """Trains runs in worker processes, each with its share of the CPU threads and its GPU.
+
+    See ``cls_kd.engine.execute.Executor``. A worker that is killed costs its run less than the
+    time between two checkpoints: another one goes on with it.
+
+    Args:
+        jobs: Number of workers.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+
+    def execute(
+        self,
+        runs: Sequence[Run],
+        *,
+        resume: str | bool = True,
+        launcher: str = "none",
+        on_event: EventConsumer,
+    ) -> None:
+        """Train every run that can be trained; each goes on from its last checkpoint."""
+        graph = RunGraph(runs)
+        follower = EventFollower(runs, on_event)
+        killed: Counter[Path] = Counter()
+        with _slots(self._jobs) as slots:
+            while not graph.is_done:
+                _fill(slots, graph.ready(), graph)
+                busy = [slot.future for slot in slots if slot.future is not None]
+                if busy:
+                    wait(busy, POLL_SECONDS, FIRST_COMPLETED)
+                else:
+                    time.sleep(POLL_SECONDS)
+                follower.poll()
+                for slot in slots:
+                    _collect(slot, graph, killed, on_event)
+
+
+class _Slot:
+    """A place for one worker process at a time.
+
+    Args:
+        number: Decides about its GPU.
+        threads: CPU threads of its workers.
+    """
+
+    def __init__(self, number: int, threads: int) -> None:
+        self._arguments = (number, threads)
+        self._workers = self._new_worker()
+        self.run: Run | None = None
+        self.future: Future[Outcome] | None = None
+
+    def begin(self, run: Run) -> None:
+        """Let the worker attempt a run."""
+        self.run, self.future = run, self._workers.submit(attempt, run)
+
+    def end(self) -> tuple[Run, Outcome | None]:
+        """The attempted run and how that ended; None where the worker was killed."""
+        assert self.run is not None
+        assert self.future is not None
+        run, future = self.run, self.future
+        self.run = self.future = None
+        try:
+            return run, future.result()
+        except BrokenProcessPool:
+            self.close()
+            self._workers = self._new_worker()
+            return run, None
+
+    def close(self) -> None:
+        """Wait until the worker has ended."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _new_worker(self) -> ProcessPoolExecutor:
+        # One pool a slot: in a pool of several, one killed worker takes the others with it.
+        return ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), _prepare_worker, self._arguments
+        )
+
+
+@contextmanager
+def _slots(jobs: int) -> Iterator[list[_Slot]]:
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    slots = [_Slot(number, threads) for number in range(jobs)]
+    try:
+        yield slots
+    finally:
+        for slot in slots:
+            slot.close()
+
+
+def _fill(slots: Sequence[_Slot], ready: Sequence[Run], graph: RunGraph) -> None:
+    free = [slot for slot in slots if slot.future is None]
+    for slot, run in zip(free, ready, strict=False):
+        graph.start(run)
+        slot.begin(run)
+
+
+def _collect(slot: _Slot, graph: RunGraph, killed: Counter[Path], on_event: EventConsumer) -> None:
+    """Take the outcome of a slot whose attempt has ended."""
+    if slot.future is None or not slot.future.done():
+        return
+    run, outcome = slot.end()
+    if outcome is not None:
+        graph.settle(run, outcome, on_event)
+        return
+    killed[run.work_dir] += 1
+    if killed[run.work_dir] < ATTEMPTS:
+        graph.put_back(run)
+        return
+    EventLog(run)(RunFailed.of(run, error=f"its worker process was killed {ATTEMPTS} times"))
+    graph.fail(run, on_event)
+
+
+def _prepare_worker(number: int, threads: int) -> None:
+    """In a new worker: its share of the machine, and an end with the process that started it."""
+    devices = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    devices = devices or [str(index) for index in range(torch.cuda.device_count())]
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

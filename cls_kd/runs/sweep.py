@@ -1,0 +1,194 @@
+"""Sweeps: every pair with every method and seed, each teacher and each plain student once.
+
+A sweep is a section of a Python file::
+
+    sweep = dict(pairs=["digits/pair"], methods=["kd", "nkd", "at"], seeds=[0, 1, 2])
+
+or options of ``cls-kd sweep``. ``methods`` may also be a dict: the name of a run to the options
+that it changes, and ``method``, where the method's config has another name::
+
+    methods = dict(kd={}, kd_hot={"method": "kd", "model.losses.kd.temperature": 8.0})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from cls_kd.errors import UserError
+from cls_kd.runs.compose import known_methods, load_config, read_config
+from cls_kd.runs.config_names import find_config
+from cls_kd.runs.entries import run_entries
+from cls_kd.runs.planning import plan
+from cls_kd.runs.reproduction import missing_teacher, seed_runs, teacher_config, teacher_run
+from cls_kd.runs.run import Run
+
+STUDENT = "student"
+"""Name of the runs of the student alone, which a report takes as baseline."""
+
+ALL = "all"
+_WITHOUT_TEACHER = "ce"
+_KEYS = ("pairs", "methods", "seeds", "cfg_options", "slurm")
+_METHOD = "method"
+
+Load = Callable[..., Config]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is to be trained.
+
+    Attributes:
+        pairs: Configs of pairs: paths, or names of packaged ones.
+        methods: Name of a run to the options that it changes, with ``method`` where that is not
+            its name.
+        seeds: Of the plain student and of every method.
+        cfg_options: Changes of every config, dotted keys.
+        slurm: Options of the Slurm executor.
+    """
+
+    pairs: tuple[str, ...]
+    methods: Mapping[str, Mapping[str, Any]]
+    seeds: tuple[int, ...] = (0,)
+    cfg_options: Mapping[str, Any] = field(default_factory=dict)
+    slurm: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Sweep:
+        """A sweep from its section of a file.
+
+        Raises:
+            UserError: A key is missing or not known, or a value is of another form.
+        """
+        unknown = sorted(set(section) - set(_KEYS))
+        if unknown:
+            raise UserError(f"sweep: there is no {unknown[0]!r}. Known: {', '.join(_KEYS)}.")
+        pairs = _listed("pairs", section.get("pairs"))
+        methods = section.get("methods")
+        if not isinstance(methods, Mapping):
+            methods = {name: {} for name in _listed("methods", methods)}
+        if STUDENT in methods:
+            raise UserError(
+                f"sweep: {STUDENT!r} is the run of the student alone, which comes by itself."
+            )
+        seeds = [*section.get("seeds", (0,))]
+        if not seeds or not all(isinstance(seed, int) for seed in seeds):
+            raise UserError(f"sweep: seeds must be whole numbers, not {seeds!r}.")
+        if len(set(seeds)) < len(seeds):
+            raise UserError(f"sweep: a seed comes twice in {seeds}.")
+        return cls(
+            tuple(pairs),
+            {name: dict(options) for name, options in methods.items()},
+            tuple(seeds),
+            dict(section.get("cfg_options", {})),
+            dict(section.get("slurm", {})),
+        )
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """The sweep of a file.
+
+    Raises:
+        UserError: The file cannot be read, or has no valid ``sweep``.
+    """
+    cfg = read_config(path)
+    if "sweep" not in cfg:
+        raise UserError(f"{path} has no sweep = dict(pairs=[...], methods=[...], seeds=[...]).")
+    return Sweep.of(cfg.sweep)
+
+
+def pair_folders(pairs: Sequence[str]) -> dict[str, str]:
+    """Pair to the name of its folder: the last part of its name where that is unique."""
+    stems = [Path(pair).stem for pair in pairs]
+    return {
+        pair: stem
+        if stems.count(stem) == 1
+        else "_".join(Path(pair).with_suffix("").parts).strip("./")
+        for pair, stem in zip(pairs, stems, strict=True)
+    }
+
+
+def plan_sweep(sweep: Sweep, work_dir: Path, load: Load = load_config) -> dict[str, list[Run]]:
+    """The runs of each pair, in order: teachers, the student alone, the methods.
+
+    Args:
+        sweep: What is to be trained.
+        work_dir: The runs of a pair are in a folder of it, see `pair_folders`.
+        load: Reads a config: `load_config`, or the engine's, which checks classes too.
+
+    Raises:
+        UserError: A config cannot be read or planned.
+    """
+    folders = pair_folders(sweep.pairs)
+    return {
+        folder: _pair_runs(sweep, pair, work_dir / folder, load) for pair, folder in folders.items()
+    }
+
+
+def _pair_runs(sweep: Sweep, pair: str, folder: Path, load: Load) -> list[Run]:
+    config = find_config(pair)
+    methods = _methods(sweep, config)
+    specs = {STUDENT: {_METHOD: _WITHOUT_TEACHER}, **methods}
+    runs: dict[Path, Run] = {}
+    for name, changes in specs.items():
+        options = {**sweep.cfg_options, **changes}
+        method = options.pop(_METHOD, name)
+        cfg = load(config, method=method, options=options)
+        if name == STUDENT:
+            _remove_teacher(cfg)
+        for run in _method_runs(cfg, name, sweep, folder, load):
+            known = runs.setdefault(run.work_dir, run)
+            if known.digest() != run.digest():
+                raise UserError(
+                    f"{pair}: the run {run.title} differs between methods: give the options of "
+                    f"{name!r} to its losses, or to all by cfg_options."
+                )
+    return [_with_shared_needs(run, runs) for run in runs.values()]
+
+
+def _with_shared_needs(run: Run, runs: Mapping[Path, Run]) -> Run:
+    """The run, with the one object of each run that it builds on."""
+    run.depends_on = {reference: runs[needed.work_dir] for reference, needed in run.depends_on.items()}
+    return run
+
+
+def _remove_teacher(cfg: Config) -> None:
+    """Make the last run of a config, or its only one, that of the student alone."""
+    if "runs" not in cfg:
+        cfg.model.teacher = None
+        return
+    entries = [dict(entry) for entry in run_entries(cfg.runs).values()]
+    entries[-1]["model"] = {**entries[-1].get("model", {}), "teacher": None}
+    cfg.runs = entries
+
+
+def _method_runs(cfg: Config, name: str, sweep: Sweep, folder: Path, load: Load) -> list[Run]:
+    """What a pair's config trains with one method: what it builds on, and every seed."""
+    if "runs" in cfg:
+        entries = [dict(entry) for entry in run_entries(cfg.runs).values()]
+        entries[-1].update(name=name, seeds=list(sweep.seeds))
+        cfg.runs = entries
+        return plan(cfg, folder)
+    missing = missing_teacher(cfg)
+    if missing is None:
+        return seed_runs(cfg, name, sweep.seeds, folder)
+    teacher = teacher_run(load(teacher_config(missing)), sweep.cfg_options, folder)
+    return [teacher, *seed_runs(cfg, name, sweep.seeds, folder, teacher)]
+
+
+def _methods(sweep: Sweep, config: Path) -> dict[str, Mapping[str, Any]]:
+    if set(sweep.methods) != {ALL}:
+        return dict(sweep.methods)
+    return {name: {} for name in known_methods(config) if name != _WITHOUT_TEACHER}
+
+
+def _listed(key: str, value: Any) -> list[str]:
+    if isinstance(value, str) or not value or not all(isinstance(item, str) for item in value):
+        raise UserError(f"sweep: {key} must be a list of names, not {value!r}.")
+    if len(set(value)) < len(value):
+        raise UserError(f"sweep: a name comes twice in {key}.")
+    return list(value)
