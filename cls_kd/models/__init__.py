@@ -11,6 +11,7 @@ from cls_kd.models.cifar import (
     CIFARWideResNet,
 )
 from cls_kd.models.digits_cnn import DigitsCNN
+from cls_kd.models.distillation_token import DistillationTokenHead
 from cls_kd.models.fusions import AttentionFusion, FeatureFusion, GateFusion, MeanFusion
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "CIFARShuffleNetV2",
     "CIFARWideResNet",
     "DigitsCNN",
+    "DistillationTokenHead",
     "FeatureFusion",
     "GateFusion",
     "MeanFusion",

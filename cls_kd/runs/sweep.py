@@ -152,7 +152,9 @@ def _pair_runs(sweep: Sweep, pair: str, folder: Path, load: Load) -> list[Run]:
 
 def _with_shared_needs(run: Run, runs: Mapping[Path, Run]) -> Run:
     """The run, with the one object of each run that it builds on."""
-    run.depends_on = {reference: runs[needed.work_dir] for reference, needed in run.depends_on.items()}
+    run.depends_on = {
+        reference: runs[needed.work_dir] for reference, needed in run.depends_on.items()
+    }
     return run
 
 

@@ -27,6 +27,20 @@ PEER_CLASSIFIERS = "peer_classifiers"
 VIEWS = {"view_logits": "student_logits", "view_embeddings": "student_embedding"}
 """Signals of several views to those of one."""
 
+_NO_DISTILLATION_TOKEN = (
+    "has no distillation token: its backbone has to be a DistilledVisionTransformer and its head a "
+    "DistillationTokenHead, as in configs/networks/imagenet_deit_tiny_distilled.py."
+)
+_OF_ONE_KIND = {
+    "student_expanded_feature": (
+        "does not expand its last map: NORM needs a student of type='NToOneClassifier' with "
+        "teacher_channels=..., the channels of the teacher's last map."
+    ),
+    "student_class_token_logits": _NO_DISTILLATION_TOKEN,
+    "student_distillation_token_logits": _NO_DISTILLATION_TOKEN,
+}
+"""Signals of one kind of student: what another one lacks."""
+
 
 class NetworkSource:
     """The signals of one network.
@@ -133,7 +147,7 @@ class NetworkSource:
     def _refuse(self, name: str, taps: Mapping[str, Any]) -> None:
         """Refuse a signal that the network has no tap for."""
         _check_peers(self.network, name)
-        _check_expanded(self.network, name)
+        _check_kind(self.network, name)
         others = {tap for tap in taps if f"{self.role}_{tap}" not in VOCABULARY}
         known = others | {f"{self.role}_{tap}" for tap in set(taps) - others}
         tap = name.removeprefix(f"{self.role}_")
@@ -204,13 +218,11 @@ def _check_peers(network: nn.Module, name: str) -> None:
         )
 
 
-def _check_expanded(network: nn.Module, name: str) -> None:
-    """Refuse the signal of NORM's student, where it is another one."""
-    if name == "student_expanded_feature":
+def _check_kind(network: nn.Module, name: str) -> None:
+    """Refuse a signal that only one kind of student has."""
+    if name in _OF_ONE_KIND:
         raise UserError(
-            f"A loss asks for {name!r}, and the student {describe(network)} does not expand its "
-            "last map: NORM needs a student of type='NToOneClassifier' with teacher_channels=..., "
-            "the channels of the teacher's last map."
+            f"A loss asks for {name!r}, and the student {describe(network)} {_OF_ONE_KIND[name]}"
         )
 
 

@@ -86,6 +86,18 @@ _STUDENT_ONLY = (
         "student of NORM: its last map at a multiple of the teacher's width",
         "student",
     ),
+    Signal(
+        "student_class_token_logits",
+        "(N, K)",
+        "student with a distillation token: logits of its class token",
+        "student",
+    ),
+    Signal(
+        "student_distillation_token_logits",
+        "(N, K)",
+        "student with a distillation token: logits of that token",
+        "student",
+    ),
     Signal("pair_logits", "(N, K)", "the student's logits of pair_inputs, no gradient", "student"),
     Signal("view_logits", "(V, N, K)", "the student's logits of view_inputs", "student"),
     Signal("view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "student"),

@@ -46,6 +46,7 @@ def _teaching(kind: str) -> dict[str, Any]:
     small, large = {
         "ResNet_CIFAR": (tiny.resnet_cifar(2), tiny.resnet_cifar(4)),
         "VisionTransformer": (tiny.vit(12, blocks=4), tiny.vit(16, blocks=5)),
+        "distilled VisionTransformer": (tiny.distilled_vit(12), tiny.vit(16)),
         "VisionTransformer of a CNN": (tiny.vit(12), tiny.resnet_cifar(4)),
     }[kind]
     # Sixteen pixels leave ResNet_CIFAR a last map of more than one position.
@@ -56,6 +57,8 @@ def _teaching(kind: str) -> dict[str, Any]:
 
 def kinds(file: Path) -> list[str]:
     if tiny.wants_tokens(losses_of(file)):
+        if "student_class_token_logits" in tiny.signals_of(losses_of(file)):
+            return ["distilled VisionTransformer"]
         of_maps = "teacher_feature" in tiny.signals_of(losses_of(file))
         return ["VisionTransformer of a CNN" if of_maps else "VisionTransformer"]
     if tiny.wants_branches(losses_of(file)):
@@ -65,7 +68,7 @@ def kinds(file: Path) -> list[str]:
 
 def test_there_are_methods_of_all_kinds() -> None:
     known = {"DigitsCNN", "VisionTransformer", "branches of DigitsCNN"}
-    known |= {"VisionTransformer of a CNN"}
+    known |= {"VisionTransformer of a CNN", "distilled VisionTransformer"}
     assert {kinds(file)[0] for file in FILES} == known
 
 

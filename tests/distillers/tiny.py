@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
 from mmpretrain.models import (
+    DistilledVisionTransformer,
     GlobalAveragePooling,
     ImageClassifier,
     LinearClsHead,
@@ -21,7 +22,12 @@ from torch import Tensor, nn
 
 from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.distillers import Distiller
-from cls_kd.models import DigitsCNN, MultiBranchClassifier, NToOneClassifier
+from cls_kd.models import (
+    DigitsCNN,
+    DistillationTokenHead,
+    MultiBranchClassifier,
+    NToOneClassifier,
+)
 from cls_kd.registry import MODELS
 
 CLASSES = 10
@@ -76,6 +82,17 @@ def vit(width: int = 12, blocks: int = 2, classes: int = CLASSES) -> dict[str, A
     )
 
 
+def distilled_vit(width: int = 12, blocks: int = 2, classes: int = CLASSES) -> dict[str, Any]:
+    """The same with a distillation token."""
+    network = vit(width, blocks, classes)
+    backbone = {**network["backbone"], "type": DistilledVisionTransformer}
+    return {
+        **network,
+        "backbone": backbone,
+        "head": {**network["head"], "type": DistillationTokenHead, "init_cfg": None},
+    }
+
+
 def signals_of(losses: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Every signal that these losses ask for."""
     terms = build_terms(losses, build_loss).values()
@@ -84,7 +101,9 @@ def signals_of(losses: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 def wants_tokens(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses ask for what only a vision transformer has."""
-    return any(signal.endswith(("_tokens", "_blocks")) for signal in signals_of(losses))
+    return any(
+        signal.endswith(("_tokens", "_blocks", "_token_logits")) for signal in signals_of(losses)
+    )
 
 
 def wants_expansion(losses: Mapping[str, Mapping[str, Any]]) -> bool:

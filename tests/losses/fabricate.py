@@ -47,6 +47,8 @@ class Sizes:
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
             "all_teacher_logits": (self.peers, self.classes),
+            "student_class_token_logits": (self.classes,),
+            "student_distillation_token_logits": (self.classes,),
             "student_expanded_feature": _twice(self.stages["teacher"][-1]),
         }
         if signal in of_branches:

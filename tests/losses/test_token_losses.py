@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from cls_kd.errors import UserError
-from cls_kd.losses import CumulativeSpatialLoss, ManifoldLoss, VkDLoss
+from cls_kd.losses import (
+    ClassTokenTaskLoss,
+    CumulativeSpatialLoss,
+    DistillationTokenLoss,
+    KDLoss,
+    ManifoldLoss,
+    VkDLoss,
+)
+from tests.distillers import tiny
 
 from . import reference
 from .fabricate import SIZES, Sizes, fabricate
@@ -118,3 +126,48 @@ def test_tokens_that_are_no_square_are_refused(loss: type) -> None:
 def test_manifold_names_the_block_that_is_missing() -> None:
     with pytest.raises(UserError, match=r"block -4 was asked for, but the student has 2 blocks"):
         ManifoldLoss(blocks=(-4,)).build(SIZES.facts())
+
+
+TOKENS = dict(
+    ce=dict(type="ClassTokenTaskLoss", weight=0.5),
+    token=dict(type="DistillationTokenLoss", loss=dict(type="KDLoss", temperature=1.0)),
+)
+
+
+def test_each_token_has_a_loss_of_its_own() -> None:
+    teacher = dict(network=tiny.resnet_cifar(), weights="random")
+    model = tiny.distiller(TOKENS, student=tiny.distilled_vit(), teacher=teacher, channels=3)
+    model.eval()
+    images, labels = tiny.images(4, channels=3), torch.arange(4)
+    network = model.student
+    class_token, distillation_token = network.backbone(images)[-1]
+    layers = network.head.layers
+    logits = layers.head(class_token), layers.head_dist(distillation_token)
+    assert not torch.allclose(*logits)
+
+    terms = model.loss(images, labels)
+
+    expected = 0.5 * torch.nn.functional.cross_entropy(logits[0], labels)
+    torch.testing.assert_close(terms["ce.loss"], expected)
+    teacher_logits = model.teachers[0].network(images)
+    expected = KDLoss(temperature=1.0)(logits[1], teacher_logits)
+    torch.testing.assert_close(terms["token.loss"], expected)
+    torch.testing.assert_close(network(images), (logits[0] + logits[1]) / 2)
+    assert ClassTokenTaskLoss.group == "task"
+
+
+def test_a_student_without_a_distillation_token_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"has no distillation token: its backbone has to be a Dist"
+    ):
+        tiny.distiller(
+            TOKENS,
+            student=tiny.vit(),
+            teacher=dict(network=tiny.vit(), weights="random"),
+            channels=3,
+        )
+
+
+def test_a_loss_without_logits_has_nothing_for_the_token() -> None:
+    with pytest.raises(UserError, match=r"VkDLoss does not ask for 'student_logits'"):
+        DistillationTokenLoss(loss=VkDLoss())

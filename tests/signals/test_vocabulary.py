@@ -28,7 +28,12 @@ def test_student_and_teacher_have_the_same_places() -> None:
         role: {name.removeprefix(f"{role}_") for name in VOCABULARY if name.startswith(role)}
         for role in ("student", "teacher")
     }
-    assert names["student"] - names["teacher"] == {"criterion", "expanded_feature"}
+    assert names["student"] - names["teacher"] == {
+        "criterion",
+        "expanded_feature",
+        "class_token_logits",
+        "distillation_token_logits",
+    }
     assert names["teacher"] <= names["student"]
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from .row import Row
+from .row import Row, shift_each_sample
 
 ROWS: dict[str, Row] = {
+    "ClassTokenTaskLoss": Row(
+        invariant={"student_class_token_logits": [shift_each_sample]},
+    ),
+    "DistillationTokenLoss": Row(
+        args={"loss": {"type": "KDLoss", "temperature": 2.0}},
+        invariant={"student_distillation_token_logits": [shift_each_sample]},
+        wrong=({"loss": {"type": "RKDLoss"}}, {"loss": {"type": "KDLoss", "weight": 2}}),
+    ),
     "VkDLoss": Row(),
     "ManifoldLoss": Row(
         args={"blocks": [(0, 0), (-1, -1)]},
