@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ BY_HAND = {
     "IPWDLoss": "test_ipwd.py",
     "IPWDSelfLoss": "test_ipwd.py",
     "LabelSmoothingLoss": "test_self_losses.py",
+    "OFAExitsLoss": "test_ofa_exits.py",
     "PSKDLoss": "test_self_losses.py",
     "PeerTaskLoss": "test_online_losses.py",
     "SRRLLoss": "test_feature_losses.py",
@@ -45,12 +47,6 @@ APART: dict[str, str] = {
     "manifold": "test_token_losses.py",
     "nd": "test_direct_norm.py",
     "vkd": "test_token_losses.py",
-}
-# Where they differ: our arguments in place of the reference's.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "norm": {},
-    "scalekd": {"spatial_weight": 0.08, "frequency_weight": 0.06, "num_heads": 2},
-    "semckd": {"batch_size": 8, "factor": 4, "temperature": 1.0},
 }
 # Where a name differs: the reference's signal to ours.
 SIGNALS: dict[str, dict[str, str]] = {
@@ -74,6 +70,16 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     "cumulative_spatial": ("dense_head",),
     "scalekd": ("spatial_projector", "frequency_projector"),
     "wkd_feature": ("connector",),
+}
+# Where options differ: the reference's arguments to ours.
+ARGUMENTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "norm": lambda args: {},
+    "scalekd": lambda args: {**args, "num_heads": 2},
+    "semckd": lambda args: {
+        "batch_size": 8,
+        "factor": args["factor"],
+        "temperature": args["softness"],
+    },
 }
 # Names of classes that differ, and parts of losses with values of their own.
 CLASSES: dict[str, Any] = {"IPWDWeight": IPWDWeight}
@@ -99,7 +105,7 @@ def test_every_loss_has_values_or_a_check_by_hand() -> None:
         assert name in (folder / file).read_text()
     for name, file in APART.items():
         assert f'"{name}' in _text(file), f"{file} reads no file of {name}"
-    mapped = {*APART, *OPTIONS, *SIGNALS, *PARTS, *LEFT_OUT}
+    mapped = {*APART, *ARGUMENTS, *SIGNALS, *PARTS, *LEFT_OUT}
     assert {method(file) for file in FILES} >= mapped
 
 
@@ -116,7 +122,8 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
     signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
-    loss = loss_class(read)(**OPTIONS.get(method(file), read.meta["args"]))
+    arguments = ARGUMENTS.get(method(file), dict)(read.meta["args"])
+    loss = loss_class(read)(**arguments)
     parameters: dict[str, Tensor] = {}
     if isinstance(loss, losses.DistillLoss):
         signals |= read.classifiers(dtype, loss.signals)
