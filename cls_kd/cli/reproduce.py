@@ -24,7 +24,7 @@ from cls_kd.cli.options import (
 from cls_kd.distillers.convert import convert_file
 from cls_kd.distillers.networks import build_network
 from cls_kd.engine import load_config, train_runs
-from cls_kd.engine.estimate import estimate
+from cls_kd.engine.estimate import SECONDS, estimate
 from cls_kd.engine.evaluate import evaluate_teachers
 from cls_kd.engine.loaders import build_loader
 from cls_kd.errors import UserError
@@ -147,7 +147,7 @@ def _time_table(runs: Sequence[Run], method: str) -> Table:
         if not waiting:
             table.add_row(name, "finished", "-", "-", "-")
             continue
-        expected = estimate(waiting[0])
+        expected = estimate(waiting[0], SECONDS)
         table.add_row(
             name,
             f"{len(waiting)} of {len(same)}",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import Enum
 
 from cls_kd.engine.event_log import EventLog
-from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed
+from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted
 from cls_kd.engine.run_lock import RunHeldError, is_held
 from cls_kd.engine.train import train
 from cls_kd.runs import Run, check_unchanged
+
+_INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit")
 
 
 class Outcome(Enum):
@@ -37,7 +39,7 @@ def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None 
         if on_event is not None:
             on_event(event)
 
-    events = _WithoutHeld(send)
+    events = _AttemptEvents(send)
     try:
         if is_held(run):
             return Outcome.HELD
@@ -52,8 +54,8 @@ def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None 
     return Outcome.FINISHED
 
 
-class _WithoutHeld:
-    """Passes on events, but for the failure of a run that another process holds.
+class _AttemptEvents:
+    """Passes on the events of a training, in which not every end is a failure.
 
     Args:
         on_event: Gets the events.
@@ -64,8 +66,11 @@ class _WithoutHeld:
         self.failed = False
 
     def __call__(self, event: RunEvent) -> None:
-        if isinstance(event, RunFailed):
-            if event.error.startswith(RunHeldError.__name__):
-                return
+        if not isinstance(event, RunFailed):
+            self._on_event(event)
+        elif event.error.startswith(_INTERRUPTIONS):
+            reason = event.error
+            self._on_event(RunInterrupted(event.name, event.seed, event.work_dir, reason))
+        elif not event.error.startswith(RunHeldError.__name__):
             self.failed = True
-        self._on_event(event)
+            self._on_event(event)

@@ -17,6 +17,7 @@ from cls_kd.engine.events import (
     RunEvent,
     RunFailed,
     RunFinished,
+    RunInterrupted,
     RunSkipped,
     RunStarted,
 )
@@ -25,7 +26,10 @@ from cls_kd.runs import Run
 EVENTS = "events.jsonl"
 """Name of the file: one JSON object a line, appended to."""
 
-_KINDS = {kind.__name__: kind for kind in (EpochFinished, RunFailed, RunSkipped, RunStarted)}
+_KINDS = {
+    kind.__name__: kind
+    for kind in (EpochFinished, RunFailed, RunInterrupted, RunSkipped, RunStarted)
+}
 _IN_THE_FOLDER = ("name", "seed", "work_dir", "result")
 
 

@@ -76,6 +76,17 @@ class RunFailed(RunEvent):
 
 
 @dataclass(frozen=True)
+class RunInterrupted(RunEvent):
+    """The process that trained the run was asked to end; the run goes on at the next attempt.
+
+    Attributes:
+        reason: Type and message of the exception that ended it.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunSkipped(RunEvent):
     """The run was not begun, since one that it builds on has failed.
 

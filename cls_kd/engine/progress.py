@@ -21,7 +21,7 @@ from cls_kd.runs import Run
 
 
 class ProgressBar:
-    """Shows the events of runs that are trained one after the other.
+    """Shows the events of runs that are trained one after the other, or side by side.
 
     Args:
         runs: The runs, in order.
@@ -30,10 +30,9 @@ class ProgressBar:
 
     def __init__(self, runs: Sequence[Run], console: Console) -> None:
         lengths = {run.work_dir: intervals(run.cfg.train_cfg) for run in runs}
-        starts = [sum(list(lengths.values())[:index]) for index in range(len(lengths))]
         self._titles = {run.work_dir: run.title for run in runs}
-        self._starts = dict(zip(lengths, starts, strict=True))
         self._lengths = lengths
+        self._finished = dict.fromkeys(lengths, 0)
         self._bar = _columns(console)
         self._task = self._bar.add_task("", total=sum(lengths.values()))
 
@@ -59,9 +58,10 @@ class ProgressBar:
         folder = event.work_dir
         self._bar.update(self._task, description=self._titles[folder])
         if isinstance(event, EpochFinished):
-            self._bar.update(self._task, completed=self._starts[folder] + event.finished)
+            self._finished[folder] = event.finished
         elif isinstance(event, RunFinished):  # early stopping may have left epochs out
-            self._bar.update(self._task, completed=self._starts[folder] + self._lengths[folder])
+            self._finished[folder] = self._lengths[folder]
+        self._bar.update(self._task, completed=sum(self._finished.values()))
 
 
 def _columns(console: Console) -> Progress:

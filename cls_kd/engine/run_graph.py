@@ -75,9 +75,11 @@ class RunGraph:
         """
         self._open.discard(run.work_dir)
         self._failed.add(run.work_dir)
+        # In order, so that what needs a skipped run is met after it.
         for other in list(self._waiting.values()):
             needed = [need for need in other.depends_on.values() if need.work_dir in self._failed]
             if needed:
                 self.start(other)
+                self._open.discard(other.work_dir)
+                self._failed.add(other.work_dir)
                 on_event(RunSkipped.of(other, reason=f"it needs {needed[0].title}, which failed"))
-                self.fail(other, on_event)

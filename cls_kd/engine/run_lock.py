@@ -78,16 +78,17 @@ def check_free(runs: list[Run]) -> None:
     """
     problem = None
     if is_main_process():
-        problem = next((_held(run) for run in runs if _is_held(run.work_dir / LOCK)), None)
+        problem = next((_held(run) for run in runs if is_locked(run.work_dir / LOCK)), None)
     _raise_everywhere(problem)
 
 
 def is_held(run: Run) -> bool:
     """Whether a process of this machine trains the run; writes nothing."""
-    return _is_held(run.work_dir / LOCK)
+    return is_locked(run.work_dir / LOCK)
 
 
-def _is_held(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
+    """Whether a process of this machine holds the lock file; writes nothing."""
     if not path.is_file():
         return False
     try:

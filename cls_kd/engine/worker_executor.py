@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import torch
@@ -33,10 +34,13 @@ class WorkerExecutor:
 
     Args:
         jobs: Number of workers.
+        start_method: How Python starts them. ``fork`` starts faster, and must not be used where
+            this process has threads or a GPU.
     """
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, start_method: str = "spawn") -> None:
         self._jobs = jobs
+        self._context = multiprocessing.get_context(start_method)
 
     def execute(
         self,
@@ -50,7 +54,7 @@ class WorkerExecutor:
         graph = RunGraph(runs)
         follower = EventFollower(runs, on_event)
         killed: Counter[Path] = Counter()
-        with _slots(self._jobs) as slots:
+        with _slots(self._jobs, self._context) as slots:
             while not graph.is_done:
                 _fill(slots, graph.ready(), graph)
                 busy = [slot.future for slot in slots if slot.future is not None]
@@ -69,10 +73,12 @@ class _Slot:
     Args:
         number: Decides about its GPU.
         threads: CPU threads of its workers.
+        context: How they are started.
     """
 
-    def __init__(self, number: int, threads: int) -> None:
+    def __init__(self, number: int, threads: int, context: BaseContext) -> None:
         self._arguments = (number, threads)
+        self._context = context
         self._workers = self._new_worker()
         self.run: Run | None = None
         self.future: Future[Outcome] | None = None
@@ -100,15 +106,13 @@ class _Slot:
 
     def _new_worker(self) -> ProcessPoolExecutor:
         # One pool a slot: in a pool of several, one killed worker takes the others with it.
-        return ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), _prepare_worker, self._arguments
-        )
+        return ProcessPoolExecutor(1, self._context, _prepare_worker, self._arguments)
 
 
 @contextmanager
-def _slots(jobs: int) -> Iterator[list[_Slot]]:
+def _slots(jobs: int, context: BaseContext) -> Iterator[list[_Slot]]:
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    slots = [_Slot(number, threads) for number in range(jobs)]
+    slots = [_Slot(number, threads, context) for number in range(jobs)]
     try:
         yield slots
     finally:
@@ -146,6 +150,7 @@ def _prepare_worker(number: int, threads: int) -> None:
     if devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[number % len(devices)]
     torch.set_num_threads(threads)
+    multiprocessing.set_start_method(None, force=True)  # runs choose it, not their worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -45,7 +45,7 @@ class Sweep:
     Attributes:
         pairs: Configs of pairs: paths, or names of packaged ones.
         methods: Name of a run to the options that it changes, with ``method`` where that is not
-            its name.
+            its name; ``{'all': {}}`` for every method that fits a pair.
         seeds: Of the plain student and of every method.
         cfg_options: Changes of every config, dotted keys.
         slurm: Options of the Slurm executor.
@@ -56,6 +56,11 @@ class Sweep:
     seeds: tuple[int, ...] = (0,)
     cfg_options: Mapping[str, Any] = field(default_factory=dict)
     slurm: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every method that fits is meant."""
+        return set(self.methods) == {ALL}
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Sweep:
@@ -131,8 +136,7 @@ def plan_sweep(sweep: Sweep, work_dir: Path, load: Load = load_config) -> dict[s
 
 def _pair_runs(sweep: Sweep, pair: str, folder: Path, load: Load) -> list[Run]:
     config = find_config(pair)
-    methods = _methods(sweep, config)
-    specs = {STUDENT: {_METHOD: _WITHOUT_TEACHER}, **methods}
+    specs = {STUDENT: {_METHOD: _WITHOUT_TEACHER}, **_methods(sweep, config, load)}
     runs: dict[Path, Run] = {}
     for name, changes in specs.items():
         options = {**sweep.cfg_options, **changes}
@@ -182,10 +186,20 @@ def _method_runs(cfg: Config, name: str, sweep: Sweep, folder: Path, load: Load)
     return [teacher, *seed_runs(cfg, name, sweep.seeds, folder, teacher)]
 
 
-def _methods(sweep: Sweep, config: Path) -> dict[str, Mapping[str, Any]]:
-    if set(sweep.methods) != {ALL}:
-        return dict(sweep.methods)
-    return {name: {} for name in known_methods(config) if name != _WITHOUT_TEACHER}
+def _methods(sweep: Sweep, config: Path, load: Load) -> Mapping[str, Mapping[str, Any]]:
+    """The sweep's methods; of all, those that can be composed with the pair."""
+    if not sweep.takes_all:
+        return sweep.methods
+    names = [name for name in known_methods(config) if name != _WITHOUT_TEACHER]
+    return {name: {} for name in names if _fits(config, name, load)}
+
+
+def _fits(config: Path, method: str, load: Load) -> bool:
+    try:
+        load(config, method=method)
+    except UserError:
+        return False
+    return True
 
 
 def _listed(key: str, value: Any) -> list[str]:

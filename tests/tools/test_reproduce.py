@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_cifar100(folder / "data" / "cifar100", train=100, test=100, seed=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("cls_kd.engine.estimate.SECONDS", 0.01)
+        patch.setattr("cls_kd.cli.reproduce.SECONDS", 0.01)
         patch.setattr("cls_kd.engine.estimate.WARM_UP", 0)
         patch.setenv("COLUMNS", "200")
         yield folder

@@ -1,0 +1,192 @@
+"""The executor of sweeps on a cluster with Slurm, by submitit (an extra)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cls_kd.engine.attempt import Outcome, attempt
+from cls_kd.engine.compat import init_distributed
+from cls_kd.engine.event_log import EventFollower, EventLog, logged_events
+from cls_kd.engine.events import EventConsumer, RunFailed
+from cls_kd.engine.run_graph import RunGraph
+from cls_kd.errors import UserError
+from cls_kd.files import write_atomically
+from cls_kd.runs import Run, check_unchanged
+
+JOB = "slurm_job.json"
+"""File of a run's folder: its last job."""
+
+ATTEMPTS = 3
+"""How often the job of a run is submitted that ended without a result or a reason."""
+
+MIN_TIMEOUT = 11
+"""Minutes. With 10 or less submitit takes every signal for the end of the time."""
+
+_POLL_SECONDS = 2.0
+_REQUEUES = 10_000
+
+
+class TrainJob:
+    """One run as a job: all its state is on disk, so that a requeued job goes on exactly.
+
+    Args:
+        run: What to train.
+        launcher: ``'slurm'`` where the job has several tasks, else ``'none'``.
+    """
+
+    def __init__(self, run: Run, launcher: str) -> None:
+        self._run = run
+        self._launcher = launcher
+
+    def __call__(self) -> None:
+        """Train; the job fails if the run does, so that what depends on it is not started.
+
+        Raises:
+            UserError: The run has failed; why stands in its events.
+        """
+        init_distributed(self._launcher)
+        while (outcome := attempt(self._run, launcher=self._launcher)) is Outcome.HELD:
+            time.sleep(_POLL_SECONDS)
+        if outcome is Outcome.FAILED:
+            raise UserError(f"The run {self._run.title} has failed.")
+
+    def checkpoint(self) -> Any:
+        """What submitit requeues before the time is over, or at a preemption: the same job."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+class SlurmExecutor:
+    """Submits every run as a job, those that need others after these, and follows them.
+
+    The command may be interrupted: the jobs stay, and the same command follows them. A job that is
+    preempted, or reaches its time limit, is requeued and goes on from its last checkpoint; one
+    that is lost is submitted again.
+
+    Args:
+        work_dir: Folder of the sweep, which all nodes see; submitit's files go to ``slurm`` in it.
+        parameters: Of ``submitit.AutoExecutor.update_parameters``: ``timeout_min``,
+            ``gpus_per_node``, ``tasks_per_node``, ``cpus_per_task``, ``slurm_partition``, ...
+
+    Raises:
+        UserError: submitit or Slurm is not installed, or a parameter is wrong.
+    """
+
+    def __init__(self, work_dir: Path, parameters: Mapping[str, Any]) -> None:
+        self._executor = _submitit_executor(work_dir / "slurm", parameters)
+        tasks = parameters.get("tasks_per_node", 1) * parameters.get("nodes", 1)
+        self._launcher = "slurm" if tasks > 1 else "none"
+
+    def execute(
+        self,
+        runs: Sequence[Run],
+        *,
+        resume: str | bool = True,
+        launcher: str = "none",
+        on_event: EventConsumer,
+    ) -> None:
+        """Submit and follow every run that can be trained."""
+        graph = RunGraph(runs)
+        follower = EventFollower(runs, on_event)
+        submitted: Counter[Path] = Counter()
+        jobs: dict[Path, str] = {}
+        for run in runs:
+            jobs[run.work_dir] = self._job(run, jobs)
+        while not graph.is_done:
+            queue = queued_jobs()
+            follower.poll()
+            for run in graph.ready():
+                if jobs[run.work_dir] not in queue:
+                    graph.start(run)
+                    outcome = _outcome(run) or self._submit_again(run, jobs, submitted)
+                    graph.settle(run, outcome, on_event)
+            if not graph.is_done:
+                time.sleep(_POLL_SECONDS)
+        follower.poll()
+
+    def _submit_again(self, run: Run, jobs: dict[Path, str], submitted: Counter[Path]) -> Outcome:
+        """A lost job is submitted again, unless that was done too often."""
+        submitted[run.work_dir] += 1
+        if submitted[run.work_dir] < ATTEMPTS:
+            jobs[run.work_dir] = self._submit(run, jobs)
+            return Outcome.HELD
+        reason = f"its job ended {ATTEMPTS} times without a result"
+        EventLog(run)(RunFailed.of(run, error=reason))
+        return Outcome.FAILED
+
+    def _job(self, run: Run, jobs: Mapping[Path, str]) -> str:
+        """The job of a run that is still in the queue, or a new one."""
+        known = run.work_dir / JOB
+        if known.is_file():
+            job = str(json.loads(known.read_text())["job"])
+            if job in queued_jobs():
+                return job
+        return self._submit(run, jobs)
+
+    def _submit(self, run: Run, jobs: Mapping[Path, str]) -> str:
+        needed = [jobs[need.work_dir] for need in run.depends_on.values() if need.work_dir in jobs]
+        queue = queued_jobs()
+        waiting_for = [job for job in needed if job in queue]
+        dependency = "afterok:" + ":".join(waiting_for) if waiting_for else None
+        self._executor.update_parameters(
+            name=f"{run.name or run.work_dir.name}-{run.seed}", slurm_dependency=dependency
+        )
+        job = str(self._executor.submit(TrainJob(run, self._launcher)).job_id)
+        run.work_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(run.work_dir / JOB, json.dumps({"job": job, "submitted": time.time()}))
+        return job
+
+
+def queued_jobs() -> set[str]:
+    """Numbers of the user's jobs that are pending, running or about to be requeued."""
+    command = ["squeue", "--noheader", "--me", "--format=%A"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"squeue has failed: {done.stderr.strip()}")
+    return set(done.stdout.split())
+
+
+def _outcome(run: Run) -> Outcome | None:
+    """How a run stands whose job has left the queue; None without a result or a reason."""
+    if check_unchanged(run):
+        return Outcome.FINISHED
+    events = logged_events(run.work_dir)
+    job = json.loads((run.work_dir / JOB).read_text())
+    new = [event for event in events if event["time"] >= job["submitted"]]
+    failed = bool(new) and new[-1]["event"] == "RunFailed"
+    return Outcome.FAILED if failed else None
+
+
+def _submitit_executor(folder: Path, parameters: Mapping[str, Any]) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        raise UserError("--executor slurm needs submitit: pip install 'cls_kd[slurm]'") from None
+    if shutil.which("sbatch") is None:
+        raise UserError("--executor slurm: there is no sbatch on this machine.")
+    timeout = parameters.get("timeout_min", 240)
+    if not isinstance(timeout, int) or timeout < MIN_TIMEOUT:
+        raise UserError(
+            f"slurm: timeout_min must be a whole number from {MIN_TIMEOUT} on, not {timeout!r}: "
+            "with less, a preempted job is taken for one that reached its time limit."
+        )
+    executor = submitit.AutoExecutor(
+        folder / "%j", cluster="slurm", slurm_max_num_timeout=_REQUEUES
+    )
+    defaults = {"timeout_min": timeout, "slurm_signal_delay_s": 120, "stderr_to_stdout": True}
+    extra = {"kill-on-invalid-dep": "yes", **parameters.get("slurm_additional_parameters", {})}
+    try:
+        executor.update_parameters(
+            **{**defaults, **parameters, "slurm_additional_parameters": extra}
+        )
+    except (NameError, TypeError, ValueError, AssertionError) as error:
+        raise UserError(f"slurm: {error}") from error
+    return executor
