@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.batch import Batch
+from cls_kd.signals.forward_from import ForwardFrom, check_stages
 from cls_kd.signals.heads import classify_with, criterion_of, describe, logits_of
 from cls_kd.signals.recorder import Captured, Recorder
 from cls_kd.signals.shapes import Shape
@@ -75,7 +76,11 @@ class NetworkSource:
         self.callables = [name for name in wanted if name in CALLABLES]
         not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, "all_teacher_logits")
         tapped = [name for name in self.tensors if name not in not_tapped]
-        known = find_taps(network, taps) if tapped or taps else {}
+        continued = f"{role}_forward_from" in wanted
+        known = find_taps(network, taps) if tapped or taps or continued else {}
+        if continued and "stages" not in known:
+            self._refuse(f"{role}_stages", known)
+        self.stages = check_stages(network, role, known["stages"]) if continued else ()
         for name in tapped:
             if name.removeprefix(f"{role}_") not in known:
                 self._refuse(name, known)
@@ -111,9 +116,14 @@ class NetworkSource:
         makers: dict[str, Callable[[], Any]] = {
             f"{self.role}_classify": lambda: classify_with(self.network),
             f"{self.role}_forward": lambda: partial(_forward, self.network),
+            f"{self.role}_forward_from": lambda: self.forward_from(batch.inputs),
             f"{self.role}_criterion": lambda: criterion_of(self.network, batch),
         }
         return {name: makers[name]() for name in self.callables}
+
+    def forward_from(self, inputs: Tensor) -> ForwardFrom:
+        """Passes through the network from a stage on, for images as it takes them."""
+        return ForwardFrom(self.network, self.stages, inputs)
 
     def on_pairs(self, batch: Batch) -> dict[str, Tensor]:
         """Logits of the paired images, where a loss asks for them: a second pass, no gradient."""

@@ -71,6 +71,11 @@ _NETWORK = (
     ("normed_tokens", "(N, L, D)", "vision transformer: tokens after the final norm"),
     ("classify", "(N, C, h, w) -> (N, K)", "callable: pooling and classifier on a feature map"),
     ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
+    (
+        "forward_from",
+        "int, (N, C, h, w) -> stages, (N, K)",
+        "callable: an extra pass from a stage on, with another map in its place",
+    ),
 )
 
 _STUDENT_ONLY = (
@@ -125,7 +130,7 @@ VOCABULARY: dict[str, Signal] = {
 
 CALLABLES = frozenset(
     {"student_classify", "student_forward", "student_criterion", "teacher_classify"}
-    | {"teacher_forward"}
+    | {"teacher_forward", "student_forward_from", "teacher_forward_from"}
 )
 """Signals that are functions: they cost nothing until called."""
 

@@ -44,6 +44,7 @@ BY_HAND = {
 # Files that need more than a call of the loss: the tests that read them.
 APART: dict[str, str] = {
     "diffkd": "test_diffkd.py",
+    "fcfd_appearance": "test_fcfd.py",
     "manifold": "test_token_losses.py",
     "nd": "test_direct_norm.py",
     "vkd": "test_token_losses.py",

@@ -14,6 +14,17 @@ ROWS: dict[str, Row] = {
         wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
+    "FCFDLoss": Row(
+        args={"paths": 4},
+        wrong=(
+            {"paths": 0},
+            {"paths": 5},
+            {"temperature": 0},
+            {"path_weight": -1},
+            {"appearance_weight": -1},
+            {"warmup_epochs": 0},
+        ),
+    ),
     "ScaleKDFeatureLoss": Row(
         wrong=(
             {"spatial_weight": -1},
