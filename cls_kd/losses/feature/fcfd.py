@@ -110,8 +110,8 @@ class FCFDLoss(DistillLoss):
         for stage in into_teacher:
             maps, predicted = teacher_forward_from(stage, bridged[stage])
             logits.append(predicted)
-            for found, feature in zip(candidates, maps, strict=True):
-                found.extend([] if feature is None else [feature])
+            for features, feature in zip(candidates, maps, strict=True):
+                features.extend([] if feature is None else [feature])
         for stage in into_student:
             logits.append(student_forward_from(stage, to_student[stage](targets[stage]))[1])
         divergences = [
