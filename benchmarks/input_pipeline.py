@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
 
 from cls_kd.data import BatchPreprocessor, ImagesInMemory, RandomCropFlip
-from cls_kd.data.cifar import SUPERCLASSES
+from cls_kd.data.cifar100_superclasses import SUPERCLASSES
 from cls_kd.data.synthetic import Painter
 from cls_kd.engine import DistillRunner
 from cls_kd.engine.compat import keep_freed_memory

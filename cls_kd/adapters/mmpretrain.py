@@ -24,6 +24,7 @@ from mmpretrain.models import (
 from mmpretrain.models.classifiers.base import BaseClassifier
 from torch import Tensor, nn
 
+from cls_kd.adapters.internals import criterion_loss, has_criterion
 from cls_kd.adapters.samples import for_criterion, samples_of
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
@@ -186,14 +187,14 @@ def _(network: TimmClassifier) -> Callable[[Tensor], Tensor]:
 @criterion_of.register(ClsHead)
 def _(network: Any, batch: Batch) -> Callable[[Tensor], Tensor]:
     """The criterion of the head, for hard and for mixed labels."""
-    owner: Any = network if hasattr(network, "_get_loss") else getattr(network, "head", None)
-    if not hasattr(owner, "_get_loss"):
+    owner: Any = network if has_criterion(network) else getattr(network, "head", None)
+    if not has_criterion(owner):
         raise UserError(
             f"{describe(network)} has no criterion: a classifier of mmpretrain has one in its "
             "head (`loss=dict(type='CrossEntropyLoss')`)."
         )
 
     def criterion(logits: Tensor) -> Tensor:
-        return owner._get_loss(logits, for_criterion(samples_of(batch), owner))["loss"]
+        return criterion_loss(owner, logits, for_criterion(samples_of(batch), owner))
 
     return criterion

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import torch
-from mmpretrain.models import ClsHead, TimmClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from cls_kd.adapters.internals import concatenates_labels
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
 from cls_kd.signals.time import TrainingTime
@@ -152,6 +152,4 @@ def for_criterion(samples: Samples, owner: object) -> Sequence[DataSample]:
     """As ``owner``, a head or a classifier of mmpretrain, reads them for its loss."""
     if not isinstance(samples, BatchSamples):
         return samples
-    get_loss = getattr(type(owner), "_get_loss", None)
-    concatenates = get_loss in (ClsHead._get_loss, TimmClassifier._get_loss)
-    return samples.as_one() if concatenates else samples.samples
+    return samples.as_one() if concatenates_labels(owner) else samples.samples

@@ -9,12 +9,9 @@ from cls_kd.analyses.branches import branches, diversity_pull
 from cls_kd.analyses.comparisons import comparisons
 from cls_kd.analyses.decomposition import decomposition
 from cls_kd.analyses.finished_runs import FinishedRun, analyze, finished_runs
-from cls_kd.analyses.generations import (
-    generation_calibration,
-    generation_transfer,
-    generations,
-    secondary_information,
-)
+from cls_kd.analyses.generation_transfer import generation_transfer
+from cls_kd.analyses.generations import generation_calibration, generations
+from cls_kd.analyses.secondary_information import secondary_information
 from cls_kd.analyses.transfer_gap import transfer_gap
 
 __all__ = [

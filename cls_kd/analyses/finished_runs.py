@@ -9,7 +9,6 @@ from typing import Any, Literal
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch.utils.data import DataLoader, SequentialSampler
 
@@ -17,6 +16,7 @@ from cls_kd.adapters.samples import SampleBatch
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
+from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.loaders import build_dataloader, build_dataset, build_loader, innermost
 from cls_kd.engine.train import build_distiller
 from cls_kd.errors import UserError, did_you_mean
@@ -58,7 +58,7 @@ class FinishedRun:
     def distiller(self) -> Distiller:
         """Student, teachers and losses with the weights of the end, in eval mode."""
         cfg = self.cfg
-        init_default_scope(cfg.get("default_scope", "cls_kd"))
+        prepare_process(cfg.get("default_scope", "cls_kd"))
         if "cpu_threads" in cfg:
             torch.set_num_threads(cfg.cpu_threads)
         distiller = build_distiller(cfg, build_loader(cfg, "train_dataloader"))

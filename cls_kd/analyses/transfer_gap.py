@@ -73,13 +73,7 @@ def transfer_gap(
     counts = seen["labels"].bincount(minlength=len(mass)).double()
     parts = class_groups(mass, groups)
 
-    recalls = pd.DataFrame(
-        [
-            {"run": run.name, "seed": run.seed, "group": group, "recall": 100 * float(value)}
-            for run in runs
-            for group, value in enumerate(_recall(run, split, parts), 1)
-        ]
-    )
+    recalls = _recalls(runs, split, parts)
     weights = {run: _weights(run) for run in runs if _heads(run)}
     gains = _gains(recalls, baseline)
     rows = [
@@ -103,6 +97,17 @@ def transfer_gap(
         [*_notes(taught, mass, temperature, right, split, baseline), *_spread(weights)],
         lambda canvas: _draw(canvas, table, imbalance_curve(mass), weights, baseline),
         size=(12.0, 4.2),
+    )
+
+
+def _recalls(runs: Sequence[FinishedRun], split: Split, parts: Sequence[Tensor]) -> pd.DataFrame:
+    """One row for each run, seed and group, in percent."""
+    return pd.DataFrame(
+        [
+            {"run": run.name, "seed": run.seed, "group": group, "recall": 100 * float(value)}
+            for run in runs
+            for group, value in enumerate(_recall(run, split, parts), 1)
+        ]
     )
 
 

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.registry import init_default_scope
 from torch import nn
 
 from cls_kd.cli.options import add_config_options
 from cls_kd.distillers.convert import convert_file
 from cls_kd.distillers.networks import build_network
+from cls_kd.engine.compat import prepare_process
 from cls_kd.errors import UserError
 from cls_kd.runs import apply_options, read_config
 from cls_kd.runs.config_names import find_config, is_packaged
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert."""
-    init_default_scope("cls_kd")
+    prepare_process()
     network = _network(args.network, args.cfg_options or {})
     print(convert_file(args.source, network, args.out, args.part))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from cls_kd.cli.options import (
 from cls_kd.distillers.convert import convert_file
 from cls_kd.distillers.networks import build_network
 from cls_kd.engine import load_config, train_runs
+from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.estimate import SECONDS, estimate
 from cls_kd.engine.evaluate import evaluate_teachers
 from cls_kd.engine.loaders import build_loader
@@ -96,7 +96,7 @@ def _published(cell: Cell) -> str:
 
 def _check_data(cfg: Config, console: Console) -> None:
     """Build each data set, which checks its files."""
-    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    prepare_process(cfg.get("default_scope", "cls_kd"))
     for split in ("train", "val", "test"):
         if cfg.get(f"{split}_dataloader"):
             dataset = build_loader(cfg, f"{split}_dataloader").dataset

@@ -219,7 +219,7 @@ class Teacher(nn.Module):
         if self.source.tensors:
             if self.network.training != self.train_mode:
                 self.network.train(self.train_mode)
-            signals = self.run(self.source, batch.inputs)
+            signals = self.source.on(batch, lambda inputs: self.run(self.source, inputs))
         return {**signals, **self.functions(batch)}
 
     def run(self, source: NetworkSource, inputs: Tensor) -> dict[str, Any]:

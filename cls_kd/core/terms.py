@@ -114,7 +114,8 @@ def choose_teacher(name: str, term: Term, names: list[str]) -> int | None:
         )
     if len(names) == 1:
         return 0
-    others = [signal for signal in wanted if signal not in ("teacher_logits", "all_teacher_logits")]
+    logits = ("teacher_logits", "teacher_view_logits", "all_teacher_logits")
+    others = [signal for signal in wanted if signal not in logits]
     if others:
         raise UserError(
             f"The loss {name!r} asks for {others[0]!r} of {len(names)} teachers; only logits can "

@@ -10,7 +10,7 @@ from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
-from cls_kd.data.views import Views
+from cls_kd.data.views import StrongViews, Views
 
 __all__ = [
     "CIFAR10",
@@ -24,5 +24,6 @@ __all__ = [
     "LastBatchSampler",
     "RandomCropFlip",
     "RandomShift",
+    "StrongViews",
     "Views",
 ]

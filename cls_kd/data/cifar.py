@@ -2,74 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import tarfile
-from collections.abc import Callable, Sequence
-from http.client import HTTPException
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
 
+from cls_kd.data.archives import (
+    archive_members,
+    check_md5,
+    download_archive,
+    wait_for_archive,
+)
+from cls_kd.data.cifar100_superclasses import SUPERCLASS_NAMES, SUPERCLASSES
 from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.data.pickles import read_pickle
-from cls_kd.downloads import is_local_main_process, wait_for
+from cls_kd.downloads import is_local_main_process
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import DATASETS
 
 Labels = Literal["fine", "coarse"]
-
-SUPERCLASS_NAMES = (
-    "aquatic_mammals",
-    "fish",
-    "flowers",
-    "food_containers",
-    "fruit_and_vegetables",
-    "household_electrical_devices",
-    "household_furniture",
-    "insects",
-    "large_carnivores",
-    "large_man-made_outdoor_things",
-    "large_natural_outdoor_scenes",
-    "large_omnivores_and_herbivores",
-    "medium_mammals",
-    "non-insect_invertebrates",
-    "people",
-    "reptiles",
-    "small_mammals",
-    "trees",
-    "vehicles_1",
-    "vehicles_2",
-)
-"""The 20 superclasses of CIFAR-100, in the order of its coarse labels."""
-
-_MEMBERS = (
-    "beaver dolphin otter seal whale",
-    "aquarium_fish flatfish ray shark trout",
-    "orchid poppy rose sunflower tulip",
-    "bottle bowl can cup plate",
-    "apple mushroom orange pear sweet_pepper",
-    "clock keyboard lamp telephone television",
-    "bed chair couch table wardrobe",
-    "bee beetle butterfly caterpillar cockroach",
-    "bear leopard lion tiger wolf",
-    "bridge castle house road skyscraper",
-    "cloud forest mountain plain sea",
-    "camel cattle chimpanzee elephant kangaroo",
-    "fox porcupine possum raccoon skunk",
-    "crab lobster snail spider worm",
-    "baby boy girl man woman",
-    "crocodile dinosaur lizard snake turtle",
-    "hamster mouse rabbit shrew squirrel",
-    "maple_tree oak_tree palm_tree pine_tree willow_tree",
-    "bicycle bus motorcycle pickup_truck train",
-    "lawn_mower rocket streetcar tank tractor",
-)
-_SUPERCLASS_OF = {name: group for group, names in enumerate(_MEMBERS) for name in names.split()}
-SUPERCLASSES = tuple(_SUPERCLASS_OF[name] for name in CIFAR100_CATEGORIES)
-"""The superclass of each of CIFAR-100's 100 classes, as its web page lists them."""
 
 
 @DATASETS.register_module()
@@ -147,7 +100,7 @@ class CIFAR10(ImagesInMemory):
     def _part(self, name: str, raw: bytes) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """One file: pixels (M, 3072), and labels by their keys."""
         if self.checksum:
-            _check_md5(raw, self.FILES[self.split][Path(name).name], name)
+            check_md5(raw, self.FILES[self.split][Path(name).name], name)
         values = read_pickle(raw, name)
         lacking = [key for key in ("data", *self.KEYS) if key not in values]
         if lacking:
@@ -172,7 +125,7 @@ class CIFAR10(ImagesInMemory):
         try:
             if folder.is_dir():
                 return {str(folder / name): (folder / name).read_bytes() for name in names}
-            return _members(
+            return archive_members(
                 Path(self.data_root, self.ARCHIVE), [f"{self.FOLDER}/{n}" for n in names]
             )
         except OSError as error:
@@ -188,8 +141,8 @@ class CIFAR10(ImagesInMemory):
         if self.download:
             # One process of each machine fetches; the others then find the file.
             if is_local_main_process() and not self._is_there():
-                _download(self.URL, archive, self.ARCHIVE_MD5)
-            _wait_for(self._is_there, archive)
+                download_archive(self.URL, archive, self.ARCHIVE_MD5)
+            wait_for_archive(self._is_there, archive)
         if not self._is_there():
             raise UserError(
                 f"{type(self).__name__} is not in {root.absolute()}: neither the folder "
@@ -306,58 +259,3 @@ def _labels(values: Any, count: int, classes: int, where: str) -> np.ndarray:
             f"classes (0 to {classes - 1})."
         )
     return labels.astype(np.int64)
-
-
-def _members(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Files in an archive, without unpacking it to the disk."""
-    contents = {}
-    try:
-        # As a stream: going back in a compressed file would start anew.
-        with tarfile.open(archive, "r|gz") as opened:
-            for member in opened:
-                if member.name.removeprefix("./") in names and member.isfile():
-                    file = opened.extractfile(member)
-                    assert file is not None
-                    contents[f"{archive}: {member.name}"] = file.read()
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise UserError(
-            f"{archive} cannot be read: it is damaged, cut short or no archive ({error}). "
-            "Remove it and get it again."
-        ) from None
-    lacking = {name for name in names if not any(key.endswith(name) for key in contents)}
-    if lacking:
-        raise UserError(f"{archive} lacks {sorted(lacking)[0]}: it is another archive.")
-    return dict(sorted(contents.items()))
-
-
-def _check_md5(raw: bytes, expected: str, name: str) -> None:
-    digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-    if digest != expected:
-        raise UserError(
-            f"{name} is not the published file: its MD5 is {digest}, not {expected}. Get it again; "
-            "other data in the same format are read with checksum=False."
-        )
-
-
-def _wait_for(is_there: Callable[[], bool], archive: Path) -> None:
-    try:
-        wait_for(is_there, str(archive))
-    except TimeoutError as error:
-        raise UserError(f"{error}: what that process says tells why.") from None
-
-
-def _download(url: str, archive: Path, md5: str) -> None:
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        # Written under another name, and renamed when it is whole.
-        torch.hub.download_url_to_file(url, str(archive), progress=False)
-    except (OSError, ValueError, HTTPException) as error:
-        raise UserError(
-            f"{url} could not be downloaded: {type(error).__name__}: {error}. Download it by hand "
-            f"and put it at {archive.absolute()}."
-        ) from None
-    try:
-        _check_md5(archive.read_bytes(), md5, str(archive))
-    except UserError:
-        archive.unlink()
-        raise

@@ -11,7 +11,8 @@ import numpy as np
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
 from PIL import Image
 
-from cls_kd.data.cifar import CIFAR10, CIFAR100, SUPERCLASS_NAMES, SUPERCLASSES
+from cls_kd.data.cifar import CIFAR10, CIFAR100
+from cls_kd.data.cifar100_superclasses import SUPERCLASS_NAMES, SUPERCLASSES
 from cls_kd.errors import UserError
 
 NOTE = "SYNTHETIC.txt"

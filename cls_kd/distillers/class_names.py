@@ -8,6 +8,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from mmpretrain.models import TimmClassifier
 from torch import nn
 
+from cls_kd.adapters.internals import dataset_meta
 from cls_kd.core.class_names import Names, imagenet_info
 
 
@@ -22,7 +23,7 @@ def known_names(network: nn.Module, *, published: bool) -> Names | None:
         network: With its weights.
         published: Whether the weights are those published under the network's name.
     """
-    names = getattr(network, "_dataset_meta", {}).get("classes")
+    names = dataset_meta(network).get("classes")
     if names:
         return tuple(str(name) for name in names)
     if published and isinstance(network, TimmClassifier):

@@ -8,6 +8,7 @@ from typing import Any
 from mmpretrain.models import TimmClassifier
 from torch import nn
 
+from cls_kd.adapters.internals import normalizes
 from cls_kd.core.images import checked_normalization
 
 
@@ -27,7 +28,7 @@ def own_normalization(
     if given is not None:
         return checked_normalization(given)
     preprocessor = getattr(network, "data_preprocessor", None)
-    if getattr(preprocessor, "_enable_normalize", False):
+    if normalizes(preprocessor):
         return read_normalization(preprocessor)
     # What timm says of a network holds for the weights that timm publishes, and for no others.
     if published and isinstance(network, TimmClassifier):
@@ -43,7 +44,7 @@ def own_normalization(
 def read_normalization(preprocessor: Any) -> dict[str, Any]:
     """Normalization that a data preprocessor of mmpretrain applies to raw images."""
     to_rgb = bool(getattr(preprocessor, "to_rgb", False))
-    if not getattr(preprocessor, "_enable_normalize", False):
+    if not normalizes(preprocessor):
         return {"mean": [0.0], "std": [1.0], "to_rgb": to_rgb}
     return {
         "mean": preprocessor.mean.flatten().tolist(),

@@ -11,6 +11,13 @@ from mmpretrain.apis import ModelHub
 from mmpretrain.models import TimmClassifier
 from torch import nn
 
+from cls_kd.adapters.internals import (
+    add_first_state_dict_hook,
+    dataset_meta,
+    is_initialized,
+    mark_initialized,
+    set_dataset_meta,
+)
 from cls_kd.distillers.remote import timm_failure
 from cls_kd.distillers.weights import load_weights, weights_config
 from cls_kd.errors import UserError, did_you_mean
@@ -83,16 +90,16 @@ def _filled(network: Any, options: Mapping[str, Any]) -> tuple[nn.Module, str]:
     if options.get("drop_classifier") and not getattr(network, "is_init", True):
         network.init_weights()
     note = load_weights(network, **options)
-    network._is_init = True
+    mark_initialized(network)
     return network, note
 
 
 def _with_published_weights(name: str, options: dict[str, Any]) -> tuple[nn.Module, str]:
     network: Any = build_network(name)
-    classes = network._dataset_meta  # of the data set that the model's config names
+    meta = dataset_meta(network)  # of the data set that the model's config names
     _, note = _filled(network, {**options, "source": _published_url(name)})
     if not options.get("drop_classifier"):
-        network._dataset_meta = network._dataset_meta or classes
+        set_dataset_meta(network, dataset_meta(network) or meta)
     return network, note
 
 
@@ -176,10 +183,9 @@ def _is_timm(network: Mapping[str, Any]) -> bool:
 def _marked(network: nn.Module) -> nn.Module:
     # timm initializes (or loads) in its constructor; MMEngine's init_weights would do it again,
     # and wipe out weights that were loaded there.
-    if isinstance(network, TimmClassifier) and not network._is_init:
-        network._is_init = True
-        hook = network._register_state_dict_hook(_without_model)
-        network._state_dict_hooks.move_to_end(hook.id, last=False)
+    if isinstance(network, TimmClassifier) and not is_initialized(network):
+        mark_initialized(network)
+        add_first_state_dict_hook(network, _without_model)
     return network
 
 

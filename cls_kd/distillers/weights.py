@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cls_kd.adapters.internals import set_dataset_meta
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.errors import UserError
 from cls_kd.signals.heads import describe
@@ -43,7 +44,7 @@ def load_weights(network: nn.Module, source: str, *, drop_classifier: bool = Fal
     network.load_state_dict(weights, strict=True)
     classes = None if drop_classifier else _class_names(checkpoint)
     # mmpretrain keeps there what it knows of a model's classes.
-    network._dataset_meta = {} if classes is None else {"classes": classes}  # type: ignore[assignment]
+    set_dataset_meta(network, {} if classes is None else {"classes": classes})
     line = f"{describe(network)} loaded from {source}, {len(expected) - len(dropped)} tensors."
     return f"{line} Dropped, as initialized: {', '.join(sorted(dropped))}." if dropped else line
 

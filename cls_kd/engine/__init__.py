@@ -3,7 +3,6 @@
 Reading and planning are in ``cls_kd.runs``; its public names are repeated here.
 """
 
-from cls_kd.engine.compat import forbid_unpickling
 from cls_kd.engine.configs import load_config
 from cls_kd.engine.execute import InProcessExecutor, train_runs
 from cls_kd.engine.runner import DistillRunner
@@ -19,8 +18,6 @@ from cls_kd.runs import (
     plan,
     read_config,
 )
-
-forbid_unpickling()
 
 __all__ = [
     "DistillRunner",

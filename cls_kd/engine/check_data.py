@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from cls_kd.data.check import RARE, Member, Part, duplicates, scan
+from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.loaders import build_dataset, innermost
 from cls_kd.errors import UserError
 from cls_kd.runs.plain_config import PlainConfig
@@ -38,7 +38,7 @@ def check_data(cfg: Config, console: Console | None = None) -> dict[str, Any]:
     Raises:
         UserError: The config has no data, or a data set cannot be built.
     """
-    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    prepare_process(cfg.get("default_scope", "cls_kd"))
     loaders = _loaders(cfg)
     with Progress(console=console or Console(quiet=True)) as progress:
         parts = {}

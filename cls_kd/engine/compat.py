@@ -12,15 +12,30 @@ from typing import Any
 
 import torch
 from mmengine.dist import init_dist
-from mmengine.optim import OptimWrapper
+from mmengine.hooks import EarlyStoppingHook
+from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from torch import nn
 from torch.distributed import init_process_group
 
 from cls_kd.errors import UserError
 from cls_kd.registry import OPTIM_WRAPPERS, resolve
 
+ParamScheduler = _ParamScheduler
+"""Base class of all schedules, which has no public name."""
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+
+def prepare_process(scope: str = "cls_kd") -> None:
+    """Set up this process to build networks and data: at the start of each command and training.
+
+    Args:
+        scope: The registry in which names are looked up first.
+    """
+    init_default_scope(scope)
+    forbid_unpickling()
 
 
 def forbid_unpickling() -> None:
@@ -100,6 +115,21 @@ def _port_of_job() -> str:
     # Two jobs on one node must not meet at one port.
     job = os.environ.get("SLURM_JOB_ID", "")
     return str(20000 + int(job) % 10000) if job.isdigit() else "29500"
+
+
+def resume_from(runner: Runner, checkpoint: str) -> None:
+    """Let a runner go on from a checkpoint: MMEngine takes it when it is built, from a config."""
+    runner._resume, runner._load_from = True, checkpoint
+
+
+def resumed_checkpoint(runner: Runner) -> str | None:
+    """The checkpoint that a runner goes on from."""
+    return runner._load_from
+
+
+def stops_training(hook: EarlyStoppingHook, score: float) -> bool:
+    """Show a score to early stopping, and ask if it is enough."""
+    return hook._check_stop_condition(score)[0]
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -14,7 +14,6 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
-from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from mmengine.runner.loops import TestLoop, ValLoop
 from mmpretrain.structures import DataSample
@@ -22,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller, Teacher
 from cls_kd.distillers.weights import load_weights
-from cls_kd.engine.compat import amp_dtype
+from cls_kd.engine.compat import amp_dtype, prepare_process
 from cls_kd.engine.loaders import build_loader, check_labels, class_names, image_shape
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss, KDLoss, TaskLoss
@@ -107,7 +106,7 @@ def evaluate_teachers(
 
 
 def _prepare(cfg: Config, split: Split) -> DataLoader:
-    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    prepare_process(cfg.get("default_scope", "cls_kd"))
     set_random_seed(cfg.randomness.seed)
     if "student" not in cfg.get("model", {}):
         raise UserError("The config has no model.student: it is not a config of this project.")

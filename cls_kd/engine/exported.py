@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.registry import init_default_scope
 from mmengine.utils import get_object_from_string
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import load_weights
+from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.export import FORMATS, Student
 from cls_kd.engine.export.report import FACTS
 from cls_kd.errors import UserError
@@ -61,7 +61,7 @@ def read_exported(folder: Path) -> Student:
     Raises:
         UserError: A file is missing or damaged, or asks for code that is no network or transform.
     """
-    init_default_scope("cls_kd")
+    prepare_process()
     facts = _facts(folder / FACTS)
     written = [name for name in _READERS if (folder / FORMATS[name].files[0]).is_file()]
     if not written:

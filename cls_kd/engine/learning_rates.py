@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mmengine.optim import _ParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 
+from cls_kd.engine.compat import ParamScheduler
 from cls_kd.errors import UserError
 from cls_kd.registry import PARAM_SCHEDULERS
 
 
 @PARAM_SCHEDULERS.register_module()
-class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
+class WarmupCosineLR(LRSchedulerMixin, ParamScheduler):
     r"""A cosine over all of training, multiplied by a linear warm-up, as MMCV 1.x has it [1].
 
     .. math:: \mathrm{lr}(t) = \mathrm{lr} \cdot \min(1, f + (1 - f)\, t / w)

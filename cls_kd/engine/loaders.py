@@ -18,6 +18,7 @@ from cls_kd.data.reading import name_unreadable
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
+from cls_kd.signals.network import VIEWS
 
 
 def keep_worker_seed(worker_id: int) -> None:
@@ -132,9 +133,7 @@ def check_pairs(dataset: Any, signals: Collection[str]) -> None:
     """
     if {"pair_inputs", "pair_logits"} & set(signals) and "pair_inputs" not in dataset[0]:
         raise UserError(NO_PAIRS)
-    if {"view_inputs", "view_logits", "view_embeddings"} & set(signals) and (
-        "view_inputs" not in dataset[0]
-    ):
+    if {"view_inputs", *VIEWS} & set(signals) and "view_inputs" not in dataset[0]:
         raise UserError(NO_VIEWS)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
+from cls_kd.engine.compat import resumed_checkpoint
 from cls_kd.engine.loaders import image_shape, innermost
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.errors import UserError
@@ -104,7 +105,7 @@ def resumption_rows(runner: DistillRunner) -> list[Row]:
     if not runner.iter:
         return []
     done = f"{runner.epoch} epochs" if runner.epoch else f"{runner.iter} iterations"
-    return [("resumed", f"after {done}, from {runner._load_from}")]
+    return [("resumed", f"after {done}, from {resumed_checkpoint(runner)}")]
 
 
 def compact(config: Any) -> str:

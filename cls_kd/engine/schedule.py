@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
+from cls_kd.engine.compat import ParamScheduler
 from cls_kd.engine.loops import counts_iterations
 
 
 def restart_schedule(
     cfg: Config, optimizer: OptimWrapper, *, length: int, epoch_length: int
-) -> list[_ParamScheduler]:
+) -> list[ParamScheduler]:
     """The schedulers of a config at the beginning of a training.
 
     Args:
@@ -37,7 +38,7 @@ def restart_schedule(
 
 
 def play(
-    schedulers: Sequence[_ParamScheduler],
+    schedulers: Sequence[ParamScheduler],
     optimizer: OptimWrapper,
     *,
     iterations: int,

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import init_default_scope
 
 from cls_kd.data import synthetic
 from cls_kd.distillers.teacher import UNTRAINED
+from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.configs import load_config
 from cls_kd.engine.train import train
 from cls_kd.errors import UserError, did_you_mean
@@ -146,7 +146,7 @@ def try_config(file: Path, data: Path, work_dir: Path) -> str:
     networks = [value for value in cfg.to_dict().values() if isinstance(value, dict)]
     if not networks:
         raise UserError(f"{file} is neither a training nor a network.")
-    init_default_scope("cls_kd")
+    prepare_process()
     for network in networks:
         forward(network)
     return "gives logits"

@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
+from cls_kd.engine import compat
 from cls_kd.engine.events import (
     EpochFinished,
     EventConsumer,
@@ -169,7 +169,7 @@ def build_runner(
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
     if resume_from is not None:
-        runner._resume, runner._load_from = True, resume_from
+        compat.resume_from(runner, resume_from)
     return runner
 
 
@@ -179,7 +179,7 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     Raises:
         UserError: Something does not fit.
     """
-    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    compat.prepare_process(cfg.get("default_scope", "cls_kd"))
     check_complete(cfg)
     check_loop(cfg)
     check_hooks(cfg)

@@ -1,8 +1,15 @@
 """Pure tensor mathematics that methods share."""
 
-from cls_kd.functional.classes import split_target
-from cls_kd.functional.correlation import pearson
+from cls_kd.functional.classes import (
+    class_weights,
+    decouple,
+    exchange,
+    non_target_indices,
+    split_target,
+)
+from cls_kd.functional.correlation import gram_distance, pearson
 from cls_kd.functional.distributed import gather, mean_over_processes
+from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import (
     attention_map,
@@ -10,41 +17,65 @@ from cls_kd.functional.maps import (
     classify_positions,
     match_size,
 )
-from cls_kd.functional.pairs import pairwise_distances, triplet_cosines
+from cls_kd.functional.pairs import pairwise_cosines, pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
     best_combination,
     best_logits,
     least_margins,
     mean_logits,
+    mutual_kl,
     peer_kl,
 )
-from cls_kd.functional.softened import softened_cross_entropy, softened_kl, softened_kl_each
-from cls_kd.functional.standardize import standardize
+from cls_kd.functional.quadratic import shortest_combination
+from cls_kd.functional.softened import (
+    softened_cross_entropy,
+    softened_cross_entropy_each,
+    softened_kl,
+    softened_kl_each,
+    subset_kl_each,
+)
+from cls_kd.functional.standardize import standardize, standardize_columns
 from cls_kd.functional.targets import two_targets
+from cls_kd.functional.teachers import teacher_kl_each
 from cls_kd.functional.tokens import grid_side, patch_tokens
+from cls_kd.functional.transport import sinkhorn_distance
 
 __all__ = [
     "attention_map",
     "best_combination",
     "best_logits",
     "class_activation_map",
+    "class_weights",
     "classify_positions",
+    "decouple",
+    "exchange",
     "gather",
+    "gram_distance",
     "grid_side",
     "hash_integers",
     "least_margins",
     "match_size",
     "mean_logits",
     "mean_over_processes",
+    "mutual_kl",
+    "non_target_indices",
+    "normalized_gram",
+    "pairwise_cosines",
     "pairwise_distances",
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "shortest_combination",
+    "sinkhorn_distance",
     "softened_cross_entropy",
+    "softened_cross_entropy_each",
     "softened_kl",
     "softened_kl_each",
     "split_target",
     "standardize",
+    "standardize_columns",
+    "subset_kl_each",
+    "teacher_kl_each",
     "triplet_cosines",
     "two_targets",
 ]

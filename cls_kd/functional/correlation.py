@@ -1,4 +1,4 @@
-"""Pearson correlation."""
+"""Pearson correlation and Gram matrices."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ def pearson(a: Tensor, b: Tensor, dim: int, eps: float = 1e-8) -> Tensor:
     a = a - a.mean(dim, keepdim=True)
     b = b - b.mean(dim, keepdim=True)
     return (a * b).sum(dim) / (a.norm(dim=dim) * b.norm(dim=dim) + eps)
+
+
+def gram_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Squared Frobenius distance of the Gram matrices of the rows: (N, D), (N, D') -> scalar.
+
+    >>> import torch
+    >>> gram_distance(torch.eye(2), torch.tensor([[1.0], [0.0]]))
+    tensor(1.)
+    """
+    return (a @ a.T - b @ b.T).square().sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,6 +18,18 @@ def pairwise_distances(points: Tensor, eps: float = 1e-12) -> Tensor:
     squared = (points.unsqueeze(0) - points.unsqueeze(1)).square().sum(-1)  # (N, N)
     same = torch.eye(len(points), dtype=torch.bool, device=points.device)
     return squared.clamp_min(eps).sqrt().masked_fill(same, 0.0)
+
+
+def pairwise_cosines(points: Tensor) -> Tensor:
+    """Cosine of the angle between every pair: (N, D) -> (N, N); 0 for a point at the origin.
+
+    >>> pairwise_cosines(torch.tensor([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])).round(decimals=4)
+    tensor([[1., 1., 0.],
+            [1., 1., 0.],
+            [0., 0., 0.]])
+    """
+    unit = F.normalize(points, dim=1)
+    return unit @ unit.t()
 
 
 def triplet_cosines(points: Tensor, eps: float = 1e-12) -> Tensor:

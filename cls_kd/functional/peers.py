@@ -20,6 +20,24 @@ def peer_kl(peer_logits: Tensor, targets: Tensor, temperature: float = 1.0) -> T
     return len(peer_logits) * each
 
 
+def mutual_kl(peer_logits: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
+    """For each peer the mean of ``T^2 KL(target || peer)`` over the targets of all other peers.
+
+    Sum over peers, mean over the batch; 0 for a single peer.
+
+    >>> targets = torch.tensor([[[500.0, -500.0]], [[0.0, 0.0]]])
+    >>> mutual_kl(torch.zeros(2, 1, 2), targets)  # the second peer: log 2; the first: 0
+    tensor(0.6931)
+    """
+    count = len(peer_logits)
+    pairs = [(a, b) for a in range(count) for b in range(count) if a != b]
+    if not pairs:
+        return 0 * peer_logits.sum()  # still a gradient for DDP
+    learners = torch.stack([peer_logits[a] for a, _ in pairs])
+    others = torch.stack([targets[b] for _, b in pairs])
+    return peer_kl(learners, others, temperature) / (count - 1)
+
+
 def mean_logits(peer_logits: Tensor, labels: Tensor) -> Tensor:
     """The mean over peers, (N, K); the labels do not matter.
 

@@ -31,7 +31,8 @@ class DistillLoss(nn.Module):
     Attributes:
         stateless: Whether the value depends on the signals and the options alone; such a loss is
             also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
-        group: ``'task'`` or ``'distillation'``, for optimizers that keep their gradients apart.
+        group: ``'task'``, ``'distillation'`` or, for `cls_kd.optimizers.DeepKD`, ``'target'`` or
+            ``'non_target'``: for optimizers that keep their gradients apart.
     """
 
     stateless: ClassVar[bool] = True

@@ -46,6 +46,21 @@ def check_steps(owner: object, inference_steps: int, train_steps: int) -> None:
         )
 
 
+def check_finite(owner: object, name: str, values: Sequence[float]) -> None:
+    """Refuse an option that is not one or more finite numbers."""
+    if not isinstance(values, Sequence) or not values or not all(map(_is_finite, values)):
+        raise UserError(
+            f"{type(owner).__name__}: {name} must be a list of one or more numbers, not {values!r}."
+        )
+
+
+def check_temperatures(owner: object, temperatures: Sequence[float]) -> None:
+    """Refuse what is not one or more finite numbers above 0."""
+    check_finite(owner, "temperatures", temperatures)
+    for temperature in temperatures:
+        check_positive(owner, temperatures=temperature)
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
@@ -93,3 +108,12 @@ def inner_loss(owner: object, loss: DistillLoss | Mapping[str, Any]) -> DistillL
     if not isinstance(loss, DistillLoss):
         raise UserError(f"{name}: {type(loss).__name__} is not a distillation loss.")
     return loss
+
+
+def check_several_teachers(owner: object, teachers: int) -> None:
+    """Refuse a single teacher, where a loss weighs teachers against each other."""
+    if teachers < 2:
+        raise UserError(
+            f"{type(owner).__name__} weighs several teachers against each other, and there is "
+            f"{teachers}: give a list of teachers, teacher=[dict(...), dict(...)]."
+        )

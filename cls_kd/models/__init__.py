@@ -12,7 +12,15 @@ from cls_kd.models.cifar import (
 )
 from cls_kd.models.digits_cnn import DigitsCNN
 from cls_kd.models.distillation_token import DistillationTokenHead
-from cls_kd.models.fusions import AttentionFusion, FeatureFusion, GateFusion, MeanFusion
+from cls_kd.models.fusions import (
+    AttentionFusion,
+    EmbeddingClassifierFusion,
+    FeatureClassifierFusion,
+    FeatureFusion,
+    GateFusion,
+    MeanFusion,
+)
+from cls_kd.models.mean_peers import MeanPeerClassifier
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
 from cls_kd.models.n_to_one import NToOneClassifier
@@ -29,9 +37,12 @@ __all__ = [
     "CIFARWideResNet",
     "DigitsCNN",
     "DistillationTokenHead",
+    "EmbeddingClassifierFusion",
+    "FeatureClassifierFusion",
     "FeatureFusion",
     "GateFusion",
     "MeanFusion",
+    "MeanPeerClassifier",
     "MobileNetV1",
     "MultiBranchClassifier",
     "NToOneClassifier",

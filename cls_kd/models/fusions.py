@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
+from cls_kd.models.plain_backbone import KAIMING, conv1x1, depthwise
 from cls_kd.registry import MODELS
 
 _NARROWEST = 4
@@ -26,12 +27,14 @@ class BranchSizes:
         feature: Channels of a branch's last map.
         embedding: D, what a classifier sees.
         shared: Channels of the map that all branches begin with; None where they share nothing.
+        classes: K.
     """
 
     branches: int
     feature: int
     embedding: int
     shared: int | None
+    classes: int
 
 
 Fused = tuple[Tensor, Tensor]
@@ -148,6 +151,59 @@ class FeatureFusion(_Weighted):
     def weigh(self, features: Sequence[Tensor], shared: Tensor | None) -> Tensor:
         fused = self.norm(self.conv(torch.cat(tuple(features), 1))).relu()
         return F.softmax(self.fc(self.squeeze(fused.mean((2, 3))).relu()), dim=1)
+
+
+@MODELS.register_module()
+class FeatureClassifierFusion(Fusion):
+    """FFL's fusion module: a classifier on the last maps of all branches, the target of each.
+
+    arXiv:1904.09058, as Jangho-Kim/FFL-pytorch: concatenate, depthwise 3x3 convolution, batch norm,
+    ReLU, 1x1 convolution to C, batch norm, ReLU, pooling, linear.
+
+    Args:
+        sizes: See the base class.
+    """
+
+    def __init__(self, *, sizes: BranchSizes) -> None:
+        super().__init__(sizes=sizes)
+        self.init_cfg = KAIMING
+        concatenated = sizes.branches * sizes.feature
+        self.body = nn.Sequential(
+            depthwise(concatenated),
+            nn.BatchNorm2d(concatenated),
+            nn.ReLU(inplace=True),
+            conv1x1(concatenated, sizes.feature),
+            nn.BatchNorm2d(sizes.feature),
+            nn.ReLU(inplace=True),
+        )
+        self.fc = nn.Linear(sizes.feature, sizes.classes)
+
+    def forward(
+        self, logits: Tensor, embeddings: Tensor, features: Sequence[Tensor], shared: Tensor | None
+    ) -> Fused:
+        ensemble = self.fc(self.body(torch.cat(tuple(features), 1)).mean((2, 3)))
+        return ensemble.expand_as(logits), ensemble
+
+
+@MODELS.register_module()
+class EmbeddingClassifierFusion(Fusion):
+    """PCL's ensemble: a classifier on the embeddings of all branches, the target of each.
+
+    arXiv:2006.04147: linear, on the embeddings concatenated.
+
+    Args:
+        sizes: See the base class.
+    """
+
+    def __init__(self, *, sizes: BranchSizes) -> None:
+        super().__init__(sizes=sizes)
+        self.fc = nn.Linear(sizes.branches * sizes.embedding, sizes.classes)
+
+    def forward(
+        self, logits: Tensor, embeddings: Tensor, features: Sequence[Tensor], shared: Tensor | None
+    ) -> Fused:
+        ensemble = self.fc(embeddings.transpose(0, 1).flatten(1))
+        return ensemble.expand_as(logits), ensemble
 
 
 @MODELS.register_module()

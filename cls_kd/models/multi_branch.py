@@ -154,14 +154,18 @@ class MultiBranchClassifier(BaseClassifier):
 
     def branch(self, index: int) -> ImageClassifier:
         """One branch with the trunk, as an ordinary classifier with copies of the weights."""
-        branch = self.branches[index]
-        state = {key: value.clone() for key, value in branch.state_dict().items()}
-        if self.trunk is not None:
-            shared = self.trunk.state_dict()
+        trunk, branches = self._deployed()
+        state = {key: value.clone() for key, value in branches[index].state_dict().items()}
+        if trunk is not None:
+            shared = trunk.state_dict()
             state.update({f"backbone.{key}": value.clone() for key, value in shared.items()})
         whole = self._whole()
         whole.load_state_dict(state)
         return whole.train(self.training)
+
+    def _deployed(self) -> tuple[nn.Module | None, ModuleList]:
+        """The trunk and the branches whose weights are deployed."""
+        return self.trunk, self.branches
 
     def _whole(self) -> ImageClassifier:
         parts = {
@@ -215,13 +219,16 @@ class MultiBranchClassifier(BaseClassifier):
         shared = None if self.trunk is None else self._shared(inputs)
         branch = self.branches[0]
         maps = branch.backbone(inputs if shared is None else shared)
-        seen = branch.head.pre_logits(branch.neck(maps) if branch.with_neck else maps)
+        pooled = branch.neck(maps) if branch.with_neck else maps
+        seen = branch.head.pre_logits(pooled)
+        classes = branch.head(pooled).shape[-1]
         self.train(training)
         return BranchSizes(
             branches=len(self.branches),
             feature=maps[-1].shape[1],
             embedding=seen.shape[-1],
             shared=None if shared is None else shared.shape[1],
+            classes=classes,
         )
 
     def _taps(self) -> dict[str, str]:

@@ -8,6 +8,8 @@ from torch import nn
 
 from cls_kd.errors import UserError
 
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+
 
 class StageBridge(nn.Sequential):
     """A convolution to another network's stage, batch normalization, leaky ReLU.
@@ -24,11 +26,12 @@ class StageBridge(nn.Sequential):
     """
 
     def __init__(self, source: Sequence[int], target: Sequence[int]) -> None:
-        super().__init__(_convolution(source, target), nn.BatchNorm2d(target[0]), nn.LeakyReLU(0.1))
-        nn.init.kaiming_normal_(self[0].weight, mode="fan_out")
+        convolution = _convolution(source, target)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
+        super().__init__(convolution, nn.BatchNorm2d(target[0]), nn.LeakyReLU(0.1))
 
 
-def _convolution(source: Sequence[int], target: Sequence[int]) -> nn.Module:
+def _convolution(source: Sequence[int], target: Sequence[int]) -> Convolution:
     channels, before, after = (source[0], target[0]), tuple(source[1:]), tuple(target[1:])
     if before == after:
         return nn.Conv2d(*channels, 3, padding=1, bias=False)

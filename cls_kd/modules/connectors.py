@@ -137,3 +137,22 @@ class UnitEmbedding(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         return F.normalize(self.linear(embedding), dim=1)
+
+
+class FrozenUnitEmbedding(nn.Module):
+    """A random linear map onto the unit sphere that is never trained: (N, D) -> (N, dim).
+
+    Weights are buffers, drawn as those of ``nn.Linear``: checkpoints hold them, optimizers do not.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, in_features: int, dim: int) -> None:
+        super().__init__()
+        drawn = nn.Linear(in_features, dim)
+        self.register_buffer("weight", drawn.weight.detach())
+        self.register_buffer("bias", drawn.bias.detach())
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        return F.normalize(F.linear(embedding, self.weight, self.bias), dim=1)

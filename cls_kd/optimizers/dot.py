@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.optimizers.separate import Gradients, SeparateGradients
@@ -63,50 +60,14 @@ class DOT(SeparateGradients):
         options = dict(lr=lr, momentum=momentum, delta=delta, weight_decay=weight_decay)
         super().__init__(params, options)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Update the parameters by the gradients that ``backward`` took.
-
-        Raises:
-            UserError: ``backward`` was not called, or there is a closure.
-        """
-        if closure is not None:
-            raise UserError("DOT takes no closure: call optimizer.backward, then optimizer.step().")
-        gradients = self.take_gradients()
+    def update(self, group: dict[str, Any], gradients: Mapping[str, Gradients]) -> None:
+        """Move by both momenta; by one where only one gradient is."""
         task, distillation = gradients["task"], gradients["distillation"]
-        for group in self.param_groups:
-            params = set(group["params"])
-            both = params & task.keys() & distillation.keys()
-            mu, delta, decay = group["momentum"], group["delta"], group["weight_decay"]
-            self._move(group, "task", task, both, mu - delta, decay)
-            self._move(group, "distillation", distillation, both, mu + delta, 0.0)
-            self._move(group, "task", task, (params & task.keys()) - both, mu, decay)
-            only = (params & distillation.keys()) - both
-            self._move(group, "distillation", distillation, only, mu, decay)
-        return None
-
-    def _move(
-        self,
-        group: dict[str, Any],
-        name: str,
-        gradients: Gradients,
-        chosen: set[Tensor],
-        momentum: float,
-        weight_decay: float,
-    ) -> None:
-        """One step of SGD with momentum; the buffers are those of the group of terms ``name``."""
-        params = [parameter for parameter in group["params"] if parameter in chosen]
-        if not params:
-            return
-        moving = [gradients[parameter] for parameter in params]
-        if weight_decay:
-            moving = list(torch._foreach_add(moving, params, alpha=weight_decay))
-        key = f"{name}_momentum"
-        for parameter, gradient in zip(params, moving, strict=True):
-            state = self.state[parameter]
-            # A buffer that starts at 0 becomes the first gradient.
-            state.setdefault(key, torch.zeros_like(gradient))
-        buffers = [self.state[parameter][key] for parameter in params]
-        torch._foreach_mul_(buffers, momentum)
-        torch._foreach_add_(buffers, moving)
-        torch._foreach_add_(params, buffers, alpha=-group["lr"])
+        params = set(group["params"])
+        both = params & task.keys() & distillation.keys()
+        mu, delta, decay = group["momentum"], group["delta"], group["weight_decay"]
+        self.move(group, "task", task, both, mu - delta, decay)
+        self.move(group, "distillation", distillation, both, mu + delta, 0.0)
+        self.move(group, "task", task, (params & task.keys()) - both, mu, decay)
+        only = (params & distillation.keys()) - both
+        self.move(group, "distillation", distillation, only, mu, decay)

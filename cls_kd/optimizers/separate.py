@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -62,6 +62,58 @@ class SeparateGradients(Optimizer):
         """Forget the gradients of all groups."""
         super().zero_grad(set_to_none)
         self._gradients: dict[str, Gradients] = {}
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update the parameters by the gradients that ``backward`` took.
+
+        Raises:
+            UserError: ``backward`` was not called, or there is a closure.
+        """
+        if closure is not None:
+            raise UserError(
+                f"{type(self).__name__} takes no closure: call optimizer.backward, then "
+                "optimizer.step()."
+            )
+        gradients = self.take_gradients()
+        for group in self.param_groups:
+            self.update(group, gradients)
+        return None
+
+    def update(self, group: dict[str, Any], gradients: Mapping[str, Gradients]) -> None:
+        """Update the parameters of one group of parameters.
+
+        Args:
+            group: Parameters with their options.
+            gradients: Group of terms to gradients by parameter.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how parameters move.")
+
+    def move(
+        self,
+        group: dict[str, Any],
+        name: str,
+        gradients: Gradients,
+        chosen: set[Tensor],
+        momentum: float,
+        weight_decay: float,
+    ) -> None:
+        """One step of SGD with momentum; the buffers are those of the group of terms ``name``."""
+        params = [parameter for parameter in group["params"] if parameter in chosen]
+        if not params:
+            return
+        moving = [gradients[parameter] for parameter in params]
+        if weight_decay:
+            moving = list(torch._foreach_add(moving, params, alpha=weight_decay))
+        key = f"{name}_momentum"
+        for parameter, gradient in zip(params, moving, strict=True):
+            state = self.state[parameter]
+            # A buffer that starts at 0 becomes the first gradient.
+            state.setdefault(key, torch.zeros_like(gradient))
+        buffers = [self.state[parameter][key] for parameter in params]
+        torch._foreach_mul_(buffers, momentum)
+        torch._foreach_add_(buffers, moving)
+        torch._foreach_add_(params, buffers, alpha=-group["lr"])
 
     def take_gradients(self) -> dict[str, Gradients]:
         """Group to the gradients by parameter, for a step.

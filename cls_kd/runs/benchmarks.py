@@ -24,8 +24,8 @@ _OPTIONAL = {"note", "pair", "method", "settings", "settings_from", "track"}
 _OF_A_SOURCE = {"where", "epoch", "second_hand"}
 _EPOCHS = ("last", "best", "unknown")
 TRACKS = ("protocol", "longer", "extra views", "other recipe")
-"""Tracks of published results that may be compared: the usual protocol of the pair, a longer
-training, more views of each image, or another recipe."""
+"""Tracks of published results: the usual protocol of the pair, a longer training, more views of
+each image, or another recipe."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,11 @@ Indices = frozenset[int] | None
 """Which items of a signal that is a tuple are wanted; None for all."""
 
 PEER_CLASSIFIERS = "peer_classifiers"
-VIEWS = {"view_logits": "student_logits", "view_embeddings": "student_embedding"}
+VIEWS = {
+    "view_logits": "student_logits",
+    "view_embeddings": "student_embedding",
+    "teacher_view_logits": "teacher_logits",
+}
 """Signals of several views to those of one."""
 
 _NO_DISTILLATION_TOKEN = (
@@ -101,12 +105,20 @@ class NetworkSource:
             logits = logits_of(self.network(inputs))
             return {f"{self.role}_logits": logits, **self.recorder.take(), **self._weights()}
 
-    def on(self, batch: Batch) -> dict[str, Any]:
-        """Every wanted tensor signal of a batch; all views of it go through in one pass."""
+    def on(
+        self, batch: Batch, run: Callable[[Tensor], dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Every wanted tensor signal of a batch; all views of it go through in one pass.
+
+        Args:
+            batch: The batch.
+            run: Images to signals. Default: :meth:`run`.
+        """
+        run = run or self.run
         if not self.views:
-            return self.run(batch.inputs)
+            return run(batch.inputs)
         views = batch.view_inputs
-        seen = self.run(views.flatten(0, 1))
+        seen = run(views.flatten(0, 1))
         shown = {name: seen[VIEWS[name]].unflatten(0, views.shape[:2]) for name in self.views}
         first = {name: _first(value, name, views.shape[1]) for name, value in seen.items()}
         return {**first, **shown}
@@ -219,7 +231,13 @@ def _selected(tap: Tap | tuple[Tap, ...], indices: Indices) -> Any:
 
 
 def _check_peers(network: nn.Module, name: str) -> None:
-    """Refuse a signal of branches, where there are none."""
+    """Refuse a signal of branches, where there are none, or of their moving average."""
+    if name == "mean_peer_logits":
+        raise UserError(
+            f"A loss asks for {name!r}, and the student {describe(network)} keeps no moving "
+            "average of branches: dict(type='MeanPeerClassifier', ...), with the options of "
+            "MultiBranchClassifier, as in configs/methods/pcl.py."
+        )
     if name.startswith("peer_") or name == "ensemble_logits":
         raise UserError(
             f"A loss asks for {name!r}, and the student {describe(network)} is one network: online "

@@ -110,6 +110,7 @@ _STUDENT_ONLY = (
     Signal("peer_embeddings", "(P, N, D)", "what the classifier of each branch sees", "student"),
     Signal("peer_targets", "(P, N, K)", "logits that each branch is taught by", "student"),
     Signal("peer_classifiers", "(P, K, D)", "weights of each branch's classifier", "student"),
+    Signal("mean_peer_logits", "(P, N, K)", "logits of each branch's moving average", "student"),
     Signal("ensemble_logits", "(N, K)", "logits of all branches together", "student"),
 )
 
@@ -121,7 +122,10 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
     )
 
 
-_TEACHERS = (Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),)
+_TEACHERS = (
+    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
+    Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+)
 
 VOCABULARY: dict[str, Signal] = {
     signal.name: signal

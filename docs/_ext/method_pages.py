@@ -29,6 +29,7 @@ FAMILIES = {
     "relation": ("Relations", "Relations among the samples of a batch are matched."),
     "vit": ("Vision transformers", "Tokens of a frozen vision transformer are matched."),
     "online": ("Online", "Networks or branches are trained together; none is finished before."),
+    "several_teachers": ("Several teachers", "Class scores of several teachers are matched."),
     "self_distillation": (
         "Self-distillation and regularization",
         "The student learns without a teacher.",

@@ -32,6 +32,7 @@ from tests.engine import tiny_runs
 SEEDS = [0, 1]
 # By name: the package exports a function called like it.
 MODULE = importlib.import_module("cls_kd.analyses.generations")
+SECONDARY = importlib.import_module("cls_kd.analyses.secondary_information")
 
 
 def planned(root: Path, *chains: dict[str, Any], **options: Any) -> list[Run]:
@@ -101,7 +102,8 @@ def synthetic_outputs(run: FinishedRun, split: str) -> SplitOutputs:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FinishedRun]:
-    monkeypatch.setattr(MODULE, "outputs_of", synthetic_outputs)
+    for module in (MODULE, SECONDARY):
+        monkeypatch.setattr(module, "outputs_of", synthetic_outputs)
     return two_chains(tmp_path)
 
 
@@ -182,7 +184,7 @@ def test_class_structure_where_superclasses_are_given(
         scores[label, label] = 0.6
         scores[label, (label + 5) % 10] = 0.32  # its like
     answers = SplitOutputs(scores.log(), scores, torch.arange(10), scores)
-    monkeypatch.setattr(MODULE, "outputs_of", lambda one, split: answers)
+    monkeypatch.setattr(SECONDARY, "outputs_of", lambda one, split: answers)
     pairs = [0, 1, 2, 3, 4] * 2
     section = secondary_information(two_chains(tmp_path), k=2, superclasses=pairs, split="val")
     row = section.table.iloc[0]
@@ -205,7 +207,7 @@ def test_k_counts_the_first_answer_and_no_more_than_all(runs: list[FinishedRun],
 def test_superclasses_are_those_that_the_data_set_knows() -> None:
     dataset = SimpleNamespace(metainfo={"classes": "abcd", "superclasses": (0, 0, 1, 1)})
     one = SimpleNamespace(loader=lambda split: SimpleNamespace(dataset=dataset))
-    known = MODULE._superclasses
+    known = SECONDARY._superclasses
     assert known(None, one, "val").tolist() == [0, 0, 1, 1]
     assert known([0, 1, 0, 1], one, "val").tolist() == [0, 1, 0, 1]
     del dataset.metainfo["superclasses"]

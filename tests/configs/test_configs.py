@@ -26,8 +26,11 @@ FILES = sorted(
 # The pairs here are convolutional networks; branches learn by methods of their own.
 LOSSES = {name: read_config(file).to_dict()["losses"] for name, file in known_methods().items()}
 ONLINE = sorted(name for name, losses in LOSSES.items() if tiny.wants_branches(losses))
+SEVERAL = sorted(name for name, losses in LOSSES.items() if tiny.wants_teachers(losses))
 METHODS = sorted(
-    name for name, losses in LOSSES.items() if name not in ONLINE and not tiny.wants_tokens(losses)
+    name
+    for name, losses in LOSSES.items()
+    if name not in {*ONLINE, *SEVERAL} and not tiny.wants_tokens(losses)
 )
 
 
@@ -115,8 +118,15 @@ def test_every_run_builds(file: Path) -> None:
 # NORM's student is made for the width of its teacher, or a part of it.
 NORM = {"model.student.type": "NToOneClassifier", "model.student.teacher_channels": 64}
 BRANCHES = CONFIGS / "digits" / "branches.py"
-PAIRS = [(file, method) for file in TAKES_METHODS if file != BRANCHES for method in METHODS]
+TEACHERS = CONFIGS / "digits" / "teachers.py"
+PAIRS = [
+    (file, method)
+    for file in TAKES_METHODS
+    if file not in (BRANCHES, TEACHERS)
+    for method in METHODS
+]
 PAIRS += [(BRANCHES, method) for method in ONLINE]
+PAIRS += [(TEACHERS, method) for method in SEVERAL]
 
 
 @pytest.mark.parametrize("method", ONLINE)
@@ -136,6 +146,19 @@ def test_every_pair_builds_with_every_method(file: Path, method: str) -> None:
     expected = set(read_config(known_methods()[method]).losses)
     assert set(run.cfg.model.losses) == expected
     assert set(build(run, shape_of(cfg)).losses) == expected
+
+
+def test_assistants_are_a_chain_from_the_teacher_to_the_student() -> None:
+    runs = plan(load_config(CONFIGS / "digits" / "assistants.py"), Path("nowhere"))
+    needs = {run.name: {other.name for other in run.depends_on.values()} for run in runs}
+    assert needs == {
+        "teacher": set(),
+        "large": {"teacher"},
+        "small": {"large"},
+        "kd": {"teacher"},
+        "takd": {"small"},
+        "dgkd": {"teacher", "large", "small"},
+    }
 
 
 NETWORKS = [f for f in FILES if f.parent.name == "networks" and f.stem not in LARGE_NETWORKS]

@@ -18,7 +18,7 @@ import torch
 from mmpretrain.datasets.transforms import PackInputs
 
 from cls_kd.data import CIFAR10, CIFAR100
-from cls_kd.data.cifar import SUPERCLASS_NAMES, SUPERCLASSES
+from cls_kd.data.cifar100_superclasses import SUPERCLASS_NAMES, SUPERCLASSES
 from cls_kd.data.pickles import read_pickle
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS

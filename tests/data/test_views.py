@@ -10,7 +10,7 @@ from mmengine.dataset import default_collate
 from torch import Tensor
 
 import cls_kd
-from cls_kd.data import BatchPreprocessor, RandomCropFlip, Views
+from cls_kd.data import BatchPreprocessor, RandomCropFlip, StrongViews, Views
 from cls_kd.engine.loaders import check_pairs
 from cls_kd.errors import UserError
 from cls_kd.losses import DDGSDLoss, DistillLoss, KDLoss, TaskLoss, ViewTaskLoss
@@ -67,6 +67,32 @@ def test_views_are_further_augmentations_of_the_same_image(kind: type[Noisy]) ->
         Views(Noisy(), count=1)
 
 
+class Blank(Noisy):
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        ramp = torch.arange(48, dtype=torch.uint8).view(3, 4, 4) * 5
+        return {"inputs": ramp, "data_samples": tiny.samples([idx])[0]}
+
+
+class WholeBlank(Blank, Whole):
+    pass
+
+
+@pytest.mark.parametrize("kind", [Blank, WholeBlank])
+def test_strong_views_are_augmented_image_by_image(kind: type[Blank]) -> None:
+    torch.manual_seed(0)
+    found = StrongViews(kind(), operations=3).__getitems__(list(range(6)))
+    whole = found if isinstance(found, dict) else default_collate(found)
+    image = kind()[0]["inputs"]
+    assert torch.equal(whole["inputs"], image.expand(6, 3, 4, 4)), "the first view is weak"
+    views = whole["view_inputs"]
+    assert views.shape == (6, 1, 3, 4, 4)
+    assert views.dtype == torch.uint8
+    assert len(views.flatten(1).unique(dim=0)) > 2, "each image has operations of its own"
+    assert StrongViews(kind())[2]["view_inputs"].shape == (1, 3, 4, 4)
+    with pytest.raises(UserError, match="magnitude must be a whole number from 0 to 30, not 31"):
+        StrongViews(kind(), magnitude=31)
+
+
 def test_views_are_normalized_and_augmented_as_the_images_are() -> None:
     raw = tiny.viewed(tiny.data(4, channels=3))
     colors = dict(mean=[10.0, 20.0, 30.0], std=[2.0, 3.0, 4.0], to_rgb=True)
@@ -118,6 +144,42 @@ def test_teachers_and_labels_see_the_first_view() -> None:
     torch.testing.assert_close({key: terms[key] for key in expected}, expected)
     assert terms["ddgsd.loss_kl"] > 0
     assert set(model.totals(terms)) == {"task", "distillation"}
+
+
+class KeepsTeacher(DistillLoss):
+    def forward(
+        self, student_logits: Tensor, teacher_logits: Tensor, teacher_view_logits: Tensor
+    ) -> Tensor:
+        self.seen = teacher_logits, teacher_view_logits
+        return student_logits.sum()
+
+
+def test_the_teacher_sees_all_views_in_one_pass_where_a_loss_asks() -> None:
+    """In its own normalization, and its logits are of the student's classes."""
+    images, labels = batch(4)
+    views = torch.stack([images, images.flip(-1), images + 1])
+    colors = dict(mean=[0.5] * 3, std=[0.5] * 3, to_rgb=False)
+    taught = network(2)
+    passes: list[int] = []
+    taught.register_forward_hook(lambda *args: passes.append(len(args[1][0])))
+    names = [f"class {place}" for place in range(taught(images).shape[1])]
+    model = cls_kd.Distiller(
+        network(1),
+        {"keeps": KeepsTeacher()},
+        cls_kd.Teacher(taught, normalization=colors, classes=names[::-1]),
+        input_shape=SHAPE,
+        classes=names,
+        normalization=dict(mean=[0.0] * 3, std=[1.0] * 3, to_rgb=False),
+    )
+    passes.clear()
+    model.loss(images, labels, view_inputs=views)
+    assert passes == [12]
+    logits, view_logits = model.losses["keeps"].seen
+    expected = torch.stack([taught((view - 0.5) / 0.5).flip(1) for view in views])
+    torch.testing.assert_close(view_logits, expected)
+    torch.testing.assert_close(logits, expected[0])
+    with pytest.raises(UserError, match="put Views around the data set"):
+        check_pairs(Noisy(), {"teacher_view_logits"})
 
 
 def test_without_views_there_is_advice() -> None:

@@ -13,7 +13,7 @@ from tests.distillers import tiny
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("[!_]*.py"))
 # Views of an image are not mixed; tests/data/test_views.py shows the refusal.
-OF_VIEWS = {"ddgsd"}
+OF_VIEWS = {"crld", "ddgsd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -34,15 +34,17 @@ def networks(kind: str, file: Path) -> dict[str, Any]:
         student = {**tiny.branches(shape), **changes}
         student["fusion"].pop("_delete_", None)
         return dict(student=student, channels=3 if "ResNet" in kind else 1)
-    teaching = _teaching(kind)
+    teaching = _teaching(kind, _teachers(file))
     if tiny.wants_expansion(losses_of(file)):
-        teaching["student"] = tiny.expanded(teaching["student"], teaching["teacher"]["network"])
+        (teacher,) = teaching["teacher"]
+        teaching["student"] = tiny.expanded(teaching["student"], teacher["network"])
     return teaching
 
 
-def _teaching(kind: str) -> dict[str, Any]:
+def _teaching(kind: str, count: int) -> dict[str, Any]:
     if kind == "DigitsCNN":
-        return dict(student=tiny.digits_cnn(dropout=0.2), teacher=tiny.teacher())
+        teachers = [tiny.teacher(name=str(number)) for number in range(count)]
+        return dict(student=tiny.digits_cnn(dropout=0.2), teacher=teachers)
     small, large = {
         "ResNet_CIFAR": (tiny.resnet_cifar(2), tiny.resnet_cifar(4)),
         "VisionTransformer": (tiny.vit(12, blocks=4), tiny.vit(16, blocks=5)),
@@ -51,8 +53,12 @@ def _teaching(kind: str) -> dict[str, Any]:
     }[kind]
     # Sixteen pixels leave ResNet_CIFAR a last map of more than one position.
     size = 16 if kind == "ResNet_CIFAR" else 8
-    chosen = dict(student=small, teacher=dict(network=large, weights="random"))
-    return dict(**chosen, channels=3, size=size)
+    teachers = [dict(network=large, weights="random") for _ in range(count)]
+    return dict(student=small, teacher=teachers, channels=3, size=size)
+
+
+def _teachers(file: Path) -> int:
+    return 2 if tiny.wants_teachers(losses_of(file)) else 1
 
 
 def kinds(file: Path) -> list[str]:

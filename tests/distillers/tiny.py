@@ -129,6 +129,11 @@ def wants_branches(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     return any(signal.startswith(("peer_", "ensemble_")) for signal in signals_of(losses))
 
 
+def wants_teachers(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses compare the student with each of several teachers."""
+    return "all_teacher_logits" in signals_of(losses)
+
+
 def build(network: Mapping[str, Any]) -> ImageClassifier:
     """The network, initialized as a runner would."""
     built = MODELS.build(dict(network))

@@ -40,6 +40,11 @@ def config(method: str, teacher: Path, **options: Any) -> Config:
             "network": _vit(16, 3),
             "weights": "random",
         }
+    if tiny.wants_teachers(losses):
+        networks = (str(teacher), "random")
+        options["model__teacher"] = [
+            {"network": tiny_runs.TEACHER, "weights": weights} for weights in networks
+        ]
     if "crd" in losses:
         options |= {"model__losses__crd__negatives": 16, "model__losses__crd__dim": 8}
     return tiny_runs.config(teacher, method=method, epochs=EPOCHS, **options)

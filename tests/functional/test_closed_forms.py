@@ -32,6 +32,11 @@ TEACHER = normal(3, 4, seed=1)
             lambda x: functional.softened_cross_entropy(x, TEACHER, 3.0), (3, 4), id="entropy"
         ),
         pytest.param(lambda x: functional.split_target(x, LABELS), (3, 4), id="split_target"),
+        pytest.param(lambda x: functional.decouple(x, LABELS), (3, 4), id="decouple"),
+        pytest.param(lambda x: functional.exchange(x, LABELS, LABELS + 1), (3, 4), id="exchange"),
+        pytest.param(
+            lambda x: functional.subset_kl_each(x, TEACHER, TEACHER > 0, 3.0), (3, 4), id="subset"
+        ),
         pytest.param(lambda x: functional.pearson(x, TEACHER, 0), (3, 4), id="pearson_columns"),
         pytest.param(lambda x: functional.pearson(x, TEACHER, 1), (3, 4), id="pearson_rows"),
         pytest.param(functional.standardize, (3, 4), id="standardize"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +42,10 @@ class Sizes:
         of_branches = {
             "peer_logits": (self.peers, self.classes),
             "peer_embeddings": (self.peers, width),
+            "mean_peer_logits": (self.peers, self.classes),
             "view_logits": (self.views, self.classes),
             "view_embeddings": (self.views, width),
+            "teacher_view_logits": (self.views, self.classes),
             "peer_targets": (self.peers, self.classes),
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
@@ -107,7 +110,7 @@ def leaves(signals: dict[str, Any], role: str) -> dict[str, Tensor]:
 
 
 def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
-    generator = torch.Generator().manual_seed(seed * 1000 + list(VOCABULARY).index(name))
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name} {seed}".encode()))
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(sizes.batch, *shape, generator=generator)

@@ -121,7 +121,7 @@ def shapes(signals: Signals, num_samples: int = 20) -> SignalShapes:
 
 
 def build(
-    loss: DistillLoss, reference: Reference, signals: Signals, names: Mapping[str, str]
+    loss: DistillLoss, reference: Reference, signals: Signals, names: Mapping[str, str | None]
 ) -> dict[str, Tensor]:
     """Build a loss and write learned parts and memory into it.
 
@@ -129,7 +129,8 @@ def build(
         loss: The loss, in training mode.
         reference: Holds ``param.*`` and ``state.*``.
         signals: What the loss will be called with.
-        names: The reference's name of an entry, or the beginning of names, to ours.
+        names: The reference's name of an entry, or the beginning of names, to ours; None: it has
+            no effect and none of ours is like it.
 
     Returns:
         The learned parts, by the reference's names.
@@ -138,17 +139,19 @@ def build(
     loss.to(torch.float64)
     entries = dict(loss.named_parameters()) | dict(loss.named_buffers())
     written = reference.group("param") | reference.group("state")
-    ours = {name: entries[renamed(name, names)] for name in written}
-    for name, array in written.items():
-        ours[name].data.copy_(torch.as_tensor(array).view(ours[name].shape))
-    return {name: ours[name] for name in reference.group("param")}
+    renames = {name: renamed(name, names) for name in written}
+    ours = {name: entries[rename] for name, rename in renames.items() if rename is not None}
+    for name, entry in ours.items():
+        entry.data.copy_(torch.as_tensor(written[name]).view(entry.shape))
+    return {name: ours[name] for name in reference.group("param") if name in ours}
 
 
-def renamed(name: str, names: Mapping[str, str]) -> str:
+def renamed(name: str, names: Mapping[str, str | None]) -> str | None:
     """The longest beginning that ``names`` knows is exchanged."""
     known = [start for start in names if name.startswith(start)]
     start = max(known, key=len, default="")
-    return names.get(start, "") + name.removeprefix(start)
+    replacement = names.get(start, "")
+    return None if replacement is None else replacement + name.removeprefix(start)
 
 
 def assert_close(actual: Tensor | None, expected: np.ndarray, tolerance: float, name: str) -> None:
@@ -156,3 +159,33 @@ def assert_close(actual: Tensor | None, expected: np.ndarray, tolerance: float, 
     assert actual is not None, name
     error = np.abs(actual.detach().double().numpy().reshape(expected.shape) - expected).max()
     assert error <= tolerance * np.abs(expected).max(), f"{name}: {error}"
+
+
+def assert_reproduced(
+    result: Any,
+    reference: Reference,
+    leaves: Mapping[str, Tensor],
+    dtype: torch.dtype,
+    parameters: Mapping[str, Tensor] | None = None,
+) -> None:
+    """What a loss returned has the reference's value and gradients.
+
+    Args:
+        result: Not yet differentiated.
+        reference: The file.
+        leaves: Its inputs as tensors.
+        dtype: Of the computation; decides the tolerance.
+        parameters: Learned parts, by the reference's names. Default: none.
+    """
+    tolerance = TOLERANCE[dtype]
+    value = sum(result.values()) if isinstance(result, dict) else result.mean()
+    assert value.dtype == dtype
+    expected = float(reference.arrays["loss"])
+    assert abs(value.item() - expected) <= tolerance * abs(expected), (value.item(), expected)
+    assert value.requires_grad == bool(reference.gradients)
+    if reference.gradients:
+        value.backward()
+    for name, gradient in reference.gradients.items():
+        assert_close(leaves[name].grad, gradient, tolerance, name)
+    for name, gradient in reference.parameter_gradients.items():
+        assert_close((parameters or {})[name].grad, gradient, tolerance, name)

@@ -69,7 +69,7 @@ def test_gradient_reaches_the_student_and_every_parameter(name: str) -> None:
     student = leaves(signals, "student")
     assert student
     # FitNet asks for all stages and reads one: some of a signal's gradients may be missing.
-    for signal in {leaf.split(".")[0] for leaf in student}:
+    for signal in {leaf.split(".")[0] for leaf in student} - set(ROWS[name].constants):
         gradients = [t.grad for leaf, t in student.items() if leaf.startswith(f"{signal}.")]
         assert any(g is not None and g.isfinite().all() and g.abs().sum() > 0 for g in gradients)
     for parameter_name, parameter in loss.named_parameters():
@@ -201,7 +201,7 @@ def test_state_dict_round_trip(name: str) -> None:
     total(trained(**signals))  # a bank and running statistics move
     with torch.no_grad():
         for parameter in trained.parameters():
-            parameter.add_(1.0)
+            parameter.add_(0.1)
     result = fresh.load_state_dict(trained.state_dict(), strict=True)
     assert not result.missing_keys
     torch.manual_seed(1)  # masks are drawn

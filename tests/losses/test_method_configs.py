@@ -14,7 +14,7 @@ from cls_kd.signals import TrainingTime
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
 # Their targets, or the teacher's, take the place of the labels.
-WITHOUT_CE = {"ban", "cwtm", "dkpp", "ipwd_ps_kd", "manifold", "ps_kd"}
+WITHOUT_CE = {"annealing_kd", "ban", "cwtm", "dgkd", "dkpp", "ipwd_ps_kd", "manifold", "ps_kd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -79,6 +79,14 @@ def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
         ("label_smoothing", "ce", 0.5, 0.9),
         ("tfkd_reg", "tfkd", 0.5, 0.1),
         ("tfkd_self", "kd", 0.5, 0.475),
+        ("ttm", "ttm", 0.5, 45.0),
+        ("rld", "rld", 9.5 / 240, 0.5),
+        ("luminet", "ce", 0.5, 2.0),
+        ("normkd", "normkd", 0.5, 0.9),
+        ("mkl", "mkl", 9.5 / 240, 4.0),
+        ("mkl", "mkl", 0.5, 8.0),
+        ("abkd", "abkd", 0.5, 32.0),
+        ("gkd", "gkd", 0.5, 1.0),
     ],
 )
 def test_published_weights(method: str, loss: str, progress: float, expected: float) -> None:

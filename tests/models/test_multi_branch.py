@@ -17,7 +17,14 @@ from cls_kd.models.split_backbone import find_cut
 from cls_kd.registry import MODELS
 from tests.distillers import tiny
 
-FUSIONS = ["MeanFusion", "GateFusion", "FeatureFusion", "AttentionFusion"]
+FUSIONS = [
+    "MeanFusion",
+    "GateFusion",
+    "FeatureFusion",
+    "AttentionFusion",
+    "FeatureClassifierFusion",
+    "EmbeddingClassifierFusion",
+]
 
 
 def classifier(backbone: dict[str, Any], width: int) -> dict[str, Any]:
@@ -325,5 +332,5 @@ def test_it_has_no_loss_of_its_own() -> None:
 
 
 def test_sizes_are_measured() -> None:
-    assert build(RESNET, cut_after="layer2").fusion.sizes == BranchSizes(3, 16, 16, 4)
-    assert build(DIGITS, cut_after=None).fusion.sizes == BranchSizes(3, 8, 8, None)
+    assert build(RESNET, cut_after="layer2").fusion.sizes == BranchSizes(3, 16, 16, 4, 10)
+    assert build(DIGITS, cut_after=None).fusion.sizes == BranchSizes(3, 8, 8, None, 10)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cls_kd.data.cifar import CIFAR10, SUPERCLASSES
+from cls_kd.data.cifar import CIFAR10
+from cls_kd.data.cifar100_superclasses import SUPERCLASSES
 from cls_kd.data.synthetic import Painter
 from cls_kd.registry import DATASETS
 from tests.tools.driver import call, contents

@@ -47,6 +47,8 @@ CONNECTORS = {
         "contrast.memory_v1": "bank.student",
         "contrast.memory_v2": "bank.teacher",
     },
+    "itrd": {"embed.linear.weight": "embed.weight", "embed.linear.bias": "embed.bias"},
+    "ctkd": {"mlp.global_T": "raw_temperature"},
 }
 
 
@@ -94,7 +96,7 @@ def distiller_of(trajectory: Trajectory) -> Distiller:
 def connect(distiller: Distiller, trajectory: Trajectory) -> None:
     entries = [(name, shape) for name, shape, _ in trajectory.meta["connectors"]]
     names = CONNECTORS.get(trajectory.meta["method"], {})
-    own = distiller.losses["kd"].state_dict()
+    own = distiller.losses["kd"].state_dict() if entries else {}
     for name, value in trajectory.start(entries).items():
         if name in names:
             own[names[name]].copy_(value.view(own[names[name]].shape))
@@ -114,6 +116,8 @@ def steps(distiller: Distiller, trajectory: Trajectory) -> list[dict[str, float]
     )
     optimizer = build_optim_wrapper(distiller, wrapper)
     distiller.train()
+    distiller.time.epoch = trajectory.meta["options"].get("epoch", 1) - 1  # theirs counts from 1
+    distiller.time.max_epochs = 240
     arrays, logs = trajectory.arrays, []
     for step, (images, labels) in enumerate(zip(arrays["images"], arrays["labels"], strict=True)):
         index = arrays["index"][step] if "index" in arrays else np.arange(len(labels))
@@ -125,7 +129,12 @@ def steps(distiller: Distiller, trajectory: Trajectory) -> list[dict[str, float]
 
 
 def term(log: dict[str, float], name: str) -> float:
-    return sum(value for key, value in log.items() if key.startswith(f"{name}."))
+    """All of one loss, or that part of a loss which has the name."""
+    return sum(
+        value
+        for key, value in log.items()
+        if key.startswith(f"{name}.loss") or key.endswith(f".loss_{name}")
+    )
 
 
 def our_names(entries: Entries, student: torch.nn.Module) -> dict[str, str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from cls_kd.distillers.networks import build_network
 from cls_kd.distillers.weights import load_weights
+from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.export.clean_config import (
     foreign_modules,
     foreign_transforms,
@@ -104,7 +104,7 @@ def read_student(
         UserError: The weights do not fit, the data are not there and ``shape`` is not given, or
             there is no such branch.
     """
-    init_default_scope(cfg.get("default_scope", "cls_kd"))
+    prepare_process(cfg.get("default_scope", "cls_kd"))
     if "student" not in cfg.get("model", {}):
         raise UserError("The config has no model.student: it is not a config of this project.")
     network = build_network(cfg.model.student).eval()

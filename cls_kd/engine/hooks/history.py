@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.hooks import EarlyStoppingHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from cls_kd.engine.compat import stops_training
 from cls_kd.registry import HOOKS
 
 
@@ -99,7 +100,7 @@ def _replay_early_stopping(runner: Runner) -> None:
     hooks = [hook for hook in runner.hooks if isinstance(hook, EarlyStoppingHook)]
     for entry in history(runner)["val"]:
         for hook in hooks:
-            if hook.monitor in entry and hook._check_stop_condition(entry[hook.monitor])[0]:
+            if hook.monitor in entry and stops_training(hook, entry[hook.monitor]):
                 runner.train_loop.stop_training = True
 
 

@@ -11,10 +11,11 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.optimizers import DOT, SeparateGradients
+from cls_kd.optimizers import DOT, DeepKD, SeparateGradients
 from cls_kd.registry import OPTIM_WRAPPERS, OPTIMIZERS
 
 OPTIMIZERS.register_module(module=DOT)
+OPTIMIZERS.register_module(module=DeepKD)
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import softened_kl, split_target
+from cls_kd.functional import decouple, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
 
@@ -46,14 +44,13 @@ class DKDLoss(DistillLoss):
         self.temperature = temperature
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
-        student_target, student_rest = _split(student_logits / self.temperature, labels)
-        teacher_target, teacher_rest = _split(teacher_logits.detach() / self.temperature, labels)
-        target = softened_kl(student_target, teacher_target)
-        non_target = softened_kl(student_rest, teacher_rest)
+        return self.per_sample(student_logits, teacher_logits, labels).mean()
+
+    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each sample, (N,)."""
+        student_target, student_rest = decouple(student_logits / self.temperature, labels)
+        teacher_logits = teacher_logits.detach() / self.temperature
+        teacher_target, teacher_rest = decouple(teacher_logits, labels)
+        target = softened_kl_each(student_target, teacher_target)
+        non_target = softened_kl_each(student_rest, teacher_rest)
         return self.temperature**2 * (self.alpha * target + self.beta * non_target)
-
-
-def _split(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of (label, all others), (N, 2), and those of the others, (N, K-1)."""
-    target, rest = split_target(F.log_softmax(logits, dim=1), labels)
-    return torch.cat([target, rest.logsumexp(1, keepdim=True)], 1), rest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import softened_cross_entropy, split_target
+from cls_kd.functional import softened_cross_entropy_each, split_target
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
 
@@ -45,13 +45,20 @@ class NKDLoss(DistillLoss):
     def forward(
         self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor
     ) -> dict[str, Tensor]:
-        teacher_logits = teacher_logits.detach()
+        target, non_target = self._parts(student_logits, teacher_logits.detach(), labels)
+        return dict(loss_target=target.mean(), loss_non_target=non_target.mean())
+
+    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
+        """The sum of both terms of each sample, (N,)."""
+        target, non_target = self._parts(student_logits, teacher_logits.detach(), labels)
+        return target + non_target
+
+    def _parts(
+        self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
         log_student, _ = split_target(F.log_softmax(student_logits, dim=1), labels)
         teacher, _ = split_target(F.softmax(teacher_logits, dim=1), labels)
         _, student_rest = split_target(student_logits, labels)
         _, teacher_rest = split_target(teacher_logits, labels)
-        non_target = softened_cross_entropy(student_rest, teacher_rest, self.temperature)
-        return dict(
-            loss_target=-(teacher * log_student).mean(),
-            loss_non_target=self.gamma * non_target,
-        )
+        non_target = softened_cross_entropy_each(student_rest, teacher_rest, self.temperature)
+        return -(teacher * log_student).squeeze(1), self.gamma * non_target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -11,13 +10,12 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.functional import standardize
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import inner_loss
-from cls_kd.signals.shapes import SignalShapes
+from cls_kd.losses.wrapper import LossWrapper
 
 _STANDARDIZED = ("student_logits", "teacher_logits")
 
 
-class StandardizedLogitsLoss(DistillLoss):
+class StandardizedLogitsLoss(LossWrapper):
     r"""Standardize the logits of each sample (z-score) before another logit loss.
 
     Paper: Sun et al. 2024, arXiv:2403.01427
@@ -43,20 +41,11 @@ class StandardizedLogitsLoss(DistillLoss):
     """
 
     def __init__(self, *, loss: DistillLoss | Mapping[str, Any]) -> None:
-        super().__init__()
-        self.loss = inner_loss(self, loss)
+        super().__init__(loss)
         if not set(_STANDARDIZED) & set(self.loss.signals):
             raise UserError(
                 f"{type(self.loss).__name__} asks for no logits: there is nothing to standardize."
             )
-
-    @cached_property
-    def signals(self) -> tuple[str, ...]:
-        """The inner loss's signals."""
-        return self.loss.signals
-
-    def build(self, shapes: SignalShapes) -> None:
-        self.loss.build(shapes)
 
     def forward(self, **signals: Any) -> Tensor | dict[str, Tensor]:
         for name in _STANDARDIZED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import feature, logit, online, relation, self_distillation, vit
+from . import feature, logit, online, relation, self_distillation, several_teachers, vit
 from .row import Row
 
 ROWS: dict[str, Row] = {
@@ -11,5 +11,6 @@ ROWS: dict[str, Row] = {
     **online.ROWS,
     **relation.ROWS,
     **self_distillation.ROWS,
+    **several_teachers.ROWS,
     **vit.ROWS,
 }

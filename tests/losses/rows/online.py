@@ -18,4 +18,13 @@ ROWS: dict[str, Row] = {
         wrong=({"temperature": 0}, {"mode": "general"}),
     ),
     "ClassifierDiversityLoss": Row(),
+    "FFLLoss": Row(
+        invariant={"peer_logits": [shift_each_peer], "ensemble_logits": [shift_each_sample]},
+        wrong=({"temperature": 0},),
+    ),
+    "PCLLoss": Row(
+        constants=("ensemble_logits",),
+        invariant={"peer_logits": [shift_each_peer], "mean_peer_logits": [shift_each_peer]},
+        wrong=({"temperature": 0},),
+    ),
 }

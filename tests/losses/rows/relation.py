@@ -13,6 +13,22 @@ ROWS: dict[str, Row] = {
         },
         wrong=({"angle_weight": -1}, {"distance_weight": -1}),
     ),
+    "SPLoss": Row(zero_at_equality=True),
+    "PKTLoss": Row(
+        zero_at_equality=True,
+        invariant={"student_embedding": [rotate, scale_all], "teacher_embedding": [scale_all]},
+    ),
+    "CorrelationCongruenceLoss": Row(args={"dim": 4}, wrong=({"dim": 0},)),
+    "ITRDLoss": Row(wrong=({"alpha": 0}, {"correlation_weight": -1}, {"mutual_weight": -1})),
+    "SRDLoss": Row(
+        invariant={"teacher_embedding": [scale_all, shift_all]},
+        args={"eps": 0.0},
+        wrong=({"form": "correlations"}, {"power": 0}, {"eps": -1}),
+    ),
+    "RRDLoss": Row(
+        args={"dim": 8, "size": 16},
+        wrong=({"dim": 0}, {"size": 0}, {"student_temperature": 0}, {"teacher_temperature": 0}),
+    ),
     "CRDLoss": Row(
         args={"dim": 8, "negatives": 16},
         wrong=({"dim": 0}, {"negatives": 0}, {"temperature": 0}, {"momentum": 1.0}),

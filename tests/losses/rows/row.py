@@ -20,6 +20,7 @@ class Row:
         invariant: Changes of one student signal that do not change the loss: signal to functions.
         wrong: Arguments that must be refused.
         remembers: It looks at an earlier batch, and says nothing of a first one.
+        constants: Student signals that it reads as constants.
         waits: Why a step waits for the device, where it must; the docstring says it too.
     """
 
@@ -28,6 +29,7 @@ class Row:
     invariant: dict[str, list[Callable[[Tensor], Tensor]]] = field(default_factory=dict)
     wrong: tuple[dict[str, Any], ...] = ()
     remembers: bool = False
+    constants: tuple[str, ...] = ()
     waits: str = ""
 
 

@@ -45,4 +45,16 @@ ROWS: dict[str, Row] = {
     ),
     "ViewTaskLoss": Row(invariant={"view_logits": [shift_each_peer]}),
     "DLBLoss": Row(wrong=({"temperature": 0},), remembers=True),
+    "ZipfLoss": Row(
+        invariant={"student_logits": [shift_each_sample]},
+        constants=("student_feature",),
+        wrong=({"power": 0}, {"ranking": "vote"}),
+    ),
+    "OnlineLabelSmoothingLoss": Row(invariant={"student_logits": [shift_each_sample]}),
+    "SDDropoutLoss": Row(wrong=({"rate": 0}, {"rate": 1}, {"temperature": 0})),
+    "BYOTLoss": Row(
+        constants=("student_logits", "student_embedding"),
+        wrong=({"temperature": 0}, {"logit_weight": 1.5}, {"feature_weight": -1}),
+    ),
+    "FRSKDLoss": Row(wrong=({"temperature": 0}, {"logit_weight": -1}, {"feature_weight": -1})),
 }

@@ -1,0 +1,72 @@
+"""MLKD's parts: correlations of predictions between samples and between classes."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cls_kd.functional import gram_distance
+from cls_kd.losses.base import DistillLoss
+from cls_kd.losses.options import check_positive
+
+
+class BatchCorrelationLoss(DistillLoss):
+    r"""Match the similarity of predictions between the samples of a batch (MLKD's batch level).
+
+    Paper: Jin et al. 2023, CVPR
+
+    .. math:: L = \frac{1}{N} \| S S^\top - T T^\top \|_F^2
+
+    with the rows of S and T (N, K) the softmaxes of student and teacher.
+
+    [0] Y. Jin, J. Wang, D. Lin, "Multi-Level Logit Distillation", CVPR 2023.
+    [1] Jin-Ying/Multi-Level-Logit-Distillation@5ee473f:mdistiller/distillers/KD_ours.py, its
+        function bc_loss. No difference.
+
+    Shapes:
+        student_logits, teacher_logits: (N, K).
+
+    Args:
+        temperature: Of the softmaxes. Default: CIFAR-100.
+    """
+
+    def __init__(self, *, temperature: float = 4.0) -> None:
+        super().__init__()
+        check_positive(self, temperature=temperature)
+        self.temperature = temperature
+
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        student = F.softmax(student_logits / self.temperature, dim=1)
+        teacher = F.softmax(teacher_logits.detach() / self.temperature, dim=1)
+        return gram_distance(student, teacher) / len(student)
+
+
+class ClassCorrelationLoss(DistillLoss):
+    r"""Match the similarity of classes over the samples of a batch (MLKD's class level).
+
+    Paper: Jin et al. 2023, CVPR
+
+    .. math:: L = \frac{1}{K} \| S^\top S - T^\top T \|_F^2
+
+    with the rows of S and T (N, K) the softmaxes of student and teacher.
+
+    [0] Y. Jin, J. Wang, D. Lin, "Multi-Level Logit Distillation", CVPR 2023.
+    [1] Jin-Ying/Multi-Level-Logit-Distillation@5ee473f:mdistiller/distillers/KD_ours.py, its
+        function cc_loss. No difference.
+
+    Shapes:
+        student_logits, teacher_logits: (N, K).
+
+    Args:
+        temperature: Of the softmaxes. Default: CIFAR-100.
+    """
+
+    def __init__(self, *, temperature: float = 4.0) -> None:
+        super().__init__()
+        check_positive(self, temperature=temperature)
+        self.temperature = temperature
+
+    def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        student = F.softmax(student_logits / self.temperature, dim=1)
+        teacher = F.softmax(teacher_logits.detach() / self.temperature, dim=1)
+        return gram_distance(student.T, teacher.T) / student.shape[1]

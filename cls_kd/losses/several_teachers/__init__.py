@@ -1,0 +1,1 @@
+"""Losses that compare the student with each of several teachers."""

@@ -1,0 +1,16 @@
+"""Rows of the losses of several teachers. A new loss adds one."""
+
+from __future__ import annotations
+
+from .row import Row, shift_each_peer, shift_each_sample
+
+SHIFT = {"student_logits": [shift_each_sample], "all_teacher_logits": [shift_each_peer]}
+ROWS: dict[str, Row] = {
+    "AverageTeachersLoss": Row(invariant=SHIFT, wrong=({"temperature": 0},)),
+    "EntropyTeachersLoss": Row(invariant=SHIFT, wrong=({"temperature": 0},)),
+    "ConfidenceTeachersLoss": Row(invariant=SHIFT, wrong=({"temperature": 0},)),
+    "AEKDLoss": Row(
+        invariant=SHIFT, wrong=({"temperature": 0}, {"tolerance": 1.5}, {"tolerance": 0.3})
+    ),
+    "DGKDLoss": Row(wrong=({"temperature": 0}, {"dropped": -1}, {"dropped": 3})),
+}
