@@ -11,14 +11,13 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, inner_loss
+from cls_kd.losses.options import built
+from cls_kd.losses.wrapper import LossWrapper
 from cls_kd.modules.separable_exits import SeparableExits
 from cls_kd.signals.shapes import SignalShapes
 
-_EXTRA = ("student_stages", "teacher_embedding")
 
-
-class OFAExitsLoss(DistillLoss):
+class OFAExitsLoss(LossWrapper):
     r"""Apply a logit loss to exits: classifiers on every stage of a convolutional student.
 
     Paper: Hao et al. 2023, arXiv:2310.19444
@@ -49,9 +48,10 @@ class OFAExitsLoss(DistillLoss):
         1 on CIFAR-100 and ImageNet, beside 1 for the same loss of the final logits.
     """
 
+    asks = ("student_stages", "teacher_embedding")
+
     def __init__(self, *, loss: DistillLoss | Mapping[str, Any]) -> None:
-        super().__init__()
-        self.loss = inner_loss(self, loss)
+        super().__init__(loss)
         if "student_logits" not in self.loss.signals:
             raise UserError(
                 f"OFAExitsLoss: {type(self.loss).__name__} does not ask for 'student_logits', in "
@@ -63,18 +63,17 @@ class OFAExitsLoss(DistillLoss):
     def signals(self) -> tuple[str, ...]:
         """The student's stages, and the inner loss's signals but the student's logits."""
         inner = (name for name in self.loss.signals if name != "student_logits")
-        return tuple(dict.fromkeys((*_EXTRA, *inner)))
+        return tuple(dict.fromkeys((*self.asks, *inner)))
 
     def build(self, shapes: SignalShapes) -> None:
         channels = [stage[0] for stage in shapes.tensors("student_stages")]
         width = max(channels[-1], shapes.tensor("teacher_embedding")[0])
         self.exits = SeparableExits(channels, width, shapes.num_classes)
-        self.loss.build(shapes)
+        super().build(shapes)
 
     def forward(self, **signals: Any) -> Tensor:
         logits = built(self.exits, self)(signals["student_stages"])
-        extra = set(_EXTRA) - set(self.loss.signals)
-        others = {name: value for name, value in signals.items() if name not in extra}
+        others = self.inner_signals(signals)
         terms = [_total(self.loss(student_logits=item, **others)) for item in logits]
         return torch.stack(terms).sum()
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import inner_loss
-from cls_kd.signals.shapes import SignalShapes
+from cls_kd.losses.wrapper import LossWrapper
 
 _LOGITS, _TOKEN_LOGITS = "student_logits", "student_distillation_token_logits"
 
@@ -44,7 +43,7 @@ class ClassTokenTaskLoss(DistillLoss):
         return student_criterion(student_class_token_logits)
 
 
-class DistillationTokenLoss(DistillLoss):
+class DistillationTokenLoss(LossWrapper):
     r"""Apply a logit loss to the logits of the student's distillation token.
 
     Paper: Touvron et al. 2021, arXiv:2012.12877
@@ -71,8 +70,7 @@ class DistillationTokenLoss(DistillLoss):
     """
 
     def __init__(self, *, loss: DistillLoss | Mapping[str, Any]) -> None:
-        super().__init__()
-        self.loss = inner_loss(self, loss)
+        super().__init__(loss)
         if _LOGITS not in self.loss.signals:
             raise UserError(
                 f"DistillationTokenLoss: {type(self.loss).__name__} does not ask for "
@@ -83,9 +81,6 @@ class DistillationTokenLoss(DistillLoss):
     def signals(self) -> tuple[str, ...]:
         """The inner loss's signals, with the distillation token's logits for the student's."""
         return tuple(_TOKEN_LOGITS if name == _LOGITS else name for name in self.loss.signals)
-
-    def build(self, shapes: SignalShapes) -> None:
-        self.loss.build(shapes)
 
     def forward(self, **signals: Any) -> Tensor | dict[str, Tensor]:
         signals[_LOGITS] = signals.pop(_TOKEN_LOGITS)
