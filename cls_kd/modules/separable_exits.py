@@ -45,8 +45,8 @@ class SeparableExits(nn.ModuleList):
 def _blocks(channels: int, count: int, width: int) -> list[nn.Module]:
     if count == 0:
         return [nn.Conv2d(channels, width, kernel_size=1)]
-    widths = [channels * 2**place for place in range(count)] + [width]
-    return [_separable(widths[place], widths[place + 1]) for place in range(count)]
+    widths = [channels * 2**block for block in range(count)] + [width]
+    return [_separable(widths[block], widths[block + 1]) for block in range(count)]
 
 
 def _separable(in_channels: int, out_channels: int) -> nn.Sequential:

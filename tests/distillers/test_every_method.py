@@ -22,6 +22,8 @@ def losses_of(file: Path) -> dict[str, Any]:
     for loss in losses.values():
         if "negatives" in loss:
             loss["negatives"] = 16
+        if "autoencoder_channels" in loss:
+            loss["autoencoder_channels"] = 8
         if "ScaleKD" in str(loss["type"]):
             loss["num_heads"] = 4
     return losses

@@ -27,7 +27,7 @@ class NORMLoss(DistillLoss):
         training on CIFAR-100, [1] also standardizes the logits of both networks (layer
         normalization without weights) and multiplies them by 2.5 before every loss on logits,
         cross-entropy included, and tests on plain logits. That is not done here, and published
-        figures come from it. [1] cannot train its ShuffleNets: they add the image as the residual.
+        results come from it. [1] cannot train its ShuffleNets: they add the image as the residual.
 
     Shapes:
         student_expanded_feature: (N, n C, h, w).
