@@ -43,14 +43,22 @@ def packaged_files(distribution: Distribution) -> set[str]:
         }
 
 
-def test_the_wheel_holds_the_type_marker_and_every_config(distribution: Distribution) -> None:
+def test_the_wheel_holds_the_type_marker_every_config_and_the_page_of_the_report(
+    distribution: Distribution,
+) -> None:
     configs = {
         f"cls_kd/{path.relative_to(ROOT)}"
         for path in (ROOT / "configs").rglob("*")
         if path.suffix in (".py", ".yml")
     }
+    page = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "cls_kd" / "reporting" / "html").iterdir()
+        if path.suffix in (".css", ".j2", ".js")
+    }
     assert len(configs) > 200
-    assert packaged_files(distribution) == configs | {"cls_kd/py.typed"}
+    assert len(page) == 3
+    assert packaged_files(distribution) == configs | page | {"cls_kd/py.typed"}
 
 
 def test_the_wheel_holds_every_package_and_no_other(distribution: Distribution) -> None:

@@ -12,15 +12,16 @@ ALLOWED = {
     # PyTorch's counter of writes to a tensor, and its operations on lists, have no other names.
     ("signals/recorder.py", "_version"),
     ("models/split_backbone.py", "_version"),
-    ("optimizers/dot.py", "_foreach_add"),
-    ("optimizers/dot.py", "_foreach_add_"),
-    ("optimizers/dot.py", "_foreach_mul_"),
+    ("optimizers/separate.py", "_foreach_add"),
+    ("optimizers/separate.py", "_foreach_add_"),
+    ("optimizers/separate.py", "_foreach_mul_"),
     # `nn.Module._apply` is what moves a module; the teachers are none of the distiller's.
     ("core/distiller.py", "_apply"),
     # A method of the head, which the classifiers of mmpretrain call too; `models` imports no door.
     ("models/multi_branch.py", "_get_predictions"),
-    # A public method of namedtuple.
+    # Public functions of the standard library.
     ("engine/export/report.py", "_asdict"),
+    ("engine/worker_executor.py", "_exit"),
 }
 """File and attribute."""
 

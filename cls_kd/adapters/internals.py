@@ -50,7 +50,7 @@ def mark_initialized(network: Any) -> None:
     network._is_init = True
 
 
-def add_first_state_dict_hook(network: nn.Module, hook: Callable[..., None]) -> None:
+def add_first_state_dict_hook(network: Any, hook: Callable[..., None]) -> None:
     """Register a hook of ``state_dict`` that runs before all others."""
     handle = network._register_state_dict_hook(hook)
     network._state_dict_hooks.move_to_end(handle.id, last=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import set_random_seed
-from torch.utils.data import DataLoader, SequentialSampler
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
 from cls_kd.adapters.samples import SampleBatch
 from cls_kd.distillers import Distiller
@@ -70,8 +70,12 @@ class FinishedRun:
         preprocessor.batch_augments = None  # the training split is evaluated with its own labels
         return distiller.to(get_device()).eval()
 
-    def loader(self, split: Split) -> DataLoader:
-        """Loader of all images of a split, each once, in order; of the whole split in each process.
+    def loader(self, split: Split, images: int | None = None) -> DataLoader:
+        """Loader of the images of a split, each once, in order; the same ones in each process.
+
+        Args:
+            split: The split.
+            images: At most so many, drawn by the run's seed. Default: the whole split.
 
         Raises:
             UserError: The config has no such split.
@@ -82,10 +86,17 @@ class FinishedRun:
         set_random_seed(self.seed)  # the training split may be augmented
         dataset = innermost(build_dataset(self.cfg[key]["dataset"]))
         config = {name: value for name, value in self.cfg[key].items() if name != "batch_sampler"}
-        config |= {"dataset": dataset, "sampler": SequentialSampler(dataset), "drop_last": False}
+        config |= {"dataset": dataset, "sampler": self._sampler(dataset, images)}
+        config["drop_last"] = False
         return build_dataloader(config, seed=self.seed)
 
-    @torch.no_grad()
+    def _sampler(self, dataset: Any, images: int | None) -> Sampler[int]:
+        if images is None or images >= len(dataset):
+            return SequentialSampler(dataset)
+        generator = torch.Generator().manual_seed(self.seed)
+        chosen = torch.randperm(len(dataset), generator=generator)[:images]
+        return _FixedSampler(chosen.sort().values.tolist())
+
     def signals(
         self, split: Split, names: Sequence[str], *, teacher_of: FinishedRun | None = None
     ) -> dict[str, Any]:
@@ -100,6 +111,35 @@ class FinishedRun:
 
         Returns:
             By name: a tensor, or a tuple of tensors, with N the images of the split.
+
+        Raises:
+            UserError: See `batches`.
+        """
+        gathered: dict[str, list[Any]] = {name: [] for name in names}
+        for seen in self.batches(split, names, teacher_of=teacher_of):
+            for name in names:
+                gathered[name].append(seen[name])
+        return {name: _joined(name, values) for name, values in gathered.items()}
+
+    @torch.no_grad()
+    def batches(
+        self,
+        split: Split,
+        names: Sequence[str],
+        *,
+        teacher_of: FinishedRun | None = None,
+        images: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Signals of a split batch by batch, on the device, for what is too large to be kept.
+
+        Args:
+            split: See `signals`.
+            names: See `signals`.
+            teacher_of: See `signals`.
+            images: See `loader`.
+
+        Yields:
+            The signals of a batch, by name.
 
         Raises:
             UserError: There is no such signal, or no teacher, or none that sees such images.
@@ -123,8 +163,7 @@ class FinishedRun:
         student = NetworkSource(
             "student", distiller.student, names, self.cfg.model.get("student_taps")
         )
-        loader = self.loader(split)
-        gathered: dict[str, list[Any]] = {name: [] for name in names}
+        loader = self.loader(split, images)
         first = True
         # An augmentation that follows the training time is that of the first epoch.
         distiller.time.seed = self.seed
@@ -142,10 +181,23 @@ class FinishedRun:
                     teacher_source.measure(teacher.normalize_inputs(inputs[:1]))
                 seen.update(teacher.run(teacher_source, inputs))
             for name in names:
-                known = VOCABULARY[name].provider not in ("student", "teacher")
-                gathered[name].append(getattr(batch, name) if known else seen[name])
+                if VOCABULARY[name].provider not in ("student", "teacher"):
+                    seen[name] = getattr(batch, name)
+            yield seen
             first = False
-        return {name: _joined(name, values) for name, values in gathered.items()}
+
+
+class _FixedSampler(Sampler[int]):
+    """These places of a data set, in this order."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self.places = places
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 def finished_runs(

@@ -40,6 +40,7 @@ COMMANDS = {
     "test": Command("test", "Evaluate a student's checkpoint, or the teachers of a config."),
     "predict": Command("predict", "Classify images with a trained or exported student."),
     "analyze": Command("analyze", "Analyze finished runs beyond accuracy."),
+    "diagnose": Command("diagnose", "Find out why a distillation did not gain."),
     "report": Command("report", "Write the report of finished runs."),
     "export": Command(
         "export", "Export a trained student: mmpretrain, safetensors, ONNX, PyTorch."

@@ -8,12 +8,16 @@ from pathlib import Path
 from rich.console import Console
 
 from cls_kd.errors import UserError
-from cls_kd.reporting import make_report, write_joined
+from cls_kd.reporting import Report, make_report, write_joined
 from cls_kd.reporting.collect import results_under
+from cls_kd.reporting.experiments import Experiment, pair_folders
 from cls_kd.reporting.folders import experiments_among, former_report
+from cls_kd.reporting.html.packages import check_packages
+from cls_kd.reporting.latex import write_latex
 
 EXAMPLES = (
     "cls-kd report work_dirs/demo",
+    "cls-kd report work_dirs/demo --html --latex",
     "cls-kd report work_dirs/pair_kd work_dirs/pair_nkd --output work_dirs/kd_and_nkd",
     "cls-kd report work_dirs/demo work_dirs/branches --output work_dirs/both",
 )
@@ -32,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metric", help="a key of the results; default: accuracy/top1")
     parser.add_argument("--title", help="heading of the page")
+    parser.add_argument(
+        "--html",
+        action="store_true",
+        help="also write report.html, one page that needs no network; needs cls_kd[report]",
+    )
+    parser.add_argument(
+        "--latex", action="store_true", help="also write report.tex, a table for a paper"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,31 +51,64 @@ def run(args: argparse.Namespace) -> None:
     folders = [Path(folder) for folder in args.folders]
     if len(folders) > 1 and args.output is None:
         raise UserError("Several folders: say where to write, with --output FOLDER.")
+    if args.html:
+        check_packages()
     output = Path(args.output or folders[0])
-    if experiments_among(folders):
-        _join(args, folders, output)
+    pairs = pair_folders(folders[0]) if len(folders) == 1 else []
+    if pairs:
+        experiments, written = _sweep(args, pairs, output)
+    elif experiments_among(folders):
+        experiments, written = _join(args, folders, output)
     else:
-        _report(args, folders, output)
+        experiments, written = _report(args, folders, output)
+    written += _other_formats(args, experiments, output)
+    console = Console()
+    console.print("Written:", *written, sep="\n  ", markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(args: argparse.Namespace, folders: list[Path], output: Path) -> None:
+_Written = tuple[list[Experiment], list[Path]]
+
+
+def _report(args: argparse.Namespace, folders: list[Path], output: Path) -> _Written:
     """One table of all runs in the folders."""
     former = former_report(output)
-    made = make_report(
-        output,
+    files = [file for folder in folders for file in results_under(folder)]
+    made = _made(args, output, args.title or former.title, files)
+    made.show(Console())
+    paths = made.write(output, appendix=former.sections)
+    pair = (folders[0] if len(folders) == 1 else output).resolve().name
+    return [Experiment(pair, made)], list(paths)
+
+
+def _sweep(args: argparse.Namespace, folders: list[Path], output: Path) -> _Written:
+    """A table of each pair, and the pairs on one page."""
+    experiments = [Experiment(folder.name, _made(args, folder)) for folder in folders]
+    for folder, experiment in zip(folders, experiments, strict=True):
+        experiment.report.show(Console())
+        experiment.report.write(folder, appendix=former_report(folder).sections)
+    paths = write_joined(output, folders, args.title or output.resolve().name)
+    return experiments, list(paths)
+
+
+def _made(
+    args: argparse.Namespace,
+    folder: Path,
+    title: str | None = None,
+    files: list[Path] | None = None,
+) -> Report:
+    """The report of a folder, with the baseline and the references of its former one."""
+    former = former_report(folder)
+    return make_report(
+        folder,
         baseline=args.baseline or former.baseline,
         references=args.references or (() if args.baseline else former.references),
         metric=args.metric,
-        files=[file for folder in folders for file in results_under(folder)],
-        title=args.title or former.title or output.resolve().name,
+        files=files,
+        title=title or former.title,
     )
-    paths = made.write(output, appendix=former.sections)
-    console = Console()
-    made.show(console)
-    console.print("Written:", *paths, sep="\n  ", markup=False, highlight=False, soft_wrap=True)
 
 
-def _join(args: argparse.Namespace, folders: list[Path], output: Path) -> None:
+def _join(args: argparse.Namespace, folders: list[Path], output: Path) -> _Written:
     """The reports of several experiments on one page; an experiment without one gets it."""
     given = [name for name in ("baseline", "references", "metric") if getattr(args, name)]
     if given:
@@ -71,8 +116,26 @@ def _join(args: argparse.Namespace, folders: list[Path], output: Path) -> None:
             f"--{given[0]} is of one experiment. Write the report of each first: "
             f"cls-kd report {folders[0]} --{given[0]} ..."
         )
-    for folder in folders:
+    experiments = [Experiment(folder.name, _made(args, folder)) for folder in folders]
+    for folder, experiment in zip(folders, experiments, strict=True):
         if not (folder / "report.csv").is_file():
-            make_report(folder).write(folder)
+            experiment.report.write(folder)
     paths = write_joined(output, folders, args.title or "Experiments")
-    print("Written:", *paths, sep="\n  ")
+    return experiments, list(paths)
+
+
+def _other_formats(
+    args: argparse.Namespace, experiments: list[Experiment], output: Path
+) -> list[Path]:
+    written = []
+    if args.latex:
+        written.append(output / "report.tex")
+        write_latex(written[-1], experiments)
+    if args.html:
+        # The page needs packages that other formats do without.
+        from cls_kd.reporting.html.page import write_page
+
+        title = args.title or former_report(output).title or output.resolve().name
+        written.append(output / "report.html")
+        write_page(written[-1], title, experiments)
+    return written

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="worker processes, each with its share of CPU threads and its GPU; default: this one",
+        help="worker processes, each with a part of the CPU threads and a GPU; default: this one",
     )
     parser.add_argument(
         "--executor",
@@ -78,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
     work_dir = Path(args.work_dir or _default_work_dir(args))
     plan = plan_sweep(sweep, work_dir, load_config)
     console = Console()
-    found = list(forecasts(plan))
+    expected = list(forecasts(plan))
     if sweep.takes_all:
-        plan = without_problems(plan, found)
-    _show(found, args.jobs, console)
+        plan = without_problems(plan, expected)
+    _show(expected, args.jobs, console)
     if args.dry_run:
         return 0
     executor = _executor(args, sweep, work_dir)
@@ -133,19 +133,21 @@ def _executor(args: argparse.Namespace, sweep: Sweep, work_dir: Path) -> Executo
     return SerialExecutor() if args.jobs == 1 else WorkerExecutor(args.jobs)
 
 
-def _show(found: Sequence[Forecast], jobs: int, console: Console) -> None:
+def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
     """A table of what is finished, and of the time and disk that the rest takes."""
     table = Table(title="Runs, with time and disk measured on a few steps")
     for title in ("pair", "run", "finished", "each", "together", "disk"):
         table.add_column(title, justify="left" if title in ("pair", "run") else "right")
-    for forecast in found:
+    for forecast in expected:
         table.add_row(*_forecast_row(forecast))
     console.print(table)
-    measured = [(forecast.open, forecast.each) for forecast in found if forecast.each is not None]
+    measured = [
+        (forecast.open, forecast.each) for forecast in expected if forecast.each is not None
+    ]
     seconds = sum(count * each.total for count, each in measured)
     disk = sum(count * each.disk for count, each in measured)
-    open_runs = sum(forecast.open for forecast in found)
-    count = sum(forecast.count for forecast in found)
+    open_runs = sum(forecast.open for forecast in expected)
+    count = sum(forecast.count for forecast in expected)
     console.print(
         f"{count} runs, {count - open_runs} finished; {open_runs} to train: about "
         f"{_duration(seconds / jobs)} with {jobs} at a time, {_megabytes(disk)} MB of checkpoints.",

@@ -142,8 +142,20 @@ class Distiller(nn.Module):
 
     def step(self, batch: Batch) -> Losses:
         """Every term of every loss on one batch, weighted."""
+        return self.terms_of(batch, self.student_signals(batch))
+
+    def student_signals(self, batch: Batch) -> dict[str, Any]:
+        """The signals of the student that the losses ask for, on one batch, by name."""
         student = {**self.source.on(batch), **self.source.functions(batch)}
-        student |= self.source.on_pairs(batch)
+        return student | self.source.on_pairs(batch)
+
+    def terms_of(self, batch: Batch, student: Mapping[str, Any]) -> Losses:
+        """Every term of every loss, weighted, for a student that has given its signals.
+
+        Args:
+            batch: The batch, which the teachers see.
+            student: As `student_signals` returns them.
+        """
         teachers = [teacher(batch) for teacher in self.teachers]
         terms: Losses = {}
         for name, term in self.terms.items():

@@ -8,6 +8,7 @@ from cls_kd.data.digits import Digits
 from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
+from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
 from cls_kd.data.views import StrongViews, Views
@@ -24,6 +25,7 @@ __all__ = [
     "LastBatchSampler",
     "RandomCropFlip",
     "RandomShift",
+    "Rotations",
     "StrongViews",
     "Views",
 ]

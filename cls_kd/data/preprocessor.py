@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from cls_kd.adapters.samples import BatchSamples, index_of
+from cls_kd.data.rotations import VIEW_TURNS, quarter_turns
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS, TRANSFORMS
 from cls_kd.signals.time import TrainingTime
@@ -65,17 +66,22 @@ class BatchPreprocessor(ClsDataPreprocessor):
             ready["pair_inputs"] = super().forward({"inputs": pairs}, training)["inputs"]
         if "view_inputs" in data:
             ready["view_inputs"] = torch.stack(
-                [ready["inputs"], *self._other_views(data, training)]
+                [ready["inputs"], *self._other_views(data, ready["inputs"], training)]
             )
         return ready
 
-    def _other_views(self, data: Mapping[str, Any], training: bool) -> list[Tensor]:
-        """Views 1 and on; the loader gives them by samples, (N, V - 1, 3, H, W)."""
+    def _other_views(self, data: Mapping[str, Any], ready: Tensor, training: bool) -> list[Tensor]:
+        """Views 1 and on; the loader gives them by samples, (N, V - 1, 3, H, W).
+
+        Where they are turns of the image, they are those of the images that are ``ready``.
+        """
         if training and self.batch_augments is not None:
             raise UserError(
                 "data_preprocessor: batch_augments mix the images, and not their views: leave them "
                 "out where a loss asks for `view_inputs`."
             )
+        if VIEW_TURNS in data:
+            return quarter_turns(ready)
         views = data["view_inputs"]
         stacked = views if isinstance(views, Tensor) else torch.stack(list(views))
         others = []

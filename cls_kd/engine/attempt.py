@@ -14,7 +14,7 @@ _INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit")
 
 
 class Outcome(Enum):
-    """How an attempt ended."""
+    """End of an attempt."""
 
     FINISHED = "finished"
     FAILED = "failed"

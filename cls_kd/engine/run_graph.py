@@ -29,7 +29,7 @@ class RunGraph:
 
     @property
     def is_done(self) -> bool:
-        """Whether no run is waiting or being trained."""
+        """True if no run is waiting or being trained."""
         return not self._open
 
     def ready(self) -> list[Run]:

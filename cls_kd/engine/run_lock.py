@@ -83,12 +83,12 @@ def check_free(runs: list[Run]) -> None:
 
 
 def is_held(run: Run) -> bool:
-    """Whether a process of this machine trains the run; writes nothing."""
+    """True if a process of this machine trains the run; writes nothing."""
     return is_locked(run.work_dir / LOCK)
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process of this machine holds the lock file; writes nothing."""
+    """True if a process of this machine holds the lock file; writes nothing."""
     if not path.is_file():
         return False
     try:

@@ -24,7 +24,7 @@ JOB = "slurm_job.json"
 """File of a run's folder: its last job."""
 
 ATTEMPTS = 3
-"""How often the job of a run is submitted that ended without a result or a reason."""
+"""Maximum number of jobs of a run that end without a result or a reason."""
 
 MIN_TIMEOUT = 11
 """Minutes. With 10 or less submitit takes every signal for the end of the time."""
@@ -58,7 +58,7 @@ class TrainJob:
             raise UserError(f"The run {self._run.title} has failed.")
 
     def checkpoint(self) -> Any:
-        """What submitit requeues before the time is over, or at a preemption: the same job."""
+        """The same job, which submitit requeues before the time is over, or at a preemption."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -155,7 +155,7 @@ def queued_jobs() -> set[str]:
 
 
 def _outcome(run: Run) -> Outcome | None:
-    """How a run stands whose job has left the queue; None without a result or a reason."""
+    """Outcome of a job that has left the queue; None without a result or a reason."""
     if check_unchanged(run):
         return Outcome.FINISHED
     events = logged_events(run.work_dir)

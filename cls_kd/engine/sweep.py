@@ -25,7 +25,7 @@ Plan = Mapping[str, Sequence[Run]]
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the open runs of one name, on one pair, will take.
+    """Expected time and disk of the open runs of one name, on one pair.
 
     Attributes:
         pair: Folder of the pair.
@@ -45,7 +45,7 @@ class Forecast:
 
 
 def forecasts(plan: Plan) -> Iterator[Forecast]:
-    """What each pair and method will take, measured on this machine one by one.
+    """Expected time and disk of each pair and method, measured on this machine one by one.
 
     Raises:
         UserError: A run in the folder was made with another config.
@@ -63,9 +63,9 @@ def forecasts(plan: Plan) -> Iterator[Forecast]:
             yield Forecast(pair, name, len(same), len(waiting), each, problem)
 
 
-def without_problems(plan: Plan, found: Sequence[Forecast]) -> dict[str, list[Run]]:
+def without_problems(plan: Plan, expected: Sequence[Forecast]) -> dict[str, list[Run]]:
     """The plan without runs that cannot be built."""
-    problems = {(forecast.pair, forecast.name) for forecast in found if forecast.problem}
+    problems = {(forecast.pair, forecast.name) for forecast in expected if forecast.problem}
     return {
         pair: [run for run in runs if (pair, run.name) not in problems]
         for pair, runs in plan.items()

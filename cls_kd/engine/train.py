@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
+from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
     EpochFinished,
     EventConsumer,
@@ -281,6 +282,7 @@ def _facts(runner: DistillRunner) -> dict[str, Any]:
         "val": record["val"],
         "checkpoint": Path(runner.message_hub.get_info("last_ckpt", "")).name,
         "parameters": parameter_count(distiller.student),
+        "environment": environment(),
     }
 
 

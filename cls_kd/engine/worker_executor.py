@@ -23,11 +23,11 @@ from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
 from cls_kd.runs import Run
 
 ATTEMPTS = 3
-"""How often a run is begun whose worker process is killed."""
+"""Maximum number of workers of a run that are killed."""
 
 
 class WorkerExecutor:
-    """Trains runs in worker processes, each with its share of the CPU threads and its GPU.
+    """Trains runs in worker processes, each with a part of the CPU threads and a GPU.
 
     See ``cls_kd.engine.execute.Executor``. A worker that is killed costs its run less than the
     time between two checkpoints: another one goes on with it.
@@ -144,7 +144,7 @@ def _collect(slot: _Slot, graph: RunGraph, killed: Counter[Path], on_event: Even
 
 
 def _prepare_worker(number: int, threads: int) -> None:
-    """In a new worker: its share of the machine, and an end with the process that started it."""
+    """In a new worker: its part of the machine, and an end with the process that started it."""
     devices = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     devices = devices or [str(index) for index in range(torch.cuda.device_count())]
     if devices:

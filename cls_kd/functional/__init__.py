@@ -7,7 +7,12 @@ from cls_kd.functional.classes import (
     non_target_indices,
     split_target,
 )
-from cls_kd.functional.correlation import gram_distance, pearson
+from cls_kd.functional.correlation import (
+    batch_correlation,
+    class_correlation,
+    gram_distance,
+    pearson,
+)
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
@@ -15,8 +20,10 @@ from cls_kd.functional.maps import (
     attention_map,
     class_activation_map,
     classify_positions,
+    hierarchical_context_error,
     match_size,
 )
+from cls_kd.functional.margins import negative_margins
 from cls_kd.functional.pairs import pairwise_cosines, pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
     best_combination,
@@ -27,6 +34,7 @@ from cls_kd.functional.peers import (
     peer_kl,
 )
 from cls_kd.functional.quadratic import shortest_combination
+from cls_kd.functional.singular import right_singular_vectors
 from cls_kd.functional.softened import (
     softened_cross_entropy,
     softened_cross_entropy_each,
@@ -42,9 +50,11 @@ from cls_kd.functional.transport import sinkhorn_distance
 
 __all__ = [
     "attention_map",
+    "batch_correlation",
     "best_combination",
     "best_logits",
     "class_activation_map",
+    "class_correlation",
     "class_weights",
     "classify_positions",
     "decouple",
@@ -53,11 +63,13 @@ __all__ = [
     "gram_distance",
     "grid_side",
     "hash_integers",
+    "hierarchical_context_error",
     "least_margins",
     "match_size",
     "mean_logits",
     "mean_over_processes",
     "mutual_kl",
+    "negative_margins",
     "non_target_indices",
     "normalized_gram",
     "pairwise_cosines",
@@ -65,6 +77,7 @@ __all__ = [
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "right_singular_vectors",
     "shortest_combination",
     "sinkhorn_distance",
     "softened_cross_entropy",

@@ -1,7 +1,8 @@
-"""Pearson correlation and Gram matrices."""
+"""Pearson correlation, Gram matrices and the correlations of predictions."""
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -29,3 +30,32 @@ def gram_distance(a: Tensor, b: Tensor) -> Tensor:
     tensor(1.)
     """
     return (a @ a.T - b @ b.T).square().sum()
+
+
+def batch_correlation(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """:func:`gram_distance` of two softmaxes between the samples, divided by N.
+
+    >>> import torch
+    >>> logits = torch.tensor([[500.0, -500.0], [-500.0, 500.0]])
+    >>> batch_correlation(torch.zeros(2, 2), logits)
+    tensor(0.5000)
+    """
+    student = F.softmax(student_logits / temperature, dim=1)
+    teacher = F.softmax(teacher_logits / temperature, dim=1)
+    return gram_distance(student, teacher) / len(student)
+
+
+def class_correlation(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """:func:`gram_distance` of two softmaxes between the classes, divided by K.
+
+    >>> import torch
+    >>> class_correlation(torch.zeros(1, 2), torch.tensor([[500.0, -500.0]]))
+    tensor(0.3750)
+    """
+    student = F.softmax(student_logits / temperature, dim=1)
+    teacher = F.softmax(teacher_logits / temperature, dim=1)
+    return gram_distance(student.T, teacher.T) / student.shape[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,6 +19,25 @@ def match_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     size = (min(a.shape[-2], b.shape[-2]), min(a.shape[-1], b.shape[-1]))
     return _pool(a, size), _pool(b, size)
+
+
+def hierarchical_context_error(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared error of two maps (N, C, h, w) and of their averages over coarser grids.
+
+    The weights are 1 for the maps, and 1/2, 1/4, 1/8 in turn for those of 4x4, 2x2 and 1x1 that are
+    coarser than the maps; they are divided by their sum.
+
+    >>> import torch
+    >>> a = torch.tensor([[[[3.0, -1.0], [1.0, 1.0]]]])
+    >>> hierarchical_context_error(a, torch.zeros_like(a))  # (12 / 4 + 1 / 2) / (1 + 1 / 2)
+    tensor(2.3333)
+    """
+    sizes = [side for side in (4, 2, 1) if side < a.shape[2]]
+    errors = [F.mse_loss(a, b)]
+    errors += [F.mse_loss(_pool(a, (side, side)), _pool(b, (side, side))) for side in sizes]
+    weights = [0.5**level for level in range(len(errors))]
+    weighted = [weight * error for weight, error in zip(weights, errors, strict=True)]
+    return torch.stack(weighted).sum() / sum(weights)
 
 
 def _pool(feature: Tensor, size: tuple[int, int]) -> Tensor:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import torch
+from torch import Tensor
+
 from cls_kd.errors import UserError
+from cls_kd.losses.options import stage_shape
+from cls_kd.signals.shapes import Shape, SignalShapes
 
 StagePairs: TypeAlias = Sequence[int | tuple[int, int]] | None
 """Indices into both tuples of stages, or pairs of indices (student, teacher); None: all of both."""
+
+PREACTS = ("student_preacts", "teacher_preacts")
 
 
 def pair_stages(
@@ -35,6 +42,61 @@ def pair_stages(
             )
         stages = range(student)
     return [_pair(owner, entry) for entry in stages]
+
+
+def paired_shapes(
+    owner: object,
+    stages: StagePairs,
+    shapes: SignalShapes,
+    signals: tuple[str, str] = ("student_stages", "teacher_stages"),
+) -> list[tuple[Shape, Shape]]:
+    """Shapes (C, h, w) of the chosen pairs of maps, the student's first.
+
+    Args:
+        owner: The loss, which an error names.
+        stages: The option of the loss.
+        shapes: The measured shapes.
+        signals: The student's and the teacher's tuples of maps.
+
+    Raises:
+        UserError: As `pair_stages`, or a network has no such stage.
+    """
+    student, teacher = (shapes.tensors(signal) for signal in signals)
+    return [
+        (
+            stage_shape(owner, "student", student, ours),
+            stage_shape(owner, "teacher", teacher, theirs),
+        )
+        for ours, theirs in pair_stages(owner, stages, len(student), len(teacher))
+    ]
+
+
+def paired_maps(
+    owner: object, stages: StagePairs, student: Sequence[Tensor], teacher: Sequence[Tensor]
+) -> list[tuple[Tensor, Tensor]]:
+    """The chosen pairs of maps, the student's first; the teacher's without gradient.
+
+    Args:
+        owner: The loss, which an error names.
+        stages: The option of the loss.
+        student: Maps (N, C, h, w) of all stages of the student.
+        teacher: Maps of all stages of the teacher.
+
+    Raises:
+        UserError: As `pair_stages`.
+    """
+    pairs = pair_stages(owner, stages, len(student), len(teacher))
+    return [(student[ours], teacher[theirs].detach()) for ours, theirs in pairs]
+
+
+def sum_doubling(losses: Sequence[Tensor]) -> Tensor:
+    """Sum over stages, where each counts twice as much as the one before and the last one 1.
+
+    >>> sum_doubling(torch.tensor([4.0, 2.0, 1.0]))
+    tensor(3.)
+    """
+    weighted = [0.5**depth * loss for depth, loss in enumerate(reversed(list(losses)))]
+    return torch.stack(weighted).sum()
 
 
 def _pair(owner: object, entry: int | Sequence[int]) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Networks that are deployed and that mmpretrain lacks."""
 
+from cls_kd.models.averaged_branches import AveragedMultiBranchClassifier
 from cls_kd.models.cifar import (
     CIFARVGG,
     CIFARDenseNet,
@@ -20,14 +21,15 @@ from cls_kd.models.fusions import (
     GateFusion,
     MeanFusion,
 )
-from cls_kd.models.mean_peers import MeanPeerClassifier
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
 from cls_kd.models.n_to_one import NToOneClassifier
+from cls_kd.models.projected_backbone import ProjectedBackbone
 
 __all__ = [
     "CIFARVGG",
     "AttentionFusion",
+    "AveragedMultiBranchClassifier",
     "CIFARDenseNet",
     "CIFARMobileNetV2",
     "CIFARPreActResNet",
@@ -42,8 +44,8 @@ __all__ = [
     "FeatureFusion",
     "GateFusion",
     "MeanFusion",
-    "MeanPeerClassifier",
     "MobileNetV1",
     "MultiBranchClassifier",
     "NToOneClassifier",
+    "ProjectedBackbone",
 ]

@@ -8,15 +8,22 @@ from cls_kd.modules.connectors import (
     ConvConnector,
     ConvGenerator,
     FrozenUnitEmbedding,
+    LinearConnector,
+    ProjectionHead,
     ResizingConnector,
     TokenGenerator,
     UnitEmbedding,
+    align_channels,
+    align_maps,
     align_width,
 )
-from cls_kd.modules.exits import ExitClassifier, Exits
+from cls_kd.modules.exits import ExitClassifier, Exits, StageClassifiers
+from cls_kd.modules.factors import Paraphraser, Translator
+from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
 from cls_kd.modules.pyramid import SelfTeacher
 from cls_kd.modules.queues import EmbeddingQueue
+from cls_kd.modules.review import ReviewFusion
 from cls_kd.modules.schedules import (
     Constant,
     CosineDecay,
@@ -27,6 +34,7 @@ from cls_kd.modules.schedules import (
     Window,
     as_schedule,
 )
+from cls_kd.modules.stage_attention import StageAttention
 
 __all__ = [
     "BottleneckConnector",
@@ -43,16 +51,26 @@ __all__ = [
     "Exits",
     "FrozenUnitEmbedding",
     "GaussianRampUp",
+    "GaussianRegressor",
     "IPWDWeight",
+    "LinearConnector",
     "LinearWarmup",
+    "Paraphraser",
     "PredictionBank",
+    "ProjectionHead",
     "PropensityHead",
     "ResizingConnector",
+    "ReviewFusion",
     "Schedule",
     "SelfTeacher",
+    "StageAttention",
+    "StageClassifiers",
     "TokenGenerator",
+    "Translator",
     "UnitEmbedding",
     "Window",
+    "align_channels",
+    "align_maps",
     "align_width",
     "as_schedule",
 ]

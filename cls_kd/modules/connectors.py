@@ -21,6 +21,16 @@ class ConvConnector(nn.Sequential):
         )
 
 
+class LinearConnector(nn.Sequential):
+    """1x1 convolution and batch normalization: (N, C_in, h, w) -> (N, C_out, h, w)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+
 class ResizingConnector(nn.Sequential):
     """A convolution from a student's map to a teacher's size, batch normalization, ReLU.
 
@@ -45,11 +55,19 @@ class ResizingConnector(nn.Sequential):
     """
 
     def __init__(self, student: Sequence[int], teacher: Sequence[int]) -> None:
-        super().__init__(
-            _resizing_convolution(student, teacher),
-            nn.BatchNorm2d(teacher[0]),
-            nn.ReLU(inplace=True),
-        )
+        super().__init__(*resizing_layers(student, teacher), nn.ReLU(inplace=True))
+
+
+def align_maps(student: Sequence[int], teacher: Sequence[int]) -> nn.Module:
+    """A `ResizingConnector` without its ReLU, or nothing where the shapes (C, h, w) agree."""
+    if tuple(student) == tuple(teacher):
+        return nn.Identity()
+    return nn.Sequential(*resizing_layers(student, teacher))
+
+
+def resizing_layers(student: Sequence[int], teacher: Sequence[int]) -> list[nn.Module]:
+    """Convolution and batch normalization of a `ResizingConnector`."""
+    return [_resizing_convolution(student, teacher), nn.BatchNorm2d(teacher[0])]
 
 
 def _resizing_convolution(student: Sequence[int], teacher: Sequence[int]) -> nn.Module:
@@ -128,6 +146,13 @@ def align_width(in_features: int, out_features: int) -> nn.Module:
     return nn.Linear(in_features, out_features)
 
 
+def align_channels(in_channels: int, out_channels: int) -> nn.Module:
+    """A `LinearConnector`, or nothing where the widths agree."""
+    if in_channels == out_channels:
+        return nn.Identity()
+    return LinearConnector(in_channels, out_channels)
+
+
 class UnitEmbedding(nn.Module):
     """A linear layer onto the unit sphere: (N, D) -> (N, dim), each row of length 1."""
 
@@ -156,3 +181,10 @@ class FrozenUnitEmbedding(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         return F.normalize(F.linear(embedding, self.weight, self.bias), dim=1)
+
+
+class ProjectionHead(nn.Sequential):
+    """Two linear layers of one width with a ReLU between them: (..., D) -> (..., D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, width))

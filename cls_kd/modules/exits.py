@@ -35,8 +35,8 @@ class ExitClassifier(nn.Module):
         strides = [max(round(before[1] / after[1]), 1) for before, after in pairwise(shapes)]
         self.blocks = nn.Sequential(
             *(
-                ConvBlock(widths[place], widths[place + 1], stride)
-                for place, stride in enumerate(strides)
+                ConvBlock(widths[index], widths[index + 1], stride)
+                for index, stride in enumerate(strides)
             )
         )
         self.classifier = nn.Linear(width, num_classes)
@@ -58,7 +58,7 @@ class Exits(nn.ModuleList):
 
     def __init__(self, shapes: Sequence[Sequence[int]], width: int, num_classes: int) -> None:
         super().__init__(
-            ExitClassifier(shapes[place:], width, num_classes) for place in range(len(shapes) - 1)
+            ExitClassifier(shapes[index:], width, num_classes) for index in range(len(shapes) - 1)
         )
 
     def forward(self, stages: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -66,3 +66,24 @@ class Exits(nn.ModuleList):
         pairs = [branch(feature) for branch, feature in zip(self, stages[:-1], strict=True)]
         logits, embeddings = zip(*pairs, strict=True)
         return torch.stack(logits), torch.stack(embeddings)
+
+
+class StageClassifiers(nn.ModuleList):
+    """An `ExitClassifier` on every stage, as wide as the last one; after this one comes one block.
+
+    Args:
+        shapes: Shapes of all stages, the first one first.
+        num_classes: Length of the logits.
+    """
+
+    def __init__(self, shapes: Sequence[Sequence[int]], num_classes: int) -> None:
+        width = shapes[-1][0]
+        following = [shapes[index:] for index in range(len(shapes) - 1)]
+        following.append([shapes[-1], shapes[-1]])
+        super().__init__(ExitClassifier(stages, width, num_classes) for stages in following)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Of all stages' maps the logits, (J, N, classes)."""
+        return torch.stack(
+            [branch(feature)[0] for branch, feature in zip(self, stages, strict=True)]
+        )

@@ -75,21 +75,21 @@ class SelfTeacher(nn.Module):
         """Of the student's maps the teacher's logits, (N, K), and its map of each stage."""
         middle = self._to_shallow(stages)
         maps = [middle[0]]
-        for place, (stage, down) in enumerate(zip(stages[1:], self.down, strict=True)):
+        for index, (stage, down) in enumerate(zip(stages[1:], self.down, strict=True)):
             below = _pooled(down(maps[-1]), stage)
-            is_last = place == len(self.down) - 1
-            parts = [self.lateral_again[place](stage), below]
-            parts += [] if is_last else [middle[place + 1]]
-            maps.append(self.down_conv[place](self.down_sum[place](*parts)))
+            is_last = index == len(self.down) - 1
+            parts = [self.lateral_again[index](stage), below]
+            parts += [] if is_last else [middle[index + 1]]
+            maps.append(self.down_conv[index](self.down_sum[index](*parts)))
         features = tuple(item.relu() for item in maps)
         return self.classifier(features[-1].mean((2, 3))), features
 
     def _to_shallow(self, stages: Sequence[Tensor]) -> list[Tensor]:
         maps = [lateral(stage) for lateral, stage in zip(self.lateral, stages, strict=True)]
-        for place in reversed(range(len(self.up))):
-            above = F.interpolate(maps[place + 1], size=maps[place].shape[-2:], mode="nearest")
-            summed = self.up_sum[place](maps[place], self.up[place](above))
-            maps[place] = self.up_conv[place](summed)
+        for index in reversed(range(len(self.up))):
+            above = F.interpolate(maps[index + 1], size=maps[index].shape[-2:], mode="nearest")
+            summed = self.up_sum[index](maps[index], self.up[index](above))
+            maps[index] = self.up_conv[index](summed)
         return maps
 
 

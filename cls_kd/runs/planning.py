@@ -46,7 +46,7 @@ def plan(cfg: Config, work_dir: Path) -> list[Run]:
     runs = expand(cfg, work_dir)
     for position, run in enumerate(runs):
         run.depends_on = {
-            reference: _find(reference, run, runs[:position]) for reference in _references(run)
+            reference: _find(reference, run, runs[:position]) for reference in references(run)
         }
     return runs
 
@@ -155,16 +155,17 @@ def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Pat
     return folder.with_name(f"{folder.name}_{method}") if method and "runs" not in cfg else folder
 
 
-def _references(run: Run) -> set[str]:
-    references: set[str] = set()
+def references(run: Run) -> set[str]:
+    """The references to other runs in a run's config, ``'run:NAME'``."""
+    names: set[str] = set()
 
     def note(text: str) -> str:
         if text.startswith(REFERENCE):
-            references.add(text)
+            names.add(text)
         return text
 
     map_strings(run.cfg.to_dict(), note)
-    return references
+    return names
 
 
 def _find(reference: str, run: Run, earlier: list[Run]) -> Run:

@@ -40,7 +40,7 @@ Load = Callable[..., Config]
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is to be trained.
+    """Pairs, methods and seeds that are to be trained.
 
     Attributes:
         pairs: Configs of pairs: paths, or names of packaged ones.
@@ -59,7 +59,7 @@ class Sweep:
 
     @property
     def takes_all(self) -> bool:
-        """Whether every method that fits is meant."""
+        """True if every method that fits is meant."""
         return set(self.methods) == {ALL}
 
     @classmethod
@@ -121,7 +121,7 @@ def plan_sweep(sweep: Sweep, work_dir: Path, load: Load = load_config) -> dict[s
     """The runs of each pair, in order: teachers, the student alone, the methods.
 
     Args:
-        sweep: What is to be trained.
+        sweep: Pairs, methods and seeds to be trained.
         work_dir: The runs of a pair are in a folder of it, see `pair_folders`.
         load: Reads a config: `load_config`, or the engine's, which checks classes too.
 
@@ -173,7 +173,7 @@ def _remove_teacher(cfg: Config) -> None:
 
 
 def _method_runs(cfg: Config, name: str, sweep: Sweep, folder: Path, load: Load) -> list[Run]:
-    """What a pair's config trains with one method: what it builds on, and every seed."""
+    """Runs of a pair's config with one method: those that it builds on, and every seed."""
     if "runs" in cfg:
         entries = [dict(entry) for entry in run_entries(cfg.runs).values()]
         entries[-1].update(name=name, seeds=list(sweep.seeds))

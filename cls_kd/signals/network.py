@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -12,8 +12,9 @@ from torch.func import functional_call
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.batch import Batch
-from cls_kd.signals.forward_from import ForwardFrom, check_stages
+from cls_kd.signals.forward_from import ForwardFrom
 from cls_kd.signals.heads import classify_with, criterion_of, describe, logits_of
+from cls_kd.signals.norms import norm_before, norm_parameters
 from cls_kd.signals.recorder import Captured, Recorder
 from cls_kd.signals.shapes import Shape
 from cls_kd.signals.tap import Tap
@@ -25,10 +26,14 @@ Indices = frozenset[int] | None
 """Which items of a signal that is a tuple are wanted; None for all."""
 
 PEER_CLASSIFIERS = "peer_classifiers"
+PREACT_NORMS = "teacher_preact_norms"
 VIEWS = {
     "view_logits": "student_logits",
     "view_embeddings": "student_embedding",
+    "view_stages": "student_stages",
     "teacher_view_logits": "teacher_logits",
+    "teacher_view_embeddings": "teacher_embedding",
+    "teacher_view_stages": "teacher_stages",
 }
 """Signals of several views to those of one."""
 
@@ -40,6 +45,10 @@ _OF_ONE_KIND = {
     "student_expanded_feature": (
         "does not expand its last map: NORM needs a student of type='NToOneClassifier' with "
         "teacher_channels=..., the channels of the teacher's last map."
+    ),
+    "student_projected": (
+        "has no projector: SimKD needs a student with backbone=dict(type='ProjectedBackbone', ...) "
+        "and its teacher's classifier, as in configs/digits/simkd.py."
     ),
     "student_class_token_logits": _NO_DISTILLATION_TOKEN,
     "student_distillation_token_logits": _NO_DISTILLATION_TOKEN,
@@ -78,19 +87,26 @@ class NetworkSource:
         recorded = dict.fromkeys([*wanted, *(VIEWS[name] for name in self.views)])
         self.tensors = [name for name in recorded if name not in others]
         self.callables = [name for name in wanted if name in CALLABLES]
-        not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, "all_teacher_logits")
+        not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, PREACT_NORMS, "all_teacher_logits")
         tapped = [name for name in self.tensors if name not in not_tapped]
+        wants_norms = PREACT_NORMS in self.tensors
         continued = f"{role}_forward_from" in wanted
-        known = find_taps(network, taps) if tapped or taps or continued else {}
-        if continued and "stages" not in known:
-            self._refuse(f"{role}_stages", known)
-        self.stages = check_stages(network, role, known["stages"]) if continued else ()
-        for name in tapped:
+        needed = [*tapped, *(["teacher_preacts"] if wants_norms else [])]
+        needed += [f"{role}_stages"] if continued else []
+        known = find_taps(network, taps) if needed or taps else {}
+        for name in needed:
             if name.removeprefix(f"{role}_") not in known:
                 self._refuse(name, known)
+        self.stages = check_stages(network, role, known["stages"]) if continued else ()
         if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
             _check_peers(network, PEER_CLASSIFIERS)
-        indices = names if isinstance(names, Mapping) else {}
+        self.norms = (
+            [norm_before(network, tap) for tap in _as_tuple(known["preacts"])]
+            if wants_norms
+            else []
+        )
+        indices = dict(names) if isinstance(names, Mapping) else {}
+        indices |= {VIEWS[name]: None for name in self.views}  # views are made of all items
         self.recorder = Recorder(
             network,
             {
@@ -119,7 +135,7 @@ class NetworkSource:
             return run(batch.inputs)
         views = batch.view_inputs
         seen = run(views.flatten(0, 1))
-        shown = {name: seen[VIEWS[name]].unflatten(0, views.shape[:2]) for name in self.views}
+        shown = {name: _by_views(seen[VIEWS[name]], views.shape[:2]) for name in self.views}
         first = {name: _first(value, name, views.shape[1]) for name, value in seen.items()}
         return {**first, **shown}
 
@@ -179,11 +195,14 @@ class NetworkSource:
             f"backbone, or in the config: `{self.role}_taps=dict({tap}=...)`."
         )
 
-    def _weights(self) -> dict[str, Tensor]:
-        """The signal that is no output but weights of the network, with their gradient."""
-        asked = PEER_CLASSIFIERS in self.tensors
+    def _weights(self) -> dict[str, Any]:
+        """The signals that are no outputs but weights of the network, with their gradient."""
         network: Any = self.network
-        return {PEER_CLASSIFIERS: network.peer_classifiers()} if asked else {}
+        makers: dict[str, Callable[[], Any]] = {
+            PEER_CLASSIFIERS: lambda: network.peer_classifiers(),
+            PREACT_NORMS: lambda: tuple(norm_parameters(norm) for norm in self.norms),
+        }
+        return {name: make() for name, make in makers.items() if name in self.tensors}
 
     def _find_overwritten_in_training(self, inputs: Tensor) -> None:
         """A forward pass in training mode, where other operations may overwrite what is tapped.
@@ -218,6 +237,13 @@ def _first(value: Captured, name: str, count: int) -> Any:
     return value.narrow(axis, 0, count)
 
 
+def _by_views(value: Captured, shape: Sequence[int]) -> Any:
+    """A signal of all views, one after the other, with the views as its first axis."""
+    if isinstance(value, tuple):
+        return tuple(_by_views(item, shape) for item in value if item is not None)
+    return value.unflatten(0, tuple(shape))
+
+
 def _forward(network: nn.Module, inputs: Tensor) -> Tensor:
     return logits_of(network(inputs))
 
@@ -235,8 +261,8 @@ def _check_peers(network: nn.Module, name: str) -> None:
     if name == "mean_peer_logits":
         raise UserError(
             f"A loss asks for {name!r}, and the student {describe(network)} keeps no moving "
-            "average of branches: dict(type='MeanPeerClassifier', ...), with the options of "
-            "MultiBranchClassifier, as in configs/methods/pcl.py."
+            "average of branches: dict(type='AveragedMultiBranchClassifier', ...), with the options "
+            "of MultiBranchClassifier, as in configs/methods/pcl.py."
         )
     if name.startswith("peer_") or name == "ensemble_logits":
         raise UserError(
@@ -254,10 +280,16 @@ def _check_kind(network: nn.Module, name: str) -> None:
         )
 
 
-def _shape(value: Captured, signal: Signal) -> Any:
+def _shape(value: Captured | None, signal: Signal) -> Any:
     if isinstance(value, tuple):
-        return tuple(None if item is None else tuple(item.shape[1:]) for item in value)
+        return tuple(_shape(item, signal) for item in value)
+    if value is None:
+        return None
     return tuple(size for axis, size in enumerate(value.shape) if axis != signal.batch_axis)
+
+
+def _as_tuple(tap: Tap | tuple[Tap, ...]) -> tuple[Tap, ...]:
+    return tap if isinstance(tap, tuple) else (tap,)
 
 
 def _kind(value: Any) -> str:

@@ -103,9 +103,16 @@ _STUDENT_ONLY = (
         "student with a distillation token: logits of that token",
         "student",
     ),
+    Signal(
+        "student_projected",
+        "(N, C, h, w)",
+        "student with a ProjectedBackbone: its last map, of the teacher's width",
+        "student",
+    ),
     Signal("pair_logits", "(N, K)", "the student's logits of pair_inputs, no gradient", "student"),
     Signal("view_logits", "(V, N, K)", "the student's logits of view_inputs", "student"),
     Signal("view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "student"),
+    Signal("view_stages", "tuple of (V, N, C, h, w)", "its stages, of view_inputs", "student"),
     Signal("peer_logits", "(P, N, K)", "student of several branches: logits of each", "student"),
     Signal("peer_embeddings", "(P, N, D)", "what the classifier of each branch sees", "student"),
     Signal("peer_targets", "(P, N, K)", "logits that each branch is taught by", "student"),
@@ -122,14 +129,29 @@ def _of(role: Literal["student", "teacher"]) -> tuple[Signal, ...]:
     )
 
 
-_TEACHERS = (
-    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
+_TEACHER_ONLY = (
+    Signal(
+        "teacher_view_embeddings", "(V, N, D)", "what its classifier sees of view_inputs", "teacher"
+    ),
+    Signal(
+        "teacher_view_stages",
+        "tuple of (V, N, C, h, w)",
+        "the teacher's stages, of view_inputs",
+        "teacher",
+    ),
     Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+    Signal(
+        "teacher_preact_norms",
+        "tuple of (2, C)",
+        "weight and bias of the batch norm before each of teacher_preacts",
+        "teacher",
+    ),
+    Signal("teacher_view_logits", "(V, N, K)", "the teacher's logits of view_inputs", "teacher"),
 )
 
 VOCABULARY: dict[str, Signal] = {
     signal.name: signal
-    for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"), *_TEACHERS)
+    for signal in (*_BATCH, *_of("student"), *_STUDENT_ONLY, *_of("teacher"), *_TEACHER_ONLY)
 }
 
 CALLABLES = frozenset(

@@ -1,7 +1,9 @@
-# CIFAR-100, as Jin-Ying/Multi-Level-Logit-Distillation on one view, where it has two.
-from cls_kd.losses import MLKDLoss, TaskLoss
+# CIFAR-100, as Jin-Ying/Multi-Level-Logit-Distillation, without its masks (see MLKDLoss).
+from cls_kd.data import StrongViews
+from cls_kd.losses import EveryViewLoss, MLKDLoss, ViewTaskLoss
 
 losses = dict(
-    ce=dict(type=TaskLoss, weight=0.1),
-    mlkd=dict(type=MLKDLoss, temperatures=(4.0, 3.0, 5.0, 2.0, 6.0), weight=0.9),
+    ce=dict(type=ViewTaskLoss, weight=0.1),
+    mlkd=dict(type=EveryViewLoss, loss=dict(type=MLKDLoss), weight=0.9),
 )
+train_data = dict(wrapper=dict(type=StrongViews))

@@ -27,10 +27,11 @@ FILES = sorted(
 LOSSES = {name: read_config(file).to_dict()["losses"] for name, file in known_methods().items()}
 ONLINE = sorted(name for name, losses in LOSSES.items() if tiny.wants_branches(losses))
 SEVERAL = sorted(name for name, losses in LOSSES.items() if tiny.wants_teachers(losses))
+PROJECTED = sorted(name for name, losses in LOSSES.items() if tiny.wants_projector(losses))
 METHODS = sorted(
     name
     for name, losses in LOSSES.items()
-    if name not in {*ONLINE, *SEVERAL} and not tiny.wants_tokens(losses)
+    if name not in {*ONLINE, *PROJECTED, *SEVERAL} and not tiny.wants_tokens(losses)
 )
 
 
@@ -133,6 +134,13 @@ PAIRS += [(TEACHERS, method) for method in SEVERAL]
 def test_an_online_method_is_refused_where_there_are_no_branches(method: str) -> None:
     with pytest.raises(UserError, match="MultiBranchClassifier"):
         load_config(tiny_runs.PAIR, method=method)
+
+
+@pytest.mark.parametrize("method", PROJECTED)
+def test_a_method_with_a_projector_is_refused_where_there_is_none(method: str) -> None:
+    cfg = load_config(tiny_runs.PAIR, method=method)
+    with pytest.raises(UserError, match="ProjectedBackbone"):
+        build(runs_of(cfg)[-1], shape_of(cfg))
 
 
 @pytest.mark.parametrize(

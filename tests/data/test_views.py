@@ -10,7 +10,8 @@ from mmengine.dataset import default_collate
 from torch import Tensor
 
 import cls_kd
-from cls_kd.data import BatchPreprocessor, RandomCropFlip, StrongViews, Views
+from cls_kd.data import BatchPreprocessor, RandomCropFlip, Rotations, StrongViews, Views
+from cls_kd.data.rotations import quarter_turns
 from cls_kd.engine.loaders import check_pairs
 from cls_kd.errors import UserError
 from cls_kd.losses import DDGSDLoss, DistillLoss, KDLoss, TaskLoss, ViewTaskLoss
@@ -93,17 +94,48 @@ def test_strong_views_are_augmented_image_by_image(kind: type[Blank]) -> None:
         StrongViews(kind(), magnitude=31)
 
 
+@pytest.mark.parametrize("kind", [Blank, WholeBlank])
+def test_rotations_are_quarter_turns(kind: type[Blank]) -> None:
+    dataset = Rotations(kind())
+    found = dataset.__getitems__([0, 3])
+    whole = found if isinstance(found, dict) else default_collate(found)
+    image = kind()[0]["inputs"]
+    turns = torch.stack([image.rot90(count, (1, 2)) for count in (1, 2, 3)])
+    assert torch.equal(whole["inputs"], image.expand(2, 3, 4, 4))
+    assert torch.equal(whole["view_inputs"], turns.expand(2, 3, 3, 4, 4))
+    assert torch.equal(dataset[3]["view_inputs"], turns)
+
+
+def test_rotations_are_turned_after_they_are_augmented() -> None:
+    """A flip after a turn would be a turn the other way."""
+    batch = Rotations(WholeBlank()).__getitems__(list(range(8)))
+    for place, sample in enumerate(batch["data_samples"]):
+        sample.set_field(place, "sample_idx", field_type="metainfo")
+    ready = BatchPreprocessor(augment=RandomCropFlip(padding=1))(batch, training=True)
+    inputs = ready["inputs"]
+    assert len(inputs.flatten(1).unique(dim=0)) > 2, "there are several draws"
+    assert torch.equal(
+        ready["view_inputs"], torch.stack([inputs.rot90(count, (2, 3)) for count in range(4)])
+    )
+
+
+def test_images_that_are_not_square_have_no_quarter_turns() -> None:
+    with pytest.raises(UserError, match="images must be square, and these have 4 x 6 pixels"):
+        quarter_turns(torch.zeros(2, 3, 4, 6))
+
+
 def test_views_are_normalized_and_augmented_as_the_images_are() -> None:
     raw = tiny.viewed(tiny.data(4, channels=3))
     colors = dict(mean=[10.0, 20.0, 30.0], std=[2.0, 3.0, 4.0], to_rgb=True)
     ready = BatchPreprocessor(**colors)(raw, training=True)
-    expected = torch.stack([ready["inputs"], ready["inputs"], ready["inputs"].flip(-1)])
+    inputs = ready["inputs"]
+    expected = torch.stack([inputs, inputs, inputs.flip(-1), inputs.flip(-2)])
     assert torch.equal(ready["view_inputs"], expected)
     collated = {**raw, "inputs": torch.stack(raw["inputs"])}
     for place, sample in enumerate(collated["data_samples"]):
         sample.set_field(place, "sample_idx", field_type="metainfo")
     augmented = BatchPreprocessor(augment=RandomCropFlip(padding=4))(collated, training=True)
-    first, second, _ = augmented["view_inputs"]
+    first, second, *_ = augmented["view_inputs"]
     assert torch.equal(first, augmented["inputs"])
     assert not torch.equal(first, second), "each view has a draw of its own"
 

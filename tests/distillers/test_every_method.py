@@ -13,7 +13,7 @@ from tests.distillers import tiny
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("[!_]*.py"))
 # Views of an image are not mixed; tests/data/test_views.py shows the refusal.
-OF_VIEWS = {"crld", "ddgsd"}
+OF_VIEWS = {"crld", "ddgsd", "hsakd", "mlkd", "ntce_kd", "sld", "sskd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -36,6 +36,11 @@ def networks(kind: str, file: Path) -> dict[str, Any]:
         student = {**tiny.branches(shape), **changes}
         student["fusion"].pop("_delete_", None)
         return dict(student=student, channels=3 if "ResNet" in kind else 1)
+    if kind == "projected DigitsCNN":
+        teacher = tiny.teacher()
+        width = teacher["network"]["head"]["in_channels"]
+        student = tiny.projected(tiny.digits_cnn(), width)
+        return dict(student=student, teacher=teacher, student_frozen=("head",))
     teaching = _teaching(kind, _teachers(file))
     if tiny.wants_expansion(losses_of(file)):
         (teacher,) = teaching["teacher"]
@@ -71,11 +76,13 @@ def kinds(file: Path) -> list[str]:
         return ["VisionTransformer of a CNN" if of_maps else "VisionTransformer"]
     if tiny.wants_branches(losses_of(file)):
         return ["branches of DigitsCNN", "branches of ResNet_CIFAR"]
+    if tiny.wants_projector(losses_of(file)):
+        return ["projected DigitsCNN"]
     return ["DigitsCNN", "ResNet_CIFAR"]
 
 
 def test_there_are_methods_of_all_kinds() -> None:
-    known = {"DigitsCNN", "VisionTransformer", "branches of DigitsCNN"}
+    known = {"DigitsCNN", "VisionTransformer", "branches of DigitsCNN", "projected DigitsCNN"}
     known |= {"VisionTransformer of a CNN", "distilled VisionTransformer"}
     assert {kinds(file)[0] for file in FILES} == known
 

@@ -27,6 +27,7 @@ from cls_kd.models import (
     DistillationTokenHead,
     MultiBranchClassifier,
     NToOneClassifier,
+    ProjectedBackbone,
 )
 from cls_kd.registry import MODELS
 
@@ -129,6 +130,17 @@ def wants_branches(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     return any(signal.startswith(("peer_", "ensemble_")) for signal in signals_of(losses))
 
 
+def projected(network: Mapping[str, Any], width: int, **options: Any) -> dict[str, Any]:
+    """The network with a projector to a teacher's width, and a head for it."""
+    backbone = dict(type=ProjectedBackbone, backbone=network["backbone"], out_channels=width)
+    return classifier({**backbone, **options}, width, network["head"]["num_classes"])
+
+
+def wants_projector(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses ask for a student with a projector to its teacher's width."""
+    return "student_projected" in signals_of(losses)
+
+
 def wants_teachers(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses compare the student with each of several teachers."""
     return "all_teacher_logits" in signals_of(losses)
@@ -182,8 +194,9 @@ def paired(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def viewed(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """With two further views beside, as ``Views`` gives them."""
-    return {**raw, "view_inputs": [torch.stack([one, one.flip(-1)]) for one in raw["inputs"]]}
+    """With three further views beside, as ``Views`` gives them."""
+    views = [torch.stack([one, one.flip(-1), one.flip(-2)]) for one in raw["inputs"]]
+    return {**raw, "view_inputs": views}
 
 
 def teacher(**options: Any) -> dict[str, Any]:

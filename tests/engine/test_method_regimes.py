@@ -1,9 +1,16 @@
-"""Every method trains in two processes, in half precision, and resumes to the last bit."""
+"""Methods of every kind train in two processes, in half precision, and resume to the last bit.
+
+A kind is what a training may stumble over: the signals that the losses ask for, the losses that
+learn or remember, and the data, optimizer or student that the method brings along. Of the methods
+that differ in nothing but their formulas, one trains here; tests/losses and tests/distillers look
+at each.
+"""
 
 from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +18,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.engine import load_config, train
+from cls_kd.losses import DistillLoss
+from cls_kd.losses.wrapper import LossWrapper
 from cls_kd.runs.compose import known_methods
 from tests.distillers import tiny
 from tests.distributed.test_two_processes import ends, in_two, train_and_keep
@@ -19,7 +29,27 @@ from tests.engine import tiny_runs
 from tests.engine.test_resume import in_step, train_and_die
 from tests.engine.tiny_runs import ROOT, STEPS
 
-METHODS = sorted(known_methods())
+
+def kind(method: str) -> Hashable:
+    """What two methods of one kind have in common."""
+    cfg = load_config(known_methods()[method]).to_dict()
+    terms = build_terms(cfg["losses"], build_loss).values()
+    signals = frozenset(name for term in terms for name in term.loss.signals)
+    losses = [innermost(term.loss) for term in terms]
+    with_state = frozenset(type(loss).__name__ for loss in losses if not loss.stateless)
+    others = {key: value for key, value in cfg.items() if key != "losses"}
+    return signals, with_state, str(others)
+
+
+def innermost(loss: DistillLoss) -> DistillLoss:
+    """The loss inside of wrappers."""
+    return innermost(loss.loss) if isinstance(loss, LossWrapper) else loss
+
+
+# Of each kind the first by name.
+METHODS = sorted(
+    {kind(method): method for method in sorted(known_methods(), reverse=True)}.values()
+)
 BRANCHES = ROOT / "configs" / "digits" / "branches.py"
 EPOCHS = 2
 GROUPS = 4
@@ -39,6 +69,16 @@ def config(method: str, teacher: Path, **options: Any) -> Config:
             "_delete_": True,
             "network": _vit(16, 3),
             "weights": "random",
+        }
+    if tiny.wants_projector(losses):
+        options.pop("model__student__backbone__dropout")
+        width = tiny_runs.TEACHER["head"]["in_channels"]
+        options |= {
+            "path": ROOT / "configs" / "digits" / "simkd.py",
+            "model__student__backbone__backbone__dropout": 0.2,
+            "model__student__backbone__out_channels": width,
+            "model__student__head__in_channels": width,
+            "model__student__head__init_cfg__checkpoint": str(teacher),
         }
     if tiny.wants_teachers(losses):
         networks = (str(teacher), "random")

@@ -45,7 +45,10 @@ class Sizes:
             "mean_peer_logits": (self.peers, self.classes),
             "view_logits": (self.views, self.classes),
             "view_embeddings": (self.views, width),
+            "view_stages": tuple((self.views, *shape) for shape in self.stages["student"]),
+            "teacher_view_stages": tuple((self.views, *shape) for shape in self.stages["teacher"]),
             "teacher_view_logits": (self.views, self.classes),
+            "teacher_view_embeddings": (self.views, self.stages["teacher"][-1][0]),
             "peer_targets": (self.peers, self.classes),
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
@@ -56,6 +59,8 @@ class Sizes:
         }
         if signal in of_branches:
             return of_branches[signal]
+        if signal == "student_projected":
+            return self.stages["teacher"][-1]
         role, _, name = signal.partition("_")
         stages = self.stages[role]
         blocks, length, width = self.tokens[role]
@@ -65,6 +70,7 @@ class Sizes:
             "feature": stages[-1],
             "stages": stages,
             "preacts": stages,
+            "preact_norms": tuple((2, channels) for channels, _, _ in stages),
             "tokens": (length, width),
             "normed_tokens": (length, width),
             "blocks": ((length, width),) * blocks,

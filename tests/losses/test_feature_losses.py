@@ -8,7 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.errors import UserError
-from cls_kd.losses import ATLoss, FitNetLoss, MGDLoss, SemCKDLoss, SRRLLoss, WKDFeatureLoss
+from cls_kd.losses import (
+    ATLoss,
+    FeatureMSELoss,
+    FitNetLoss,
+    FSPLoss,
+    MGDLoss,
+    SemCKDLoss,
+    SRRLLoss,
+    WKDFeatureLoss,
+)
 from cls_kd.signals.shapes import SignalShapes
 
 from .fabricate import SIZES, Sizes, fabricate
@@ -269,3 +278,27 @@ def test_wkd_refuses_cells_without_a_deviation() -> None:
         UserError, match=r"grid=4 does not divide a map of 4x4 positions into equal"
     ):
         WKDFeatureLoss(grid=4).build(SIZES.facts())
+
+
+@pytest.mark.parametrize("width", [3, 5], ids=["align", "equal"])
+def test_feature_mse_by_hand(width: int) -> None:
+    sizes = Sizes(stages={"student": ((width, 4, 4),), "teacher": ((5, 2, 2),)})
+    loss = FeatureMSELoss()
+    loss.build(sizes.facts())
+    signals = fabricate(loss.signals, sizes)
+    student, teacher = signals["student_feature"], signals["teacher_feature"]
+    if width != 5:
+        mixed = mix(student, loss.state_dict())
+        deviation = mixed.var((0, 2, 3), unbiased=False, keepdim=True).add(1e-5).sqrt()
+        student = (mixed - mixed.mean((0, 2, 3), keepdim=True)) / deviation
+    expected = ((F.avg_pool2d(student, 2) - teacher) ** 2).mean()
+    torch.testing.assert_close(loss(**signals), expected)
+
+
+def test_stages_of_equal_width_need_no_connector() -> None:
+    stages = {"student": ((3, 4, 4), (4, 2, 2)), "teacher": ((3, 4, 4), (5, 2, 2))}
+    loss = FSPLoss()
+    loss.build(Sizes(stages=stages).facts())
+    assert [len(list(connector.parameters())) for connector in loss.connectors] == [0, 3]
+    with pytest.raises(UserError, match="FSPLoss compares 2 stages or more; it was given 1"):
+        FSPLoss(stages=(0,)).build(SIZES.facts())

@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from cls_kd.errors import UserError
 from cls_kd.losses import (
     CRLDLoss,
     CTKDLoss,
     DeepKDNonTargetLoss,
     DeepKDTargetLoss,
+    EveryViewLoss,
     SLDLoss,
     WKDLogitLoss,
 )
@@ -29,6 +31,10 @@ def files(name: str) -> Any:
     chosen = [file for file in reference.FILES if file.stem in (f"{name}-1", f"{name}-2")]
     assert len(chosen) == 2
     return pytest.mark.parametrize("file", chosen, ids=lambda file: file.stem)
+
+
+def normal(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def check(read: Reference, value: Tensor, leaves: dict[str, Tensor], dtype: torch.dtype) -> None:
@@ -158,3 +164,28 @@ def test_wkd_gamma_decreases_by_a_half_cosine() -> None:
     assert distance(0) > 0
     for epoch, factor in [(3, 1), (4, 1), (5, (1 + math.cos(math.pi / 4)) / 2), (6, 0.5)]:
         assert distance(epoch) == pytest.approx(factor * distance(0))
+
+
+@pytest.mark.parametrize("inner", ["SLDLoss", "KDLoss"])
+def test_every_view_is_the_sum_over_views(inner: str) -> None:
+    """A view has the teacher's logits of its own; labels and the time are those of all."""
+    views = {name: normal(2, 3, 4, seed=seed) for seed, name in enumerate(("student", "teacher"))}
+    loss = EveryViewLoss(loss={"type": inner})
+    shared = dict(labels=torch.tensor([0, 1, 3]), progress=0.7) if inner == "SLDLoss" else {}
+    assert set(loss.signals) == {"view_logits", "teacher_view_logits", *shared}
+    result = loss(view_logits=views["student"], teacher_view_logits=views["teacher"], **shared)
+    each = [
+        loss.loss(student_logits=student, teacher_logits=teacher, **shared)
+        for student, teacher in zip(views["student"], views["teacher"], strict=True)
+    ]
+    if isinstance(result, dict):
+        assert set(result) == {"loss_teacher", "loss_student"}
+        for name, value in result.items():
+            torch.testing.assert_close(value, each[0][name] + each[1][name])
+    else:
+        torch.testing.assert_close(result, each[0] + each[1])
+
+
+def test_every_view_names_signals_that_no_view_has() -> None:
+    with pytest.raises(UserError, match="FitNetLoss asks for student_stages, teacher_stages; the"):
+        EveryViewLoss(loss={"type": "FitNetLoss"})

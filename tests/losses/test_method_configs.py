@@ -13,8 +13,9 @@ from cls_kd.losses import DistillLoss
 from cls_kd.signals import TrainingTime
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
-# Their targets, or the teacher's, take the place of the labels.
+# Their targets, or the teacher's targets or features, take the place of the labels.
 WITHOUT_CE = {"annealing_kd", "ban", "cwtm", "dgkd", "dkpp", "ipwd_ps_kd", "manifold", "ps_kd"}
+WITHOUT_CE |= {"simkd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -79,6 +80,22 @@ def test_a_dumped_config_builds_the_same(file: Path, tmp_path: Path) -> None:
         ("label_smoothing", "ce", 0.5, 0.9),
         ("tfkd_reg", "tfkd", 0.5, 0.1),
         ("tfkd_self", "kd", 0.5, 0.475),
+        ("ickd", "ickd", 0.5, 2.5),
+        ("vid", "vid", 0.5, 1.0),
+        ("nst", "nst", 0.5, 50.0),
+        ("fsp", "fsp", 29 / 240, 1.0),
+        ("fsp", "ce", 29 / 240, 0.0),
+        ("fsp", "fsp", 30 / 240, 0.0),
+        ("fsp", "ce", 30 / 240, 1.0),
+        ("ab", "ab", 29 / 240, 1.0),
+        ("ab", "ce", 29 / 240, 0.0),
+        ("ab", "ab", 30 / 240, 0.0),
+        ("ab", "ce", 30 / 240, 1.0),
+        ("ofd", "ofd", 0.5, 1e-3),
+        ("reviewkd", "reviewkd", 9.5 / 240, 2.5),
+        ("reviewkd", "reviewkd", 0.5, 5.0),
+        ("afd", "afd", 0.5, 200.0),
+        ("afd", "kd", 0.5, 0.9),
         ("ttm", "ttm", 0.5, 45.0),
         ("rld", "rld", 9.5 / 240, 0.5),
         ("luminet", "ce", 0.5, 2.0),

@@ -14,7 +14,7 @@ from cls_kd import losses
 from cls_kd.modules import IPWDWeight
 
 from . import reference
-from .reference import FILES, Reference
+from .reference import FILES, Reference, renamed
 
 # Losses for which there are no such numbers: where they are checked.
 BY_HAND = {
@@ -25,8 +25,10 @@ BY_HAND = {
     "DGKDLoss": "test_several_teachers.py",
     "DKPPLoss": "test_self_losses.py",
     "DLBLoss": "test_self_losses.py",
+    "EveryViewLoss": "test_logit_methods.py",
     "EnsembleDistillationLoss": "test_online_losses.py",
     "EnsembleTaskLoss": "test_online_losses.py",
+    "FeatureMSELoss": "test_feature_losses.py",
     "FitNetLoss": "test_feature_losses.py",
     "IPWDLoss": "test_ipwd.py",
     "IPWDSelfLoss": "test_ipwd.py",
@@ -50,10 +52,17 @@ APART: dict[str, str] = {
     "sd_dropout": "test_self_teachers.py",
     "zipf": "test_soft_labels.py",
     "cc": "test_relation_losses.py",
+    "hsakd": "test_rotations.py",
+    "sskd": "test_rotations.py",
     "sp": "test_relation_losses.py",
     "crld": "test_logit_methods.py",
     "ctkd": "test_logit_methods.py",
     "deepkd": "test_logit_methods.py",
+    "ft": "test_ft.py",
+    "ofd": "test_ofd.py",
+    "ofd_margin": "test_ofd.py",
+    "reviewkd": "test_reviewkd.py",
+    "simkd_projector": "test_simkd.py",
     "sld": "test_logit_methods.py",
     "wkd_logit": "test_logit_methods.py",
     "diffkd": "test_diffkd.py",
@@ -62,7 +71,7 @@ APART: dict[str, str] = {
     "nd": "test_direct_norm.py",
     "vkd": "test_token_losses.py",
 }
-# Where a name differs: the reference's signal to ours.
+# The beginning of the reference's names of signals to ours.
 SIGNALS: dict[str, dict[str, str]] = {
     **{
         method: {"teacher_logits": "all_teacher_logits"}
@@ -73,9 +82,28 @@ SIGNALS: dict[str, dict[str, str]] = {
         "teacher_dense_logits": "teacher_feature",
     },
     "norm": {"student_feature": "student_expanded_feature"},
+    "simkd": {"student_feature": "student_projected"},
+    "vid": {"student_feature": "student_stages.0", "teacher_feature": "teacher_stages.0"},
+}
+# AFD's layers, linear and batch norm; biases without an effect are left out of ours.
+LAYERS = {
+    **{f"s.key_layer.{stage}": f"keys.{stage}" for stage in range(3)},
+    **{f"t.query_layer.{stage}": f"queries.{stage}" for stage in range(2)},
+    "s.bilinear": "bilinear",
 }
 # The beginning of the reference's names of learned parts and memory to ours.
 PARTS: dict[str, dict[str, str | None]] = {
+    "afd": {
+        "attention.p_t": "attention.teacher_positions",
+        "attention.p_s": "attention.student_positions",
+        **{
+            f"attention.linear_trans_{theirs}.{entry}": index and f"attention.{ours}.{index}"
+            for theirs, ours in LAYERS.items()
+            for entry, index in (("linear.weight", "0.weight"), ("linear.bias", None), ("bn", "1"))
+        },
+        "attention.linear_trans_s.bilinear.bn.bias": None,
+    },
+    "vid": {"": "gaussians.0."},
     "itrd": {"embed_": "embed."},
     "rrd": {
         "embed_s_": "student_embed.linear.",
@@ -151,7 +179,7 @@ def test_value_and_gradients(file: Path, dtype: torch.dtype) -> None:
     read = reference.read(file)
     leaves = read.leaves(dtype)
     names = SIGNALS.get(method(file), {})
-    signals = {names.get(k, k): v for k, v in reference.as_signals(leaves).items()}
+    signals = reference.as_signals({str(renamed(k, names)): v for k, v in leaves.items()})
     arguments = ARGUMENTS.get(method(file), dict)(read.meta["args"])
     loss = loss_class(read)(**arguments)
     parameters: dict[str, Tensor] = {}

@@ -31,11 +31,12 @@ def test_student_and_teacher_have_the_same_places() -> None:
     assert names["student"] - names["teacher"] == {
         "criterion",
         "expanded_feature",
+        "projected",
         "class_token_logits",
         "distillation_token_logits",
     }
     # Of the student's views there are logits and embeddings, without its name.
-    assert names["teacher"] - names["student"] == {"view_logits"}
+    assert names["teacher"] - names["student"] == {"preact_norms", "view_logits"}
     assert "view_logits" in VOCABULARY
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import check_positive, stage_shape
-from cls_kd.losses.stages import StagePairs, pair_stages
+from cls_kd.losses.options import check_positive
+from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -52,20 +52,13 @@ class ATLoss(DistillLoss):
         self.stages = stages
 
     def build(self, shapes: SignalShapes) -> None:
-        student, teacher = shapes.tensors("student_stages"), shapes.tensors("teacher_stages")
-        for ours, theirs in pair_stages(self, self.stages, len(student), len(teacher)):
-            stage_shape(self, "student", student, ours)
-            stage_shape(self, "teacher", teacher, theirs)
+        paired_shapes(self, self.stages, shapes)
 
     def forward(
         self, student_stages: tuple[Tensor, ...], teacher_stages: tuple[Tensor, ...]
     ) -> Tensor:
-        pairs = pair_stages(self, self.stages, len(student_stages), len(teacher_stages))
-        losses = [
-            self._stage_loss(student_stages[ours], teacher_stages[theirs].detach())
-            for ours, theirs in pairs
-        ]
-        return torch.stack(losses).sum()
+        pairs = paired_maps(self, self.stages, student_stages, teacher_stages)
+        return torch.stack([self._stage_loss(*maps) for maps in pairs]).sum()
 
     def _stage_loss(self, student: Tensor, teacher: Tensor) -> Tensor:
         student, teacher = match_size(student, teacher)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import gram_distance
+from cls_kd.functional import batch_correlation, class_correlation
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
 
@@ -36,9 +35,7 @@ class BatchCorrelationLoss(DistillLoss):
         self.temperature = temperature
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        student = F.softmax(student_logits / self.temperature, dim=1)
-        teacher = F.softmax(teacher_logits.detach() / self.temperature, dim=1)
-        return gram_distance(student, teacher) / len(student)
+        return batch_correlation(student_logits, teacher_logits.detach(), self.temperature)
 
 
 class ClassCorrelationLoss(DistillLoss):
@@ -67,6 +64,4 @@ class ClassCorrelationLoss(DistillLoss):
         self.temperature = temperature
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        student = F.softmax(student_logits / self.temperature, dim=1)
-        teacher = F.softmax(teacher_logits.detach() / self.temperature, dim=1)
-        return gram_distance(student.T, teacher.T) / student.shape[1]
+        return class_correlation(student_logits, teacher_logits.detach(), self.temperature)

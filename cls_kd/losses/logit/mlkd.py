@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import gram_distance, softened_kl
+from cls_kd.functional import batch_correlation, class_correlation, softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_temperatures
 
@@ -48,16 +47,15 @@ class MLKDLoss(DistillLoss):
         self.temperatures = tuple(temperatures)
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> dict[str, Tensor]:
-        teacher_logits = teacher_logits.detach()
-        instance, batch, classes = [], [], []
-        for temperature in self.temperatures:
-            student = F.softmax(student_logits / temperature, dim=1)
-            teacher = F.softmax(teacher_logits / temperature, dim=1)
-            instance.append(softened_kl(student_logits, teacher_logits, temperature))
-            batch.append(gram_distance(student, teacher) / len(student))
-            classes.append(gram_distance(student.T, teacher.T) / student.shape[1])
-        return dict(
-            loss_instance=torch.stack(instance).sum(),
-            loss_batch=torch.stack(batch).sum(),
-            loss_class=torch.stack(classes).sum(),
+        terms = dict(
+            loss_instance=softened_kl, loss_batch=batch_correlation, loss_class=class_correlation
         )
+        return {
+            name: torch.stack(
+                [
+                    term(student_logits, teacher_logits.detach(), temperature)
+                    for temperature in self.temperatures
+                ]
+            ).sum()
+            for name, term in terms.items()
+        }

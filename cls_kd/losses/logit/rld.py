@@ -32,18 +32,18 @@ class RLDLoss(DistillLoss):
         labels: (N,), hard.
 
     Args:
+        temperature: T. Default: CIFAR-100; on ImageNet 1.
         alpha: alpha, weight of the confidence term. Default: CIFAR-100 and ImageNet.
         beta: beta, weight of the ranking term. Default: CIFAR-100; on ImageNet 0.5 and 2.
-        temperature: T. Default: CIFAR-100; on ImageNet 1.
     """
 
-    def __init__(self, *, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0) -> None:
+    def __init__(self, *, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0) -> None:
         super().__init__()
-        check_not_negative(self, alpha=alpha, beta=beta)
         check_positive(self, temperature=temperature)
+        check_not_negative(self, alpha=alpha, beta=beta)
+        self.temperature = temperature
         self.alpha = alpha
         self.beta = beta
-        self.temperature = temperature
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
         teacher_logits = teacher_logits.detach()

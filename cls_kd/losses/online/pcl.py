@@ -19,7 +19,7 @@ class PCLLoss(DistillLoss):
 
     mean over the batch, with p the softmax at temperature T of branch a, of the ensemble e, and,
     with a bar, of a branch whose weights are a moving average; targets are constants. The student
-    is a ``MeanPeerClassifier``, whose averages are deployed: configs/methods/pcl.py.
+    is a ``AveragedMultiBranchClassifier``, whose averages are deployed: configs/methods/pcl.py.
 
     [0] G. Wu, S. Gong, "Peer Collaborative Learning for Online Knowledge Distillation", AAAI 2021,
         arXiv:2006.04147. There each branch sees an augmentation of its own; here all see the same

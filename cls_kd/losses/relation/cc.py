@@ -22,7 +22,7 @@ class CorrelationCongruenceLoss(DistillLoss):
 
     [0] B. Peng, X. Jin, J. Liu, S. Zhou, Y. Wu, Y. Liu, D. Li, Z. Zhang, "Correlation Congruence
         for Knowledge Distillation", ICCV 2019, arXiv:1904.01802.
-    [1] HobbitLong/RepDistiller@b84f547:distiller_zoo/CC.py, the form of most published figures. No
+    [1] HobbitLong/RepDistiller@b84f547:distiller_zoo/CC.py, the form of most published results. No
         difference. The kernels of [0] (Gaussian, by its Taylor expansion) are neither there nor
         here.
 

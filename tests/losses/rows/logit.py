@@ -185,4 +185,12 @@ ROWS: dict[str, Row] = {
     ),
     "AnnealingKDLoss": Row(wrong=({"max_temperature": 0}, {"max_temperature": 2.5})),
     "StoredLabelLoss": Row(args={"top": 2}, invariant=SHIFT, wrong=({"top": 0}, {"top": 2.5})),
+    "EveryViewLoss": Row(
+        args={"loss": {"type": "MLKDLoss"}},
+        invariant={
+            "view_logits": [shift_each_peer],
+            "teacher_view_logits": [shift_each_peer],
+        },
+        wrong=({"loss": {"type": "RKDLoss"}}, {"loss": {"type": "KDLoss", "weight": 2}}),
+    ),
 }

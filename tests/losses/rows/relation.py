@@ -29,6 +29,15 @@ ROWS: dict[str, Row] = {
         args={"dim": 8, "size": 16},
         wrong=({"dim": 0}, {"size": 0}, {"student_temperature": 0}, {"teacher_temperature": 0}),
     ),
+    "SSKDLoss": Row(
+        wrong=(
+            {"temperature": 0},
+            {"similarity_temperature": 0},
+            {"keep_wrong_similarity": 1.5},
+            {"similarity_weight": -1},
+        ),
+    ),
+    "HSAKDLoss": Row(args={"views": 2}, wrong=({"temperature": 0}, {"views": 0})),
     "CRDLoss": Row(
         args={"dim": 8, "negatives": 16},
         wrong=({"dim": 0}, {"negatives": 0}, {"temperature": 0}, {"momentum": 1.0}),

@@ -14,7 +14,7 @@ from cls_kd.models.multi_branch import BranchOutputs, MultiBranchClassifier
 from cls_kd.registry import MODELS
 
 
-class MeanBranches(nn.Module):
+class AveragedBranches(nn.Module):
     """A copy of a trunk and its branches whose weights, all buffers, follow those of the original.
 
     Its batch normalization has statistics of its own passes.
@@ -57,7 +57,7 @@ class MeanBranches(nn.Module):
 
 
 @MODELS.register_module()
-class MeanPeerClassifier(MultiBranchClassifier):
+class AveragedMultiBranchClassifier(MultiBranchClassifier):
     """`MultiBranchClassifier` with the moving average of all its weights: PCL's mean teachers.
 
     In training it adds the signal ``mean_peer_logits``, (P, N, K), the logits of the averaged
@@ -74,9 +74,11 @@ class MeanPeerClassifier(MultiBranchClassifier):
 
     def __init__(self, *parts: Any, momentum: float = 0.999, **options: Any) -> None:
         if not 0 <= momentum < 1:
-            raise UserError(f"MeanPeerClassifier: momentum must be in [0, 1), not {momentum!r}.")
+            raise UserError(
+                f"AveragedMultiBranchClassifier: momentum must be in [0, 1), not {momentum!r}."
+            )
         super().__init__(*parts, **options)
-        self.mean = MeanBranches(self.trunk, self.branches, momentum)
+        self.mean = AveragedBranches(self.trunk, self.branches, momentum)
         self.mean_exits = BranchOutputs()
         self.taps["mean_peer_logits"] = "mean_exits[0]"
 

@@ -9,29 +9,29 @@ import torch
 from torch import Tensor
 
 from cls_kd.errors import UserError
-from cls_kd.models import MeanPeerClassifier
+from cls_kd.models import AveragedMultiBranchClassifier
 from cls_kd.registry import MODELS
 from tests.distillers import tiny
 
 
-def build(**options: Any) -> MeanPeerClassifier:
+def build(**options: Any) -> AveragedMultiBranchClassifier:
     torch.manual_seed(0)
-    network = {**tiny.branches(tiny.digits_cnn(), **options), "type": MeanPeerClassifier}
+    network = {**tiny.branches(tiny.digits_cnn(), **options), "type": AveragedMultiBranchClassifier}
     built = MODELS.build(network)
     built.init_weights()
     return built.train()
 
 
-def weights(model: MeanPeerClassifier) -> dict[str, Tensor]:
+def weights(model: AveragedMultiBranchClassifier) -> dict[str, Tensor]:
     parts = ("trunk.", "branches.")
     return {k: v.detach().clone() for k, v in model.named_parameters() if k.startswith(parts)}
 
 
-def averages(model: MeanPeerClassifier) -> dict[str, Tensor]:
+def averages(model: AveragedMultiBranchClassifier) -> dict[str, Tensor]:
     return {name: dict(model.mean.named_buffers())[name].clone() for name in model.mean.names}
 
 
-def move(model: MeanPeerClassifier) -> None:
+def move(model: AveragedMultiBranchClassifier) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter))

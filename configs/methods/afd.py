@@ -1,0 +1,8 @@
+# CIFAR-100, as clovaai/attention-feature-distillation, on stages where it takes blocks.
+from cls_kd.losses import AFDLoss, KDLoss, TaskLoss
+
+losses = dict(
+    ce=dict(type=TaskLoss),
+    kd=dict(type=KDLoss, temperature=4.0, weight=0.9),
+    afd=dict(type=AFDLoss, weight=200.0),
+)
