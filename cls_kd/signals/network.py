@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.batch import Batch
-from cls_kd.signals.forward_from import ForwardFrom
+from cls_kd.signals.forward_from import ForwardFrom, check_stages
 from cls_kd.signals.heads import classify_with, criterion_of, describe, logits_of
 from cls_kd.signals.norms import norm_before, norm_parameters
 from cls_kd.signals.recorder import Captured, Recorder
@@ -261,8 +261,8 @@ def _check_peers(network: nn.Module, name: str) -> None:
     if name == "mean_peer_logits":
         raise UserError(
             f"A loss asks for {name!r}, and the student {describe(network)} keeps no moving "
-            "average of branches: dict(type='AveragedMultiBranchClassifier', ...), with the options "
-            "of MultiBranchClassifier, as in configs/methods/pcl.py."
+            "average of branches: dict(type='AveragedMultiBranchClassifier', ...), with the "
+            "options of MultiBranchClassifier, as in configs/methods/pcl.py."
         )
     if name.startswith("peer_") or name == "ensemble_logits":
         raise UserError(
