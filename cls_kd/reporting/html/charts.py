@@ -280,7 +280,7 @@ def static(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "width": STATIC_WIDTH}
 
 
-def _whole_ticks(records: Records) -> dict[str, list[int]]:
+def _whole_ticks(records: Records) -> dict[str, Any]:
     """Ticks at every epoch of a short training, where they would else be at fractions."""
     first, last = (end(record["epoch"] for record in records) for end in (min, max))
     return {"values": list(range(first, last + 1))} if last - first <= _MAX_TICKS else {}
