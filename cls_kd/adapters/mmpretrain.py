@@ -9,6 +9,7 @@ from mmpretrain.models import (
     VGG,
     ClsHead,
     ConvNeXt,
+    DeiTClsHead,
     DenseNet,
     EfficientNet,
     ImageClassifier,
@@ -34,6 +35,7 @@ from cls_kd.signals.taps import (
     backbone_taps,
     classifier_path,
     declared_taps,
+    distillation_token_taps,
     embedding_tap,
     network_taps,
     prefixed,
@@ -43,6 +45,8 @@ from cls_kd.signals.taps import (
 @network_taps.register
 def _(network: ImageClassifier) -> Taps:
     taps: Taps = {"feature": Tap("backbone", item=-1), **embedding_tap(network)}
+    if isinstance(getattr(network, "head", None), DeiTClsHead):
+        taps |= distillation_token_taps("head.layers.head", "head.layers.head_dist")
     taps.update(prefixed(backbone_taps(network.backbone), "backbone"))
     taps.update(declared_taps(network.backbone, "backbone"))
     return taps

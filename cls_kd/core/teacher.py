@@ -14,6 +14,7 @@ from cls_kd.core.class_names import Names, class_indices, read_names, shared_nam
 from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
+from cls_kd.signals.forward_from import Continued
 from cls_kd.signals.heads import describe
 from cls_kd.signals.network import Indices
 from cls_kd.signals.shapes import Shape
@@ -239,6 +240,8 @@ class Teacher(nn.Module):
         if "teacher_forward" in functions:
             network = self._selecting(functions["teacher_forward"])
             functions["teacher_forward"] = lambda inputs: network(self.normalize_inputs(inputs))
+        if "teacher_forward_from" in functions:
+            functions["teacher_forward_from"] = self._continuing(batch)
         return functions
 
     def measure(self, inputs: Tensor, classes: Sequence[str] | None, num_classes: int) -> Shapes:
@@ -272,6 +275,15 @@ class Teacher(nn.Module):
 
     def _selecting(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda tensor: self.select_classes(function(tensor))
+
+    def _continuing(self, batch: Batch) -> Callable[[int, Tensor], Continued]:
+        run = self.source.forward_from(self.normalize_inputs(batch.inputs))
+
+        def run_from(stage: int, feature: Tensor) -> Continued:
+            maps, logits = run(stage, feature)
+            return maps, self.select_classes(logits)
+
+        return run_from
 
     def _checked_names(self, outputs: int) -> Names:
         if self.classes is None:

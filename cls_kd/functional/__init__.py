@@ -16,7 +16,13 @@ from cls_kd.functional.correlation import (
 from cls_kd.functional.distributed import gather, mean_over_processes
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
-from cls_kd.functional.maps import attention_map, hierarchical_context_error, match_size
+from cls_kd.functional.maps import (
+    attention_map,
+    class_activation_map,
+    classify_positions,
+    hierarchical_context_error,
+    match_size,
+)
 from cls_kd.functional.margins import negative_margins
 from cls_kd.functional.pairs import pairwise_cosines, pairwise_distances, triplet_cosines
 from cls_kd.functional.peers import (
@@ -47,8 +53,10 @@ __all__ = [
     "batch_correlation",
     "best_combination",
     "best_logits",
+    "class_activation_map",
     "class_correlation",
     "class_weights",
+    "classify_positions",
     "decouple",
     "exchange",
     "gather",

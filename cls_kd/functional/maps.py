@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -51,3 +53,32 @@ def attention_map(feature: Tensor, p: int = 2) -> Tensor:
     tensor([[0.9487, 0.3162]])
     """
     return F.normalize(feature.pow(p).mean(1).flatten(1), dim=1)
+
+
+def classify_positions(classify: Callable[[Tensor], Tensor], feature: Tensor) -> Tensor:
+    """Logits at each position of a map: (N, C, h, w) -> (N, K, h, w).
+
+    Args:
+        classify: Pooling and classifier, (M, C, 1, 1) -> (M, K).
+        feature: (N, C, h, w).
+
+    >>> import torch
+    >>> feature = torch.arange(4.0).reshape(1, 2, 1, 2)
+    >>> classify_positions(lambda cells: cells.mean((2, 3)).sum(1, keepdim=True), feature)
+    tensor([[[[2., 4.]]]])
+    """
+    count, channels, height, width = feature.shape
+    cells = feature.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)
+    return classify(cells).unflatten(0, (count, height, width)).permute(0, 3, 1, 2)
+
+
+def class_activation_map(classify: Callable[[Tensor], Tensor], feature: Tensor) -> Tensor:
+    """:func:`classify_positions` without the classifier's bias, which is its value at 0.
+
+    >>> import torch
+    >>> feature = torch.tensor([[[[1.0, 3.0]]]])
+    >>> class_activation_map(lambda cells: 2 * cells.mean((2, 3)) + 5, feature)
+    tensor([[[[2., 6.]]]])
+    """
+    bias = classify_positions(classify, feature.new_zeros(1, feature.shape[1], 1, 1))
+    return classify_positions(classify, feature) - bias

@@ -36,6 +36,16 @@ def check_fraction(owner: object, **options: float) -> None:
             raise UserError(f"{type(owner).__name__}: {name} must be from 0 to 1, not {value!r}.")
 
 
+def check_steps(owner: object, inference_steps: int, train_steps: int) -> None:
+    """Refuse numbers of denoising steps that do not divide a half of the diffusion times."""
+    check_positive(owner, inference_steps=inference_steps, train_steps=train_steps)
+    if train_steps % (2 * inference_steps):
+        raise UserError(
+            f"{type(owner).__name__}: train_steps must be a multiple of twice the inference_steps, "
+            f"{2 * inference_steps}, not {train_steps}."
+        )
+
+
 def check_finite(owner: object, name: str, values: Sequence[float]) -> None:
     """Refuse an option that is not one or more finite numbers."""
     if not isinstance(values, Sequence) or not values or not all(map(_is_finite, values)):
@@ -55,12 +65,17 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def stage_shape(owner: object, network: str, shapes: Sequence[Shape], stage: int) -> Shape:
-    """Shape of one stage (negative: from the last), or an error with the number of stages."""
+def stage_shape(
+    owner: object, network: str, shapes: Sequence[Shape], stage: int, unit: str = "stage"
+) -> Shape:
+    """Shape of one stage (negative: from the last), or an error with the number of stages.
+
+    ``unit`` is the word for a stage in the error, such as ``'block'``.
+    """
     if not -len(shapes) <= stage < len(shapes):
         raise UserError(
-            f"{type(owner).__name__}: stage {stage} was asked for, but the {network} has "
-            f"{len(shapes)} stages: 0 to {len(shapes) - 1}, or -{len(shapes)} to -1."
+            f"{type(owner).__name__}: {unit} {stage} was asked for, but the {network} has "
+            f"{len(shapes)} {unit}s: 0 to {len(shapes) - 1}, or -{len(shapes)} to -1."
         )
     return shapes[stage]
 

@@ -12,6 +12,7 @@ from cls_kd.models.cifar import (
     CIFARWideResNet,
 )
 from cls_kd.models.digits_cnn import DigitsCNN
+from cls_kd.models.distillation_token import DistillationTokenHead
 from cls_kd.models.fusions import (
     AttentionFusion,
     EmbeddingClassifierFusion,
@@ -22,6 +23,7 @@ from cls_kd.models.fusions import (
 )
 from cls_kd.models.mobilenet_v1 import MobileNetV1
 from cls_kd.models.multi_branch import MultiBranchClassifier
+from cls_kd.models.n_to_one import NToOneClassifier
 from cls_kd.models.projected_backbone import ProjectedBackbone
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "CIFARShuffleNetV2",
     "CIFARWideResNet",
     "DigitsCNN",
+    "DistillationTokenHead",
     "EmbeddingClassifierFusion",
     "FeatureClassifierFusion",
     "FeatureFusion",
@@ -43,5 +46,6 @@ __all__ = [
     "MeanFusion",
     "MobileNetV1",
     "MultiBranchClassifier",
+    "NToOneClassifier",
     "ProjectedBackbone",
 ]

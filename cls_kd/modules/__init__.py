@@ -1,8 +1,10 @@
 """Connectors, banks and weight schedules: trained or remembered, never deployed."""
 
 from cls_kd.modules.banks import ContrastiveBank, PredictionBank
+from cls_kd.modules.class_means import ClassMeans
 from cls_kd.modules.class_predictions import ClassPredictions
 from cls_kd.modules.connectors import (
+    BottleneckConnector,
     ConvConnector,
     ConvGenerator,
     FrozenUnitEmbedding,
@@ -24,6 +26,7 @@ from cls_kd.modules.queues import EmbeddingQueue
 from cls_kd.modules.review import ReviewFusion
 from cls_kd.modules.schedules import (
     Constant,
+    CosineDecay,
     EpochWarmup,
     GaussianRampUp,
     LinearWarmup,
@@ -34,11 +37,14 @@ from cls_kd.modules.schedules import (
 from cls_kd.modules.stage_attention import StageAttention
 
 __all__ = [
+    "BottleneckConnector",
+    "ClassMeans",
     "ClassPredictions",
     "Constant",
     "ContrastiveBank",
     "ConvConnector",
     "ConvGenerator",
+    "CosineDecay",
     "EmbeddingQueue",
     "EpochWarmup",
     "ExitClassifier",

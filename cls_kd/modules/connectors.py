@@ -82,6 +82,24 @@ def _resizing_convolution(student: Sequence[int], teacher: Sequence[int]) -> nn.
     return nn.Conv2d(*channels, 1, bias=False)
 
 
+class BottleneckConnector(nn.Sequential):
+    """Convolutions 1x1, 3x3 and 1x1: (N, C_in, h, w) -> (N, C_out, h, w).
+
+    Batch normalization and ReLU follow the first two, of ``mid_channels``; no bias.
+    """
+
+    def __init__(self, in_channels: int, mid_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, mid_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(mid_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(mid_channels, mid_channels, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(mid_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(mid_channels, out_channels, kernel_size=1, bias=False),
+        )
+
+
 class ConvGenerator(nn.Sequential):
     """Two 3x3 convolutions with a ReLU between them: (N, C, h, w) -> (N, C, h, w)."""
 

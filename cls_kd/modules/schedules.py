@@ -73,6 +73,20 @@ class GaussianRampUp:
         return self.value * math.exp(-5.0 * (1.0 - time.progress / self.until) ** 2)
 
 
+class CosineDecay:
+    """``value`` up to the fraction ``start`` of training, then a half cosine down to 0 (WKD)."""
+
+    def __init__(self, *, start: float, value: float = 1.0) -> None:
+        self.start = float(start)
+        self.value = float(value)
+
+    def __call__(self, time: TrainingTime) -> float:
+        if time.progress <= self.start:
+            return self.value
+        passed = (time.progress - self.start) / (1.0 - self.start)
+        return self.value * (1.0 + math.cos(math.pi * passed)) / 2
+
+
 class Window:
     """``value`` while ``start <= progress < end``, else 0."""
 
@@ -87,7 +101,8 @@ class Window:
 
 
 SCHEDULES = {
-    kind.__name__: kind for kind in (Constant, EpochWarmup, GaussianRampUp, LinearWarmup, Window)
+    kind.__name__: kind
+    for kind in (Constant, CosineDecay, EpochWarmup, GaussianRampUp, LinearWarmup, Window)
 }
 
 

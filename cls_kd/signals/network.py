@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.batch import Batch
+from cls_kd.signals.forward_from import ForwardFrom, check_stages
 from cls_kd.signals.heads import classify_with, criterion_of, describe, logits_of
 from cls_kd.signals.norms import norm_before, norm_parameters
 from cls_kd.signals.recorder import Captured, Recorder
@@ -35,6 +36,24 @@ VIEWS = {
     "teacher_view_stages": "teacher_stages",
 }
 """Signals of several views to those of one."""
+
+_NO_DISTILLATION_TOKEN = (
+    "has no distillation token: its backbone has to be a DistilledVisionTransformer and its head a "
+    "DistillationTokenHead, as in configs/networks/imagenet_deit_tiny_distilled.py."
+)
+_OF_ONE_KIND = {
+    "student_expanded_feature": (
+        "does not expand its last map: NORM needs a student of type='NToOneClassifier' with "
+        "teacher_channels=..., the channels of the teacher's last map."
+    ),
+    "student_projected": (
+        "has no projector: SimKD needs a student with backbone=dict(type='ProjectedBackbone', ...) "
+        "and its teacher's classifier, as in configs/digits/simkd.py."
+    ),
+    "student_class_token_logits": _NO_DISTILLATION_TOKEN,
+    "student_distillation_token_logits": _NO_DISTILLATION_TOKEN,
+}
+"""Signals of one kind of student: what another one lacks."""
 
 
 class NetworkSource:
@@ -71,11 +90,14 @@ class NetworkSource:
         not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, PREACT_NORMS, "all_teacher_logits")
         tapped = [name for name in self.tensors if name not in not_tapped]
         wants_norms = PREACT_NORMS in self.tensors
+        continued = f"{role}_forward_from" in wanted
         needed = [*tapped, *(["teacher_preacts"] if wants_norms else [])]
+        needed += [f"{role}_stages"] if continued else []
         known = find_taps(network, taps) if needed or taps else {}
         for name in needed:
             if name.removeprefix(f"{role}_") not in known:
                 self._refuse(name, known)
+        self.stages = check_stages(network, role, known["stages"]) if continued else ()
         if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
             _check_peers(network, PEER_CLASSIFIERS)
         self.norms = (
@@ -122,9 +144,14 @@ class NetworkSource:
         makers: dict[str, Callable[[], Any]] = {
             f"{self.role}_classify": lambda: classify_with(self.network),
             f"{self.role}_forward": lambda: partial(_forward, self.network),
+            f"{self.role}_forward_from": lambda: self.forward_from(batch.inputs),
             f"{self.role}_criterion": lambda: criterion_of(self.network, batch),
         }
         return {name: makers[name]() for name in self.callables}
+
+    def forward_from(self, inputs: Tensor) -> ForwardFrom:
+        """Passes through the network from a stage on, for images as it takes them."""
+        return ForwardFrom(self.network, self.stages, inputs)
 
     def on_pairs(self, batch: Batch) -> dict[str, Tensor]:
         """Logits of the paired images, where a loss asks for them: a second pass, no gradient."""
@@ -158,7 +185,7 @@ class NetworkSource:
     def _refuse(self, name: str, taps: Mapping[str, Any]) -> None:
         """Refuse a signal that the network has no tap for."""
         _check_peers(self.network, name)
-        _check_projector(self.network, name)
+        _check_kind(self.network, name)
         others = {tap for tap in taps if f"{self.role}_{tap}" not in VOCABULARY}
         known = others | {f"{self.role}_{tap}" for tap in set(taps) - others}
         tap = name.removeprefix(f"{self.role}_")
@@ -245,13 +272,11 @@ def _check_peers(network: nn.Module, name: str) -> None:
         )
 
 
-def _check_projector(network: nn.Module, name: str) -> None:
-    """Refuse the projected map, where there is no projector."""
-    if name == "student_projected":
+def _check_kind(network: nn.Module, name: str) -> None:
+    """Refuse a signal that only one kind of student has."""
+    if name in _OF_ONE_KIND:
         raise UserError(
-            f"A loss asks for {name!r}, and the student {describe(network)} has no projector: "
-            "SimKD needs a student with backbone=dict(type='ProjectedBackbone', ...) and its "
-            "teacher's classifier, as in configs/digits/simkd.py."
+            f"A loss asks for {name!r}, and the student {describe(network)} {_OF_ONE_KIND[name]}"
         )
 
 

@@ -71,6 +71,11 @@ _NETWORK = (
     ("normed_tokens", "(N, L, D)", "vision transformer: tokens after the final norm"),
     ("classify", "(N, C, h, w) -> (N, K)", "callable: pooling and classifier on a feature map"),
     ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
+    (
+        "forward_from",
+        "int, (N, C, h, w) -> stages, (N, K)",
+        "callable: an extra pass from a stage on, with another map in its place",
+    ),
 )
 
 _STUDENT_ONLY = (
@@ -78,6 +83,24 @@ _STUDENT_ONLY = (
         "student_criterion",
         "(N, K) -> scalar",
         "callable: the student's own loss of logits against the batch's labels",
+        "student",
+    ),
+    Signal(
+        "student_expanded_feature",
+        "(N, C, h, w)",
+        "student of NORM: its last map at a multiple of the teacher's width",
+        "student",
+    ),
+    Signal(
+        "student_class_token_logits",
+        "(N, K)",
+        "student with a distillation token: logits of its class token",
+        "student",
+    ),
+    Signal(
+        "student_distillation_token_logits",
+        "(N, K)",
+        "student with a distillation token: logits of that token",
         "student",
     ),
     Signal(
@@ -133,7 +156,7 @@ VOCABULARY: dict[str, Signal] = {
 
 CALLABLES = frozenset(
     {"student_classify", "student_forward", "student_criterion", "teacher_classify"}
-    | {"teacher_forward"}
+    | {"teacher_forward", "student_forward_from", "teacher_forward_from"}
 )
 """Signals that are functions: they cost nothing until called."""
 

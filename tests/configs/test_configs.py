@@ -116,6 +116,8 @@ def test_every_run_builds(file: Path) -> None:
         assert any(one.requires_grad for one in model.parameters())
 
 
+# NORM's student is made for the width of its teacher, or a part of it.
+NORM = {"model.student.type": "NToOneClassifier", "model.student.teacher_channels": 64}
 BRANCHES = CONFIGS / "digits" / "branches.py"
 TEACHERS = CONFIGS / "digits" / "teachers.py"
 PAIRS = [
@@ -145,7 +147,7 @@ def test_a_method_with_a_projector_is_refused_where_there_is_none(method: str) -
     ("file", "method"), [pytest.param(*pair, id=f"{named(pair[0])}-{pair[1]}") for pair in PAIRS]
 )
 def test_every_pair_builds_with_every_method(file: Path, method: str) -> None:
-    cfg = load_config(file, method=method)
+    cfg = load_config(file, method=method, options=NORM if method == "norm" else None)
     run = runs_of(cfg)[-1]
     if "negatives" in str(run.cfg.model.losses):
         run.cfg.model.losses.crd.negatives = 8

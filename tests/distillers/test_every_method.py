@@ -22,6 +22,10 @@ def losses_of(file: Path) -> dict[str, Any]:
     for loss in losses.values():
         if "negatives" in loss:
             loss["negatives"] = 16
+        if "autoencoder_channels" in loss:
+            loss["autoencoder_channels"] = 8
+        if "ScaleKD" in str(loss["type"]):
+            loss["num_heads"] = 4
     return losses
 
 
@@ -37,15 +41,27 @@ def networks(kind: str, file: Path) -> dict[str, Any]:
         width = teacher["network"]["head"]["in_channels"]
         student = tiny.projected(tiny.digits_cnn(), width)
         return dict(student=student, teacher=teacher, student_frozen=("head",))
+    teaching = _teaching(kind, _teachers(file))
+    if tiny.wants_expansion(losses_of(file)):
+        (teacher,) = teaching["teacher"]
+        teaching["student"] = tiny.expanded(teaching["student"], teacher["network"])
+    return teaching
+
+
+def _teaching(kind: str, count: int) -> dict[str, Any]:
     if kind == "DigitsCNN":
-        teachers = [tiny.teacher(name=str(number)) for number in range(_teachers(file))]
+        teachers = [tiny.teacher(name=str(number)) for number in range(count)]
         return dict(student=tiny.digits_cnn(dropout=0.2), teacher=teachers)
     small, large = {
         "ResNet_CIFAR": (tiny.resnet_cifar(2), tiny.resnet_cifar(4)),
-        "VisionTransformer": (tiny.vit(12), tiny.vit(16, blocks=3)),
+        "VisionTransformer": (tiny.vit(12, blocks=4), tiny.vit(16, blocks=5)),
+        "distilled VisionTransformer": (tiny.distilled_vit(12), tiny.vit(16)),
+        "VisionTransformer of a CNN": (tiny.vit(12), tiny.resnet_cifar(4)),
     }[kind]
-    teachers = [dict(network=large, weights="random") for _ in range(_teachers(file))]
-    return dict(student=small, teacher=teachers, channels=3)
+    # Sixteen pixels leave ResNet_CIFAR a last map of more than one position.
+    size = 16 if kind == "ResNet_CIFAR" else 8
+    teachers = [dict(network=large, weights="random") for _ in range(count)]
+    return dict(student=small, teacher=teachers, channels=3, size=size)
 
 
 def _teachers(file: Path) -> int:
@@ -54,7 +70,10 @@ def _teachers(file: Path) -> int:
 
 def kinds(file: Path) -> list[str]:
     if tiny.wants_tokens(losses_of(file)):
-        return ["VisionTransformer"]
+        if "student_class_token_logits" in tiny.signals_of(losses_of(file)):
+            return ["distilled VisionTransformer"]
+        of_maps = "teacher_feature" in tiny.signals_of(losses_of(file))
+        return ["VisionTransformer of a CNN" if of_maps else "VisionTransformer"]
     if tiny.wants_branches(losses_of(file)):
         return ["branches of DigitsCNN", "branches of ResNet_CIFAR"]
     if tiny.wants_projector(losses_of(file)):
@@ -64,6 +83,7 @@ def kinds(file: Path) -> list[str]:
 
 def test_there_are_methods_of_all_kinds() -> None:
     known = {"DigitsCNN", "VisionTransformer", "branches of DigitsCNN", "projected DigitsCNN"}
+    known |= {"VisionTransformer of a CNN", "distilled VisionTransformer"}
     assert {kinds(file)[0] for file in FILES} == known
 
 
@@ -76,7 +96,8 @@ def test_one_step(file: Path, kind: str) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     digests = [one.digest() for one in model.teachers]
     # Early in training some weights are still zero; a gradient of zero is one, too.
-    raw = tiny.data(6, channels=networks(kind, file).get("channels", 1))
+    chosen = networks(kind, file)
+    raw = tiny.data(6, channels=chosen.get("channels", 1), size=chosen.get("size", 8))
     raw = tiny.viewed(tiny.paired(raw))
     values = tiny.step(model, raw)
 

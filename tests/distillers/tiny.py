@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
 from mmpretrain.models import (
+    DistilledVisionTransformer,
     GlobalAveragePooling,
     ImageClassifier,
     LinearClsHead,
@@ -21,7 +22,13 @@ from torch import Tensor, nn
 
 from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.distillers import Distiller
-from cls_kd.models import DigitsCNN, MultiBranchClassifier, ProjectedBackbone
+from cls_kd.models import (
+    DigitsCNN,
+    DistillationTokenHead,
+    MultiBranchClassifier,
+    NToOneClassifier,
+    ProjectedBackbone,
+)
 from cls_kd.registry import MODELS
 
 CLASSES = 10
@@ -76,6 +83,17 @@ def vit(width: int = 12, blocks: int = 2, classes: int = CLASSES) -> dict[str, A
     )
 
 
+def distilled_vit(width: int = 12, blocks: int = 2, classes: int = CLASSES) -> dict[str, Any]:
+    """The same with a distillation token."""
+    network = vit(width, blocks, classes)
+    backbone = {**network["backbone"], "type": DistilledVisionTransformer}
+    return {
+        **network,
+        "backbone": backbone,
+        "head": {**network["head"], "type": DistillationTokenHead, "init_cfg": None},
+    }
+
+
 def signals_of(losses: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Every signal that these losses ask for."""
     terms = build_terms(losses, build_loss).values()
@@ -84,7 +102,20 @@ def signals_of(losses: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 def wants_tokens(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses ask for what only a vision transformer has."""
-    return any(signal.endswith(("_tokens", "_blocks")) for signal in signals_of(losses))
+    return any(
+        signal.endswith(("_tokens", "_blocks", "_token_logits")) for signal in signals_of(losses)
+    )
+
+
+def wants_expansion(losses: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether these losses ask for what only NORM's student has."""
+    return "student_expanded_feature" in signals_of(losses)
+
+
+def expanded(network: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, Any]:
+    """One of the classifiers here as NORM's student, for two of the teacher's maps."""
+    channels = teacher["head"]["in_channels"]
+    return {**network, "type": NToOneClassifier, "teacher_channels": channels, "n": 2}
 
 
 def branches(network: Mapping[str, Any], **options: Any) -> dict[str, Any]:
@@ -178,11 +209,12 @@ def distiller(
     student: Mapping[str, Any] | None = None,
     teacher: Any = None,
     channels: int = 1,
+    size: int = 8,
     seed: int = 0,
     **options: Any,
 ) -> Distiller:
     torch.manual_seed(seed)
-    options = {"input_shape": (channels, 8, 8), "num_samples": 40, **options}
+    options = {"input_shape": (channels, size, size), "num_samples": 40, **options}
     built = Distiller(student or digits_cnn(), losses, teacher, **options)
     built.init_weights()
     return built

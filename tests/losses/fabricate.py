@@ -53,6 +53,9 @@ class Sizes:
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
             "all_teacher_logits": (self.peers, self.classes),
+            "student_class_token_logits": (self.classes,),
+            "student_distillation_token_logits": (self.classes,),
+            "student_expanded_feature": _twice(self.stages["teacher"][-1]),
         }
         if signal in of_branches:
             return of_branches[signal]
@@ -78,6 +81,10 @@ class Sizes:
         names = [n for n, s in VOCABULARY.items() if s.provider in ("student", "teacher")]
         shapes = {name: self.of(name) for name in names if name not in CALLABLES}
         return SignalShapes(shapes, num_classes=self.classes, num_samples=self.samples)
+
+
+def _twice(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (2 * shape[0], *shape[1:])
 
 
 SIZES = Sizes()
@@ -141,13 +148,40 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
     }[name]
 
 
-def _callable(
-    name: str, sizes: Sizes, seed: int, generator: torch.Generator
-) -> Callable[[Tensor], Tensor]:
+def _callable(name: str, sizes: Sizes, seed: int, generator: torch.Generator) -> Callable[..., Any]:
     role, _, what = name.partition("_")
+    if what == "forward_from":
+        return _forward_from(sizes.stages[role], sizes.classes, generator)
     if what == "criterion":
         labels = _one("labels", sizes, seed, 1.0)
         return lambda logits: F.cross_entropy(logits, labels.to(logits.device))
     channels = sizes.of(f"{role}_feature")[0] if what == "classify" else 3
     weight = torch.randn(sizes.classes, channels, generator=generator)
     return lambda images: F.linear(images.mean((2, 3)), weight.to(images))
+
+
+def _forward_from(
+    stages: tuple[tuple[int, int, int], ...], classes: int, generator: torch.Generator
+) -> Callable[..., Any]:
+    """Later maps and logits are linear in the means of the given map."""
+    widths = [shape[0] for shape in stages]
+    mixing = {
+        (before, after): torch.randn(widths[after], widths[before], generator=generator)
+        for before in range(len(stages))
+        for after in range(before + 1, len(stages))
+    }
+    heads = [torch.randn(classes, width, generator=generator) for width in widths]
+
+    def run(stage: int, feature: Tensor) -> tuple[tuple[Tensor | None, ...], Tensor]:
+        means = feature.mean((2, 3))
+        maps = tuple(
+            F.linear(means, mixing[stage, index].to(means))[:, :, None, None].expand(
+                -1, *stages[index]
+            )
+            if index > stage
+            else None
+            for index in range(len(stages))
+        )
+        return maps, F.linear(means, heads[stage].to(means))
+
+    return run

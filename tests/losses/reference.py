@@ -10,7 +10,7 @@ constant). What gives a vector has its mean in ``loss``. Learned parts of the lo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,10 +64,15 @@ class Reference:
             for name, array in self.group("in").items()
         }
 
-    def classifiers(self, dtype: torch.dtype) -> dict[str, Callable[[Tensor], Tensor]]:
-        """``student_classify``, ``teacher_classify``: global average pooling, then linear."""
+    def classifiers(
+        self, dtype: torch.dtype, wanted: Iterable[str]
+    ) -> dict[str, Callable[[Tensor], Tensor]]:
+        """``student_classify``, ``teacher_classify``: global average pooling, then linear.
+
+        Pooling alone where the file has no classifier: its features are logits then.
+        """
         parts = {name: as_tensor(array, dtype) for name, array in self.group("aux").items()}
-        networks = {name.partition("_")[0] for name in parts if name.endswith("_weight")}
+        networks = [name.partition("_")[0] for name in wanted if name.endswith("_classify")]
         return {f"{name}_classify": linear_classifier(parts, name) for name in networks}
 
 
@@ -96,6 +101,8 @@ def as_signals(leaves: Mapping[str, Tensor]) -> Signals:
 
 
 def linear_classifier(parts: Mapping[str, Tensor], network: str) -> Callable[[Tensor], Tensor]:
+    if f"{network}_weight" not in parts:
+        return lambda feature: feature.mean((2, 3))
     weight, bias = parts[f"{network}_weight"], parts[f"{network}_bias"]
     return lambda feature: F.linear(feature.mean((2, 3)), weight, bias)
 

@@ -8,7 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.errors import UserError
-from cls_kd.losses import ATLoss, FeatureMSELoss, FitNetLoss, FSPLoss, MGDLoss, SRRLLoss
+from cls_kd.losses import (
+    ATLoss,
+    FeatureMSELoss,
+    FitNetLoss,
+    FSPLoss,
+    MGDLoss,
+    SemCKDLoss,
+    SRRLLoss,
+    WKDFeatureLoss,
+)
 from cls_kd.signals.shapes import SignalShapes
 
 from .fabricate import SIZES, Sizes, fabricate
@@ -243,6 +252,32 @@ def test_mgd_accepts_maps_of_different_size() -> None:
 def test_a_signal_that_was_not_measured_is_named() -> None:
     with pytest.raises(UserError, match="student_feature"):
         SRRLLoss().build(SignalShapes({"student_logits": (5,)}, num_classes=5))
+
+
+def test_semckd_of_a_smaller_and_of_a_larger_batch() -> None:
+    """Zeros in place of the missing samples: what is learned of them does not matter."""
+    loss = SemCKDLoss(batch_size=6, factor=2)
+    loss.build(SIZES.facts())
+    signals = fabricate(loss.signals)  # four samples
+    expected = loss(**signals)
+    with torch.no_grad():
+        for embedding in [*loss.queries, *loss.keys]:
+            embedding.linear1.weight[:, 4:] += 1
+    assert loss(**signals).item() == pytest.approx(expected.item())
+    with torch.no_grad():
+        loss.queries[0].linear1.weight[:, :4] += 1
+    assert loss(**signals).item() != pytest.approx(expected.item())
+    with pytest.raises(
+        UserError, match=r"up to 6 samples in a process; this one has 7\. Give batch"
+    ):
+        loss(**fabricate(loss.signals, Sizes(batch=7)))
+
+
+def test_wkd_refuses_cells_without_a_deviation() -> None:
+    with pytest.raises(
+        UserError, match=r"grid=4 does not divide a map of 4x4 positions into equal"
+    ):
+        WKDFeatureLoss(grid=4).build(SIZES.facts())
 
 
 @pytest.mark.parametrize("width", [3, 5], ids=["align", "equal"])

@@ -8,6 +8,7 @@ import pytest
 
 from cls_kd.modules import (
     Constant,
+    CosineDecay,
     EpochWarmup,
     GaussianRampUp,
     LinearWarmup,
@@ -50,6 +51,13 @@ def test_epoch_warmup_is_that_of_dkd_s_source() -> None:
     short = TrainingTime(epoch=0, max_epochs=20)
     assert EpochWarmup(until=1 / 10, value=9.0)(short) == pytest.approx(4.5)
     assert EpochWarmup(until=20 / 240, value=9.0)(TrainingTime()) == 9.0, "no epochs to count"
+
+
+def test_cosine_decay() -> None:
+    schedule = CosineDecay(start=0.6, value=2.0)
+    expected = [2, 2, 1 + math.cos(math.pi / 4), 1, 0]
+    assert [at(schedule, t) for t in (0.0, 0.6, 0.7, 0.8, 1.0)] == pytest.approx(expected)
+    assert at(CosineDecay(start=1.0), 1.0) == 1.0
 
 
 def test_gaussian_ramp_up() -> None:

@@ -28,7 +28,13 @@ def test_student_and_teacher_have_the_same_places() -> None:
         role: {name.removeprefix(f"{role}_") for name in VOCABULARY if name.startswith(role)}
         for role in ("student", "teacher")
     }
-    assert names["student"] - names["teacher"] == {"criterion", "projected"}
+    assert names["student"] - names["teacher"] == {
+        "criterion",
+        "expanded_feature",
+        "projected",
+        "class_token_logits",
+        "distillation_token_logits",
+    }
     # Of the student's views there are logits and embeddings, without its name.
     assert names["teacher"] - names["student"] == {"preact_norms", "view_logits"}
     assert "view_logits" in VOCABULARY

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
-from cls_kd.functional import grid_side, patch_tokens
+from cls_kd.functional import patch_tokens
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
+from cls_kd.losses.tokens import check_same_grid
 from cls_kd.modules.connectors import TokenGenerator, align_width
-from cls_kd.signals.shapes import Shape, SignalShapes
+from cls_kd.signals.shapes import SignalShapes
 
 _MIMICKED = 2
-_MOST_CLASS_TOKENS = 8
 
 
 class ViTKDLoss(DistillLoss):
@@ -64,7 +64,7 @@ class ViTKDLoss(DistillLoss):
             shapes.tensor("student_normed_tokens"),
             shapes.tensor("teacher_normed_tokens"),
         )
-        _check_grids(student, teacher)
+        check_same_grid(self, student, teacher)
         pairs = zip(*(maps[:_MIMICKED] for maps in blocks), strict=True)
         self.mimic = nn.ModuleList(align_width(ours[1], theirs[1]) for ours, theirs in pairs)
         self.generator = TokenGenerator(student[1], teacher[1], self.mask_ratio)
@@ -92,17 +92,3 @@ class ViTKDLoss(DistillLoss):
 
 def _squared_error(student: Tensor, teacher: Tensor) -> Tensor:
     return (student - teacher).square().sum() / len(teacher)
-
-
-def _check_grids(student: Shape, teacher: Shape) -> None:
-    for role, (length, _) in (("student", student), ("teacher", teacher)):
-        if length - grid_side(length) ** 2 > _MOST_CLASS_TOKENS:
-            raise UserError(
-                f"ViTKDLoss needs a square grid of patches; the {role} has {length} tokens."
-            )
-    sides = grid_side(student[0]), grid_side(teacher[0])
-    if sides[0] != sides[1]:
-        raise UserError(
-            f"ViTKDLoss compares patch by patch: the student has a grid of {sides[0]}x{sides[0]} "
-            f"and the teacher of {sides[1]}x{sides[1]}. Give both the same patch size."
-        )

@@ -26,4 +26,38 @@ ROWS: dict[str, Row] = {
     "SimKDLoss": Row(),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
+    "PEFDLoss": Row(wrong=({"projectors": 0},)),
+    "WKDFeatureLoss": Row(
+        wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
+    ),
+    "CATLoss": Row(wrong=({"resolution": 0},)),
+    "FCFDLoss": Row(
+        args={"paths": 4},
+        wrong=(
+            {"paths": 0},
+            {"paths": 5},
+            {"temperature": 0},
+            {"path_weight": -1},
+            {"appearance_weight": -1},
+            {"warmup_epochs": 0},
+        ),
+    ),
+    "ScaleKDFeatureLoss": Row(
+        wrong=(
+            {"spatial_weight": -1},
+            {"frequency_weight": -1},
+            {"num_heads": 3},
+            {"softmax_scale": 0},
+        ),
+    ),
+    "DiffKDLoss": Row(
+        args={"autoencoder_channels": 4},
+        wrong=({"autoencoder_channels": 0}, {"inference_steps": 0}, {"train_steps": 15}),
+    ),
+    "NORMLoss": Row(),
+    "DirectNormLoss": Row(wrong=({"dropout": 1.0}, {"dropout": -0.1})),
+    "SemCKDLoss": Row(
+        args={"batch_size": 16},
+        wrong=({"batch_size": 0}, {"batch_size": 2}, {"factor": 0}, {"temperature": 0}),
+    ),
 }

@@ -57,6 +57,13 @@ ROWS: dict[str, Row] = {
     "WSLDLoss": Row(invariant=SHIFT, wrong=({"temperature": 0}, {"temperature": -1.0})),
     "CWTMLoss": Row(invariant=SHIFT),
     "DKPPLoss": Row(),
+    "OFAExitsLoss": Row(
+        args={"loss": {"type": "KDLoss", "temperature": 1.0}},
+        wrong=({"loss": {"type": "RKDLoss"}}, {"loss": {"type": "KDLoss", "weight": 2}}),
+    ),
+    "DiffKDLogitLoss": Row(
+        wrong=({"temperature": 0}, {"inference_steps": 0}, {"train_steps": 15}),
+    ),
     "TTMLoss": Row(invariant=SHIFT, wrong=({"power": 0}, {"power": "0.1"})),
     "WTTMLoss": Row(invariant=SHIFT, wrong=({"power": 0}, {"power": "0.1"})),
     "RLDLoss": Row(
