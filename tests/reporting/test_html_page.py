@@ -140,6 +140,8 @@ def test_the_plots_show_the_results(text: str, elements: Elements) -> None:
         [35.067, 71.133, 69.133], abs=1e-3
     )
     assert text.count("<noscript><svg") == len(specs)
+    axis = specs["pair_0_curves"]["layer"][0]["encoding"]["x"]["axis"]
+    assert axis["values"] == [1, 2, 3]  # never at half an epoch
 
 
 def values_of(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:

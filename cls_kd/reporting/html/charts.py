@@ -19,6 +19,7 @@ STATIC_WIDTH = 720
 
 _ROW = 26  # pixels of one method in a plot with a row for each
 _MAX_LABELS = 12
+_MAX_TICKS = 12
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
 _CONFIG = {
     "background": None,
@@ -177,7 +178,7 @@ def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int)
         x=alt.X(
             "epoch:Q",
             title="epoch",
-            axis=alt.Axis(tickMinStep=1, format="d"),
+            axis=alt.Axis(format="d", **_whole_ticks(records)),
             scale=alt.Scale(zero=False, nice=False),
         )
     )
@@ -277,6 +278,12 @@ def colors_of(experiments: Sequence[Experiment]) -> Colors:
 def static(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The same plot with a fixed width, for a picture."""
     return {**spec, "width": STATIC_WIDTH}
+
+
+def _whole_ticks(records: Records) -> dict[str, Any]:
+    """Ticks at every epoch of a short training, where they would else be at fractions."""
+    first, last = (end(record["epoch"] for record in records) for end in (min, max))
+    return {"values": list(range(first, last + 1))} if last - first <= _MAX_TICKS else {}
 
 
 def _tooltip(*fields: str) -> list[alt.Tooltip]:
