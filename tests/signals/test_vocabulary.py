@@ -17,7 +17,7 @@ def test_every_signal_is_documented(name: str) -> None:
     assert signal.shape
     if signal.provider in ("student", "teacher"):
         prefixes = {
-            "student": ("student_", "pair_", "view_", "peer_", "ensemble_"),
+            "student": ("student_", "pair_", "view_", "peer_", "mean_peer_", "ensemble_"),
             "teacher": ("teacher_", "all_teacher_"),
         }
         assert name.startswith(prefixes[signal.provider])
@@ -36,7 +36,12 @@ def test_student_and_teacher_have_the_same_places() -> None:
         "distillation_token_logits",
     }
     # Of the student's views there are logits and embeddings, without its name.
-    assert names["teacher"] - names["student"] == {"preact_norms", "view_logits"}
+    assert names["teacher"] - names["student"] == {
+        "preact_norms",
+        "view_embeddings",
+        "view_logits",
+        "view_stages",
+    }
     assert "view_logits" in VOCABULARY
 
 
