@@ -17,7 +17,7 @@ from cls_kd.runs.run_folder import run_in_folder
 
 EXAMPLES = (
     "cls-kd diagnose work_dirs/pair/kd",
-    "cls-kd diagnose digits/demo --run kd/seed_3 --images 500",
+    "cls-kd diagnose digits/demo --run kd/seed_0 --images 500",
 )
 STEM = "diagnosis"
 

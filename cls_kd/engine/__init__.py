@@ -3,6 +3,7 @@
 Reading and planning are in ``cls_kd.runs``; its public names are repeated here.
 """
 
+import cls_kd.registry  # noqa: F401  first: it silences what mmpretrain prints when imported
 from cls_kd.engine.configs import load_config
 from cls_kd.engine.execute import InProcessExecutor, train_runs
 from cls_kd.engine.runner import DistillRunner

@@ -234,8 +234,8 @@ def _check_peers(network: nn.Module, name: str) -> None:
     if name == "mean_peer_logits":
         raise UserError(
             f"A loss asks for {name!r}, and the student {describe(network)} keeps no moving "
-            "average of branches: dict(type='AveragedMultiBranchClassifier', ...), with the options "
-            "of MultiBranchClassifier, as in configs/methods/pcl.py."
+            "average of branches: dict(type='AveragedMultiBranchClassifier', ...), with the "
+            "options of MultiBranchClassifier, as in configs/methods/pcl.py."
         )
     if name.startswith("peer_") or name == "ensemble_logits":
         raise UserError(

@@ -14,6 +14,7 @@ from torch import nn
 from cls_kd.distillers.checkpoints import read_checkpoint
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine import train
+from cls_kd.engine.environment import environment
 from cls_kd.engine.evaluate import evaluate_student
 from cls_kd.engine.export import read_student
 from tests.distillers import tiny
@@ -98,6 +99,7 @@ def test_early_stopping_saves_where_it_stops(finished: Any) -> None:
     result = json.loads((place / "result.json").read_text())
     assert result["checkpoint"] == "epoch_2.pth"
     assert result["epochs"] == 2
+    assert result["environment"] == environment()
     assert tiny_runs.last(place)["meta"]["epoch"] == 2
     assert [entry["epoch"] for entry in result["val"]] == [1, 2]
 

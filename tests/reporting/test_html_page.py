@@ -6,6 +6,7 @@ import builtins
 import json
 import re
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder = root / pair / "odd" / f"seed_{seed}"
             write_run(folder, ODD, seed, 71.0 + seed, latency_ms=1.5 + seed)
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_figures() -> Iterator[None]:
+    """Figures take a second each; test_reporting.py draws them."""
+
+    def draw(figure: Any, file: Path, **options: Any) -> None:
+        Path(file).touch()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", draw)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -47,9 +47,7 @@ def test_huge_effects_have_power_one() -> None:
     assert power_of_t_test(60.0, 5) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
-    ("mean", "deviation", "alpha"), [(1.0, 1.0, 0.05), (-0.8, 1.0, 0.05), (2.0, 0.7, 0.01)]
-)
+@pytest.mark.parametrize(("mean", "deviation", "alpha"), [(-1.0, 1.0, 0.05), (2.0, 0.7, 0.01)])
 def test_the_smallest_number_with_enough_power(mean: float, deviation: float, alpha: float) -> None:
     counted = next(
         pairs for pairs in range(2, 200) if slow_power(abs(mean) / deviation, pairs, alpha) >= 0.8

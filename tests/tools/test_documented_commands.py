@@ -205,6 +205,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr("cls_kd.cli.train.train_runs", reach)
     monkeypatch.setattr("cls_kd.cli.train.check_unchanged", lambda run: True)
     monkeypatch.setattr("cls_kd.cli.analyze.analyze", analyze)
+    monkeypatch.setattr("cls_kd.cli.diagnose.diagnose", reach)
     monkeypatch.setattr("cls_kd.cli.export.export", export)
     # The data that it would look at are not here.
     monkeypatch.setattr("cls_kd.cli.reproduce._check_data", reach)

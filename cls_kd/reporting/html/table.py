@@ -79,7 +79,7 @@ def number(value: float | None, form: str = ".2f") -> Cell:
     """A number; a dash where it is missing."""
     if value is None or pd.isna(value):
         return Cell("-", "")
-    return Cell(format(value, form), float(value))
+    return Cell(format(value, form), float(f"{value:.8g}"))
 
 
 def word(value: object) -> Cell:
