@@ -17,7 +17,7 @@ def test_every_signal_is_documented(name: str) -> None:
     assert signal.shape
     if signal.provider in ("student", "teacher"):
         prefixes = {
-            "student": ("student_", "pair_", "view_", "peer_", "ensemble_"),
+            "student": ("student_", "pair_", "view_", "peer_", "mean_peer_", "ensemble_"),
             "teacher": ("teacher_", "all_teacher_"),
         }
         assert name.startswith(prefixes[signal.provider])
@@ -29,9 +29,10 @@ def test_student_and_teacher_have_the_same_places() -> None:
         for role in ("student", "teacher")
     }
     assert names["student"] - names["teacher"] == {"criterion", "projected"}
-    # Of the student's views there are logits and embeddings, without its name.
-    assert names["teacher"] - names["student"] == {"preact_norms", "view_logits"}
-    assert "view_logits" in VOCABULARY
+    # The student's views are signals without its name.
+    views = {"view_logits", "view_embeddings", "view_stages"}
+    assert names["teacher"] - names["student"] == {"preact_norms"} | views
+    assert views <= set(VOCABULARY)
 
 
 def test_callables_are_in_the_vocabulary() -> None:
