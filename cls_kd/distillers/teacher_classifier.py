@@ -31,12 +31,12 @@ class TeacherClassifier:
     def __call__(self, head: nn.Module) -> None:
         """Fill ``head``; MMEngine's ``init_weights`` will leave its modules alone."""
         weights = of_student(weights_in(read_checkpoint(self.checkpoint), self.checkpoint))
-        own = {
+        classifier = {
             key.removeprefix(_HEAD): value
             for key, value in weights.items()
             if key.startswith(_HEAD)
         }
-        check_match(head, head.state_dict(), own, self.checkpoint)
-        head.load_state_dict(own, strict=True)
+        check_match(head, head.state_dict(), classifier, self.checkpoint)
+        head.load_state_dict(classifier, strict=True)
         for module in head.children():
             module._is_init = True  # type: ignore[assignment]

@@ -69,7 +69,7 @@ def _errors(student: tuple[Tensor, ...], teacher: Tensor) -> Tensor:
     """Of each of the student's maps to one of the teacher, (N, S)."""
     target, size = attention_map(teacher), (teacher.shape[2], teacher.shape[3])
     maps = [_resized_attention_map(feature, size) for feature in student]
-    return torch.stack([(own - target).square().mean(1) for own in maps], dim=1)
+    return torch.stack([(student_map - target).square().mean(1) for student_map in maps], dim=1)
 
 
 def _resized_attention_map(feature: Tensor, size: tuple[int, int]) -> Tensor:
