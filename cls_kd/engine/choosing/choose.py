@@ -179,9 +179,8 @@ def _train(candidates: Candidates, rung: Rung, jobs: int) -> dict[str, str]:
     named = {run.work_dir: name for name, runs in candidates.items() for run in runs}
     runs = [run for same in candidates.values() for run in same[: rung.seeds]]
     train_all(share_needs(runs), jobs)
-    waiting = [
-        run for run in runs if not check_unchanged(run) and score_at(run, rung.length) is None
-    ]
+    unfinished = (run for run in runs if not check_unchanged(run))
+    waiting = [run for run in unfinished if score_at(run, rung.length) is None]
     if not waiting:
         return {}
     failures, until = Failures(), AttemptUntil(rung.length)

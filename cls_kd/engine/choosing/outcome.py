@@ -197,8 +197,8 @@ class Chosen:
         if rival.further_seeds is None or rival.hours is None:
             return f"To tell {best} from {name} would take more than {MOST_SEEDS} seeds."
         return (
-            f"To tell {best} from {name} would take about {rival.further_seeds} more seeds of each: "
-            f"{_duration(rival.hours * 3600)} of training."
+            f"To tell {best} from {name} would take about {rival.further_seeds} more seeds of "
+            f"each: {_duration(rival.hours * 3600)} of training."
         )
 
     def _last_rung(self) -> str:

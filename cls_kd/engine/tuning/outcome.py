@@ -118,8 +118,8 @@ class Tuned:
         gain = self.test_gain
         if gain is None:
             return (
-                "No setting has a higher validation score than the config's own. The test split was "
-                "not looked at."
+                "No setting has a higher validation score than the config's own, so that there was "
+                "nothing to test."
             )
         split = "test" if self.has_test else "validation"
         return (
