@@ -38,10 +38,10 @@ class EpochPruner:
         self._study = study
         self._number = number
         self._values: dict[int, float] = {}
-        length = planned_length(train_cfg)[1]
+        self._length = planned_length(train_cfg)[1]
         self._pruner = optuna_package().pruners.HyperbandPruner(
-            min_resource=first_rung(length, interval_of(train_cfg)),
-            max_resource=length,
+            min_resource=first_rung(self._length, interval_of(train_cfg)),
+            max_resource=self._length,
             reduction_factor=REDUCTION,
         )
 
@@ -52,6 +52,8 @@ class EpochPruner:
             finished: Finished epochs (or iterations).
             value: Score of the validation at this point.
         """
+        if finished >= self._length:
+            return False  # there is nothing to save any more
         self._values[finished] = value
         trial = self._study.get_trials()[self._number]
         trial.intermediate_values = dict(self._values)
