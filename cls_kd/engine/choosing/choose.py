@@ -116,11 +116,11 @@ def named_runs(request: ChooseRequest) -> dict[str, list[Run]]:
     (runs,) = plan_sweep(sweep, request.work_dir, load_config).values()
     needed = {needed.work_dir for run in runs for needed in run.depends_on.values()}
     names = set(known_methods(find_config(request.config))) if sweep.takes_all else {*sweep.methods}
-    found: dict[str, list[Run]] = {}
+    by_name: dict[str, list[Run]] = {}
     for run in runs:
         if run.work_dir not in needed and run.name in {*names, STUDENT}:
-            found.setdefault(run.name, []).append(run)
-    return found
+            by_name.setdefault(run.name, []).append(run)
+    return by_name
 
 
 def planned(request: ChooseRequest, candidates: Candidates, report: Report) -> Plan:

@@ -34,18 +34,18 @@ Report = Callable[[str], object]
 """Gets a line about each trial that has ended."""
 
 
-def work(request: Request, worker: int, report: Report) -> None:
+def work(tuning: Tuning, worker: int, report: Report) -> None:
     """Try settings until the trials or the budget are used up.
 
     Args:
-        request: What is to be searched.
+        tuning: What is to be searched; a worker process gets it pickled.
         worker: Number of this process.
         report: Gets a line about each trial.
 
     Raises:
         UserError: The config's own setting has failed.
     """
-    tuning = Tuning(request)
+    request = tuning.request
     study = open_study(request.work_dir, worker, several=request.jobs > 1)
     spaces = distributions(tuning.options)
     while True:

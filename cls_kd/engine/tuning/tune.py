@@ -63,7 +63,7 @@ def tune(request: Request, report: Report) -> Tuned:
         check_same(study, tuning.digest, request.work_dir)
         begin(study, tuning.default)
         train_all(tuning.needed, request.jobs)
-        _search(request, report)
+        _search(tuning, report)
         return _tested(tuning, counted(study), report)
 
 
@@ -84,20 +84,21 @@ def train_all(runs: Sequence[Run], jobs: int) -> None:
             raise UserError(f"The run {run.title} in {run.work_dir} has failed: {reason}")
 
 
-def _search(request: Request, report: Report) -> None:
+def _search(tuning: Tuning, report: Report) -> None:
     """Try settings in this process, or in several."""
-    if request.jobs == 1:
-        work(request, 0, report)
+    jobs = tuning.request.jobs
+    if jobs == 1:
+        work(tuning, 0, report)
         return
     context = multiprocessing.get_context("spawn")
-    threads = threads_each(request.jobs)
+    threads = threads_each(jobs)
     with ExitStack() as stack:
         # One pool a worker: in a pool of several, one killed worker takes the others with it.
         pools = [
             stack.enter_context(ProcessPoolExecutor(1, context, prepare_worker, (number, threads)))
-            for number in range(request.jobs)
+            for number in range(jobs)
         ]
-        futures = [pool.submit(work, request, number, _print) for number, pool in enumerate(pools)]
+        futures = [pool.submit(work, tuning, number, _print) for number, pool in enumerate(pools)]
         for future in futures:
             try:
                 future.result()
