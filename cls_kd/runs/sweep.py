@@ -146,7 +146,7 @@ def _pair_runs(sweep: Sweep, pair: str, folder: Path, load: Load) -> list[Run]:
             _remove_teacher(cfg)
         for run in method_runs(cfg, name, sweep, folder, load):
             known = runs.setdefault(run.work_dir, run)
-            if known.digest() != run.digest():
+            if known is not run and known.digest() != run.digest():
                 raise UserError(
                     f"{pair}: the run {run.title} differs between methods: give the options of "
                     f"{name!r} to its losses, or to all by cfg_options."

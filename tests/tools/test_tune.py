@@ -106,7 +106,7 @@ def test_methods_are_compared_until_the_best_are_left(
 ) -> None:
     monkeypatch.setattr("cls_kd.engine.choosing.choose.MEASURED_SECONDS", 0.0)
     monkeypatch.setattr("cls_kd.engine.choosing.rungs.MAX_SEEDS", 3)
-    command(*CHOOSE, "--budget", "1s", *FEW).refused("budget is too small", "0:0")
+    command(*CHOOSE, "--budget", "0.01s", *FEW).refused("budget is too small", "0:0")
     assert not (folder / "best").exists()
     out = command(*CHOOSE, "--budget", "1h", *FEW).succeeded().out
     assert "Rung 1 of 2: 3 methods up to 1 of 3, 1 seed." in out

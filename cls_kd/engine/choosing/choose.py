@@ -43,7 +43,7 @@ Candidates = Mapping[str, Sequence[Run]]
 
 @dataclass(frozen=True)
 class ChooseRequest:
-    """What is to be compared, as the command line says it.
+    """Config, methods and budget of a comparison, as the command line gives them.
 
     Attributes:
         config: Path or name of a config with a teacher and a student.

@@ -1,4 +1,4 @@
-"""What a comparison of methods has come to, for people and for programs."""
+"""Result of a comparison of methods, for people and for programs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Candidate:
-    """How far a method came.
+    """Last rung of a method, and its scores there.
 
     Attributes:
         name: Of the method; ``student`` for the student alone.

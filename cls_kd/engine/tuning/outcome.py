@@ -1,4 +1,4 @@
-"""What a search has found, and what it cost, for people and for programs."""
+"""Result and cost of a search, for people and for programs."""
 
 from __future__ import annotations
 

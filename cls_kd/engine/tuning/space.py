@@ -1,4 +1,4 @@
-"""What is searched of a method: the spaces that its losses declare, and weights of its terms."""
+"""Search space of a method: the spaces that its losses declare, and the weights of its terms."""
 
 from __future__ import annotations
 

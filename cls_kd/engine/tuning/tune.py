@@ -58,13 +58,15 @@ def tune(request: Request, report: Report) -> Tuned:
             f"Another process searches in {request.work_dir}. --jobs N lets one command use "
             "several processes."
         ) from None
-    with lock:
+    try:
         study = open_study(request.work_dir)
         check_same(study, tuning.digest, request.work_dir)
         begin(study, tuning.default)
         train_all(tuning.needed, request.jobs)
         _search(tuning, report)
         return _tested(tuning, counted(study), report)
+    finally:
+        lock.release()
 
 
 def train_all(runs: Sequence[Run], jobs: int) -> None:

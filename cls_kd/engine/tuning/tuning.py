@@ -26,7 +26,7 @@ _SEARCH, _TEST = "search", "test"
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be searched, as the command line says it.
+    """Config, method and limits of a search, as the command line gives them.
 
     Attributes:
         config: Path or name of a config with a teacher and a student.
@@ -125,7 +125,7 @@ class Tuning:
 
 
 def share_needs(runs: Sequence[Run]) -> list[Run]:
-    """What runs build on, in order and without the test split; the runs then refer to these."""
+    """Runs that others build on, in order, without the test split; the others then refer to them."""
     shared: dict[Path, Run] = {}
 
     def replaced(run: Run) -> Run:

@@ -121,6 +121,6 @@ def _innermost(dataset: dict[str, Any]) -> dict[str, Any]:
 
 
 def _images(loader: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides which images the innermost data set of a loader holds."""
+    """Options that decide which images the innermost data set of a loader holds."""
     dataset = _innermost(dict(loader["dataset"]))
     return {key: value for key, value in dataset.items() if key not in _NOT_THE_IMAGES}
