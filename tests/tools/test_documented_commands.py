@@ -147,6 +147,9 @@ def _write_runs(work_dirs: Path, trained: Trained) -> None:
         for name in runs:
             for seed in range(3):
                 _write_result(work_dirs / experiment / name / f"seed_{seed}", run, name, seed)
+    (work_dirs / "sweep").mkdir()
+    entry = dict(folder="pair/kd/seed_0", title="pair/kd (seed 0)", digest="", length=20)
+    (work_dirs / "sweep" / "sweep.json").write_text(json.dumps({"runs": [entry]}))
     student = load_config(ROOT / "configs/digits/branches.py", method="okdmde").model.student
     state = build_network(student.to_dict()).state_dict()
     (work_dirs / "branches" / "okdmde").mkdir(parents=True)
