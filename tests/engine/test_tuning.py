@@ -138,6 +138,21 @@ def test_a_poor_run_is_given_up_at_a_rung_and_a_good_one_is_not() -> None:
     assert study.trials[1].intermediate_values == {}, "those are one value a seed"
 
 
+def test_a_setting_is_given_up_where_the_best_one_is_better_with_each_of_four_seeds(
+    tmp_path: Path,
+) -> None:
+    study = open_study(tmp_path)
+    best, poor = study.ask(), study.ask()
+    given_up = []
+    for seed in range(5):
+        best.report(90.0 + seed, step=seed)
+    study.tell(best, 92.0)
+    for seed in range(5):
+        poor.report(80.0 + seed / 2, step=seed)
+        given_up.append(poor.should_prune())
+    assert given_up == [False, False, False, True, True]
+
+
 def test_rungs_follow_the_length_and_the_interval_of_validations() -> None:
     assert [first_rung(length, 1) for length in (1, 4, 20, 240)] == [1, 1, 2, 26]
     assert first_rung(240, 40) == 40
