@@ -15,7 +15,7 @@ from cls_kd.engine.attempt import Outcome, attempt
 from cls_kd.engine.choosing.partial_run import AttemptUntil, score_at
 from cls_kd.engine.event_log import logged_events
 from cls_kd.engine.loaders import build_loader, innermost
-from cls_kd.engine.tuning.pruning import EpochPruner, first_rung, interval_of
+from cls_kd.engine.tuning.pruning import EpochPruner, first_rung, first_validation, interval_of
 from cls_kd.engine.tuning.space import as_changes, options_of
 from cls_kd.engine.tuning.study import begin, counted, distributions, open_study
 from cls_kd.engine.tuning.trials import may_start
@@ -156,6 +156,8 @@ def test_a_setting_is_given_up_where_the_best_one_is_better_with_each_of_four_se
 def test_rungs_follow_the_length_and_the_interval_of_validations() -> None:
     assert [first_rung(length, 1) for length in (1, 4, 20, 240)] == [1, 1, 2, 26]
     assert first_rung(240, 40) == 40
+    assert first_validation({"max_epochs": 60, "val_interval": 10, "val_begin": 25}) == 30
+    assert first_validation({"max_epochs": 60}) == 1
     assert interval_of({"max_iters": 400, "type": "IterBasedTrainLoop"}) == 1000
 
 

@@ -17,7 +17,7 @@ from cls_kd.engine.estimate import estimate
 from cls_kd.engine.loops import planned_length
 from cls_kd.engine.serial_executor import SerialExecutor
 from cls_kd.engine.sweep import Failures
-from cls_kd.engine.tuning.pruning import interval_of
+from cls_kd.engine.tuning.pruning import first_validation, interval_of
 from cls_kd.engine.tuning.tune import train_all
 from cls_kd.engine.tuning.tuning import share_needs
 from cls_kd.engine.tuning.validation import for_selection, validates_on_test
@@ -140,7 +140,7 @@ def planned(request: ChooseRequest, candidates: Candidates, report: Report) -> P
     train_cfg = candidates[STUDENT][0].cfg.train_cfg
     length = planned_length(train_cfg)[1]
     budget = request.budget * request.jobs
-    rungs = plan_rungs(list(seconds.values()), length, budget, interval_of(train_cfg))
+    rungs = plan_rungs(list(seconds.values()), length, budget, first_validation(train_cfg))
     plan = Plan(key, rungs, length, seconds, problems)
     request.work_dir.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(asdict(plan), indent=1))

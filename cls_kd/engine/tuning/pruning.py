@@ -65,6 +65,12 @@ def interval_of(train_cfg: Mapping[str, Any]) -> int:
     return int(train_cfg.get("val_interval", 1000 if counts_iterations(train_cfg) else 1))
 
 
+def first_validation(train_cfg: Mapping[str, Any]) -> int:
+    """Epochs (or iterations) before the first validation, whole intervals."""
+    interval = interval_of(train_cfg)
+    return -(-max(1, int(train_cfg.get("val_begin", 1))) // interval) * interval
+
+
 def first_rung(length: int, interval: int) -> int:
     """Epochs (or iterations) before the first decision.
 
