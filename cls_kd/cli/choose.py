@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -51,11 +52,15 @@ def run(args: argparse.Namespace) -> None:
         cfg_options=args.cfg_options or {},
     )
     console = Console(highlight=False, soft_wrap=True)
+    started = time.monotonic()
     chosen = choose(request, console.print)
     for line in chosen.summary():
         console.print(line)
     for name, reason in chosen.problems.items():
         console.print(f"left out: {name}: {reason}", style="red", markup=False)
-    expected = timedelta(seconds=round(chosen.plan.expected_seconds))
-    console.print(f"Training time as planned: at most {expected}.")
+    expected, taken = (
+        timedelta(seconds=round(value))
+        for value in (chosen.plan.expected_seconds / args.jobs, time.monotonic() - started)
+    )
+    console.print(f"Planned: at most {expected} of training; this command took {taken}.")
     console.print("Written:", *chosen.write(), sep="\n  ")
