@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,7 @@ def _cells_of(file: Path) -> list[Cell]:
     return cells
 
 
-@lru_cache(maxsize=None)
+@cache
 def _content_of(file: Path, changed: int) -> Any:
     """The metafile as it was when it was last changed: each row of a method reads it."""
     try:
