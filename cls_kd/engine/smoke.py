@@ -271,6 +271,9 @@ def _small_part(part: dict[str, Any], data: Path, side: int) -> dict[str, Any]:
     if (data / kind).is_dir() and kind:
         part = {**part, "data_root": str(data / kind)}
         return {**part, "checksum": False} if kind.startswith("CIFAR") else part
+    classifier = part.get("init_cfg") or {}
+    if str(classifier.get("type", "")).endswith("TeacherClassifier"):
+        part = part if _refers(classifier["checkpoint"]) else {**part, "init_cfg": None}
     if kind == "SemCKDLoss":
         return {**part, "batch_size": BATCH}
     if kind == "RandomResizedCrop":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,8 +97,9 @@ def _read_row(row: Cell, file: Path) -> Config:
     cfg = parse_config(pair)
     apply_method(cfg, row.method_config, file)
     cfg.pop("method")
-    cfg.merge_from_dict({"model": {"losses": dict(row.settings or {})}})
-    cfg.merge_from_dict(dict(row.changes))
+    # A merge takes `_delete_` out of what it is given.
+    cfg.merge_from_dict({"model": {"losses": copy.deepcopy(row.settings)}})
+    cfg.merge_from_dict(copy.deepcopy(row.changes))
     return cfg
 
 

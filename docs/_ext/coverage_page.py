@@ -1,6 +1,6 @@
 """The page of coverage: who has a method, and how ours is checked.
 
-``python docs/_ext/coverage_page.py`` writes it anew into docs/coverage.md. What other frameworks have is
+``python docs/_ext/coverage_page.py`` writes it into docs/coverage.md. What other frameworks have is
 in ``frameworks.yml``; the checks are read from the tables and files of the tests.
 """
 

@@ -1,4 +1,4 @@
-"""docs/coverage.md: every method that another framework lists is here, or is named with a reason."""
+"""docs/coverage.md: every method that others list is here, or is named with a reason."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 MDISTILLER = "NONE KD AT OFD RKD FITNET KDSVD CRD NST PKT SP VID REVIEWKD DKD"
 LISTED = {
     "mdistiller": MDISTILLER,
-    "RepDistiller": "ABLoss Attention Correlation HintLoss FSP FactorTransfer DistillKL KDSVD NSTLoss"
-    " PKT RKDLoss Similarity VIDLoss",
+    "RepDistiller": "ABLoss Attention Correlation HintLoss FSP FactorTransfer DistillKL KDSVD"
+    " NSTLoss PKT RKDLoss Similarity VIDLoss",
     "torchdistill": "SimpleLossWrapper DictLossWrapper KDLoss FSPLoss ATLoss PKTLoss FTLoss"
     " AltActTransferLoss RKDLoss VIDLoss CCKDLoss SPKDLoss CRDLoss AuxSSKDLoss SSKDLoss PADL2Loss"
     " HierarchicalContextLoss RegularizationLoss KTALoss AffinityLoss ChSimLoss DISTLoss SRDLoss"

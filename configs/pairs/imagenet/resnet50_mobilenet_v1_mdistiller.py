@@ -1,4 +1,4 @@
-"""ImageNet, ResNet-50 to MobileNetV1 as megvii-research/mdistiller trains KD and DKD: 8 GPUs x 64, lr 0.2."""
+"""ImageNet, ResNet-50 to MobileNetV1 as KD and DKD in megvii-research/mdistiller: 8 GPUs x 64."""
 
 from mmengine.config import read_base
 
