@@ -397,6 +397,8 @@ def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
     shapes = {key.removeprefix("student_"): shape for key, shape in measured.items()}
     assert shapes.pop("logits") == (5,)
     assert shapes.pop("embedding") == (width,)
+    if name == "DeiT":
+        assert shapes.pop("class_token_logits") == shapes.pop("distillation_token_logits") == (5,)
     if "stages" in expected:
         stages = tuple((channels, size, size) for channels, size in expected["stages"])
         assert shapes.pop("stages") == stages
