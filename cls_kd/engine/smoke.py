@@ -271,9 +271,10 @@ def _small_part(part: dict[str, Any], data: Path, side: int) -> dict[str, Any]:
     if (data / kind).is_dir() and kind:
         part = {**part, "data_root": str(data / kind)}
         return {**part, "checksum": False} if kind.startswith("CIFAR") else part
-    classifier = part.get("init_cfg") or {}
-    if str(classifier.get("type", "")).endswith("TeacherClassifier"):
-        part = part if _refers(classifier["checkpoint"]) else {**part, "init_cfg": None}
+    init = part.get("init_cfg")
+    if isinstance(init, Mapping) and str(init.get("type")).endswith("TeacherClassifier"):
+        # Of a teacher that is not trained here: any classifier will do.
+        part = part if _refers(init["checkpoint"]) else {**part, "init_cfg": None}
     if kind == "SemCKDLoss":
         return {**part, "batch_size": BATCH}
     if kind == "RandomResizedCrop":
