@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class HardDistillationLoss(DistillLoss):
@@ -57,6 +58,8 @@ class SoftDistillationLoss(DistillLoss):
     Weight:
         0.1, with 0.9 for cross-entropy.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 3.0) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_finite, check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class NTCEKDLoss(DistillLoss):
@@ -43,6 +44,8 @@ class NTCEKDLoss(DistillLoss):
     Weight:
         8 for most pairs on CIFAR-100; 2 for ResNet56 to ResNet20 and on ImageNet.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(
         self,
