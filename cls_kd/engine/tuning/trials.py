@@ -125,8 +125,8 @@ class _Trial:
 
     def _add_seed(self, seed: int) -> None:
         run = self._tuning.search_run(self._trial.params, seed)
-        is_first = not self._values
-        watch = _Watch(self._epoch_pruner(run) if is_first and not self._is_default else None)
+        pruner = None if self._values else self._epoch_pruner(run)
+        watch = _Watch(pruner, may_stop=not self._is_default)
         while (outcome := attempt(run, on_event=watch)) is Outcome.HELD:
             time.sleep(POLL_SECONDS)  # another worker trains the same setting
         if outcome is Outcome.STOPPED:
@@ -161,10 +161,12 @@ class _Watch:
 
     Args:
         pruner: Decides after each validation; None never to stop.
+        may_stop: False for a run that others are compared with, and that is never stopped.
     """
 
-    def __init__(self, pruner: EpochPruner | None) -> None:
+    def __init__(self, pruner: EpochPruner | None, may_stop: bool) -> None:
         self._pruner = pruner
+        self._may_stop = may_stop
         self.finished = 0
         self.value = float("nan")
         self.error = ""
@@ -174,7 +176,10 @@ class _Watch:
             self.error = event.error
         elif isinstance(event, ValidationFinished):
             self.finished, self.value = event.finished, score(event.metrics)
-            if self._pruner is not None and self._pruner.is_poor(self.finished, self.value):
+            if self._pruner is None:
+                return
+            is_poor = self._pruner.is_poor(self.finished, self.value)
+            if is_poor and self._may_stop:
                 raise RunStopped(f"poor after {self.finished}")
 
 
