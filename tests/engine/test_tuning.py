@@ -154,7 +154,7 @@ def test_a_setting_is_given_up_where_the_best_one_is_better_with_each_of_four_se
 
 
 def test_rungs_follow_the_length_and_the_interval_of_validations() -> None:
-    assert [first_rung(length, 1) for length in (1, 4, 20, 240)] == [1, 1, 2, 26]
+    assert [first_rung(length, 1) for length in (1, 4, 20, 240)] == [1, 1, 3, 27]
     assert first_rung(240, 40) == 40
     assert first_validation({"max_epochs": 60, "val_interval": 10, "val_begin": 25}) == 30
     assert first_validation({"max_epochs": 60}) == 1
