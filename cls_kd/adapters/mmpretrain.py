@@ -30,9 +30,9 @@ from cls_kd.adapters.internals import criterion_loss, has_criterion
 from cls_kd.adapters.samples import for_criterion, samples_of
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
+from cls_kd.signals.feature_info import timm_classify
 from cls_kd.signals.heads import classify_with, criterion_of, describe
 from cls_kd.signals.rules import NetworkRule
-from cls_kd.signals.feature_info import timm_classify
 from cls_kd.signals.tap import Tap, Taps
 from cls_kd.signals.tap_groups import distillation_token_taps, isotropic_taps
 from cls_kd.signals.taps import (
