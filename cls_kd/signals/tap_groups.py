@@ -9,6 +9,15 @@ from cls_kd.signals.tap import Tap, Taps
 _SHARES = (1 / 6, 1 / 3, 5 / 6, 1.0)
 
 
+def stage_ends(blocks: int) -> tuple[int, ...]:
+    """Indices of the last blocks of four stages, in Swin-T's proportions; fewer of few blocks.
+
+    >>> stage_ends(12), stage_ends(3)
+    ((1, 3, 9, 11), (0, 1, 2))
+    """
+    return tuple(sorted({max(round(blocks * share), 1) - 1 for share in _SHARES}))
+
+
 def distillation_token_taps(head: str, distillation_head: str) -> Taps:
     """Taps of a transformer with two classifiers, by their paths; the embedding is the first's."""
     return {
@@ -21,16 +30,15 @@ def distillation_token_taps(head: str, distillation_head: str) -> Taps:
 def isotropic_taps(blocks: tuple[Tap, ...], normed: Tap, first_patch: int) -> Taps:
     """Taps of a network whose blocks all see the same tokens: a vision transformer, an MLP-Mixer.
 
-    ``stages`` are maps after a sixth, a third, five sixths and all of its blocks: those of OFA's
-    authors (Hao840/OFAKD@f7bb896), in Swin-T's proportions. ``feature`` is the map of the normed
-    tokens.
+    ``stages`` are the maps after the blocks of `stage_ends`, as of OFA's authors
+    (Hao840/OFAKD@f7bb896). ``feature`` is the map of the normed tokens.
 
     Args:
         blocks: The taps of its blocks.
         normed: That of the tokens after the final norm.
         first_patch: How many class tokens are before the patches.
     """
-    ends = sorted({max(round(len(blocks) * share), 1) - 1 for share in _SHARES})
+    ends = stage_ends(len(blocks))
     return {
         "blocks": blocks,
         "tokens": blocks[-1],

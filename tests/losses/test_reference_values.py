@@ -34,6 +34,7 @@ BY_HAND = {
     "IPWDSelfLoss": "test_ipwd.py",
     "LabelSmoothingLoss": "test_self_losses.py",
     "OFAExitsLoss": "test_ofa_exits.py",
+    "OFATokenExitsLoss": "test_ofa_exits.py",
     "PSKDLoss": "test_self_losses.py",
     "PeerTaskLoss": "test_online_losses.py",
     "SRRLLoss": "test_feature_losses.py",
