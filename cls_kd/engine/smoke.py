@@ -33,8 +33,9 @@ from cls_kd.runs.run import REFERENCE
 STEPS = 2
 BATCH = 4
 _NOT_ALONE = ("_base_", "methods")
-# Swin's windows need whole images; other networks take what is left of 64 pixels.
 _SIDE, _WHOLE_SIDE = 64, 224
+OF_WHOLE_IMAGES = ("SwinTransformer", "MlpMixer", "resmlp")
+"""Networks that need images of 224 pixels; others take what is left of 64."""
 
 
 @HOOKS.register_module()
@@ -271,7 +272,8 @@ def _by_step(cfg: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _sides(text: str) -> tuple[int, int]:
     if "CIFAR" in text:
         return 32, 32
-    return (_WHOLE_SIDE,) * 2 if "SwinTransformer" in text else (_SIDE,) * 2
+    whole = any(name in text for name in OF_WHOLE_IMAGES)
+    return (_WHOLE_SIDE,) * 2 if whole else (_SIDE,) * 2
 
 
 def _refers(weights: Any) -> bool:
