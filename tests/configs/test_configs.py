@@ -171,6 +171,46 @@ def test_assistants_are_a_chain_from_the_teacher_to_the_student() -> None:
     }
 
 
+def test_students_of_early_checkpoints_go_along_their_teacher_s_route() -> None:
+    runs = plan(load_config(CONFIGS / "digits" / "checkpoints.py"), Path("nowhere"))
+    assert {run.name: set(run.depends_on) for run in runs} == {
+        "teacher": set(),
+        "kd": {"run:teacher"},
+        "eskd": {"run:teacher@7"},
+        "rco_5": {"run:teacher@5"},
+        "rco_10": {"run:teacher@10", "run:rco_5"},
+        "rco_15": {"run:teacher@15", "run:rco_10"},
+        "rco_20": {"run:teacher@20", "run:rco_15"},
+    }
+    whole = runs[1].cfg.train_cfg.max_epochs
+    assert sum(run.cfg.train_cfg.max_epochs for run in runs[3:]) == whole
+    assert all(run.cfg.model.student_weights.startswith("run:rco_") for run in runs[4:])
+
+
+def test_annealing_goes_on_from_logits_to_labels() -> None:
+    runs = plan(load_config(CONFIGS / "digits" / "annealing.py"), Path("nowhere"))
+    logits, labels = runs[-2:]
+    assert set(logits.cfg.model.losses) == {"annealing"}
+    assert labels.depends_on == {"run:annealing": logits}
+    assert (labels.cfg.model.student_weights, labels.cfg.model.teacher) == ("run:annealing", None)
+    assert set(labels.cfg.model.losses) == {"ce"}
+    assert labels.cfg.train_cfg.max_epochs * 2 == logits.cfg.train_cfg.max_epochs
+
+
+def test_funmatch_and_vanilla_kd_mix_images_for_both_networks() -> None:
+    for name, losses, epochs, batch in (
+        ("bit_resnet152x2_bit_resnet50", {"kd"}, 1200, 4096),
+        ("beitv2_base_resnet50", {"ce", "kd"}, 300, 2048),
+    ):
+        (run,) = plan(load_config(CONFIGS / "pairs" / "imagenet" / f"{name}.py"), Path("nowhere"))
+        assert set(run.cfg.model.losses) == losses
+        assert run.cfg.data_preprocessor.batch_augments.augments[0]["type"].endswith("Mixup")
+        assert (run.cfg.train_cfg.max_epochs, run.cfg.auto_scale_lr.base_batch_size) == (
+            epochs,
+            batch,
+        )
+
+
 NETWORKS = [f for f in FILES if f.parent.name == "networks" and f.stem not in LARGE_NETWORKS]
 
 

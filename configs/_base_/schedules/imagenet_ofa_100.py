@@ -1,7 +1,7 @@
 """ImageNet, 100 epochs at a batch of 512, as Hao840/OFAKD trains convolutional students.
 
-Its configs/imagenet/cnn.yaml at 8 GPUs x 64. What that file leaves to timm 0.6.5 is timm's: Nesterov's
-momentum, and a warm-up from 1e-4.
+Its configs/imagenet/cnn.yaml at 8 GPUs x 64. What that file leaves to timm 0.6.5 is timm's:
+Nesterov's momentum, and a warm-up from 1e-4.
 """
 
 from mmengine.optim import LinearLR, MultiStepLR, OptimWrapper
