@@ -14,6 +14,15 @@ from tests.distillers import tiny
 _COUNT = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the suite."""
+    parser.addoption(
+        "--every-method",
+        action="store_true",
+        help="try every method where one of each kind is tried otherwise; takes minutes",
+    )
+
+
 @pytest.fixture(autouse=True)
 def _no_runner_left() -> None:
     """A hub of its own: what an earlier runner left there (its progress) is no test's business."""

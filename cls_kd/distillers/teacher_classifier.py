@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
+from cls_kd.adapters.internals import mark_initialized
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match, of_student
 
@@ -39,4 +40,4 @@ class TeacherClassifier:
         check_match(head, head.state_dict(), classifier, self.checkpoint)
         head.load_state_dict(classifier, strict=True)
         for module in head.children():
-            module._is_init = True  # type: ignore[assignment]
+            mark_initialized(module)

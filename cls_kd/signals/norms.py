@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cls_kd.errors import UserError
 from cls_kd.signals.heads import describe
 from cls_kd.signals.tap import Tap
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def norm_before(network: nn.Module, tap: Tap) -> nn.Module:
@@ -30,7 +31,7 @@ def norm_before(network: nn.Module, tap: Tap) -> nn.Module:
         names = list(children)
         end = names.index(name) if isinstance(parent, nn.Sequential) else len(names)
         candidates = [children[name] for name in names[:end]]
-    norms = [module for module in candidates if isinstance(module, _BatchNorm)]
+    norms = [module for module in candidates if isinstance(module, BATCH_NORMS)]
     if not norms or norms[-1].weight is None:
         raise UserError(
             f"{describe(network)} has no batch norm with weight and bias before "

@@ -1,9 +1,9 @@
-"""Methods of every kind train in two processes, in half precision, and resume to the last bit.
+"""Methods train in two processes, in half precision, and resume to the last bit.
 
-A kind is what a training may stumble over: the signals that the losses ask for, the losses that
-learn or remember, and the data, optimizer or student that the method brings along. Of the methods
-that differ in nothing but their formulas, one trains here; tests/losses and tests/distillers look
-at each.
+Every method takes minutes: ``pytest tests/engine/test_method_regimes.py --every-method``. Without
+that option one method of every kind is tried. A kind is what a training may stumble over: what the
+losses remember, whether they learn, and the data, optimizer or student that the method brings
+along.
 """
 
 from __future__ import annotations
@@ -20,40 +20,62 @@ from mmengine.config import Config
 
 from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.engine import load_config, train
-from cls_kd.losses import DistillLoss
-from cls_kd.losses.wrapper import LossWrapper
+from cls_kd.models import NToOneClassifier
 from cls_kd.runs.compose import known_methods
 from tests.distillers import tiny
 from tests.distributed.test_two_processes import ends, in_two, train_and_keep
 from tests.engine import tiny_runs
 from tests.engine.test_resume import in_step, train_and_die
 from tests.engine.tiny_runs import ROOT, STEPS
+from tests.losses.fabricate import Sizes
+
+DEEP = Sizes(tokens={"student": (5, 5, 6), "teacher": (6, 5, 8)})
 
 
 def kind(method: str) -> Hashable:
-    """What two methods of one kind have in common."""
+    """The common properties of methods of one kind."""
     cfg = load_config(known_methods()[method]).to_dict()
-    terms = build_terms(cfg["losses"], build_loss).values()
-    signals = frozenset(name for term in terms for name in term.loss.signals)
-    losses = [innermost(term.loss) for term in terms]
-    with_state = frozenset(type(loss).__name__ for loss in losses if not loss.stateless)
+    losses = [term.loss for term in build_terms(cfg["losses"], build_loss).values()]
+    signals = {name for loss in losses for name in loss.signals}
+    for loss in losses:
+        loss.build(DEEP.facts())
+    learns = any(True for loss in losses for _ in loss.parameters())
+    remembers = frozenset(
+        f"{type(loss).__name__}.{name}"
+        for loss in losses
+        for name, _ in loss.named_buffers()
+        if not name.rpartition(".")[2].startswith(("running_", "num_batches"))
+    )
     others = {key: value for key, value in cfg.items() if key != "losses"}
-    return signals, with_state, str(others)
+    networks = frozenset(name for name in signals if name in OF_A_KIND_OF_NETWORK)
+    return learns, remembers, networks, str(others)
 
 
-def innermost(loss: DistillLoss) -> DistillLoss:
-    """The loss inside of wrappers."""
-    return innermost(loss.loss) if isinstance(loss, LossWrapper) else loss
-
-
+# Signals of students of a kind of their own.
+OF_A_KIND_OF_NETWORK = {
+    "all_teacher_logits",
+    "student_expanded_feature",
+    "student_normed_tokens",
+    "student_projected",
+}
+EVERY_METHOD = sorted(known_methods())
 # Of each kind the first by name.
-METHODS = sorted(
-    {kind(method): method for method in sorted(known_methods(), reverse=True)}.values()
-)
+METHODS = sorted({kind(method): method for method in reversed(EVERY_METHOD)}.values())
 BRANCHES = ROOT / "configs" / "digits" / "branches.py"
 EPOCHS = 2
+# Options of losses that cost time.
+SMALL = {"negatives": 16, "dim": 8, "autoencoder_channels": 8, "num_heads": 4}
 GROUPS = 4
-every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The methods that are tried."""
+    methods = EVERY_METHOD if metafunc.config.getoption("--every-method") else METHODS
+    if "method" in metafunc.fixturenames:
+        metafunc.parametrize("method", methods)
+    elif "methods" in metafunc.fixturenames:
+        groups = [methods[group::GROUPS] for group in range(GROUPS)]
+        metafunc.parametrize("methods", groups, ids=lambda group: group[0])
 
 
 def config(method: str, teacher: Path, **options: Any) -> Config:
@@ -62,14 +84,21 @@ def config(method: str, teacher: Path, **options: Any) -> Config:
     options = {"model__student__backbone__dropout": 0.2, **options}
     if tiny.wants_branches(losses):
         return tiny_runs.config(None, path=BRANCHES, method=method, epochs=EPOCHS, **options)
+    signals = tiny.signals_of(losses)
     if tiny.wants_tokens(losses):
-        options["model__student"] = {"_delete_": True, **_vit(12, 2, drop_rate=0.2)}
+        distilled = "student_class_token_logits" in signals
+        student = tiny.distilled_vit(12) if distilled else tiny.vit(12, 4)
+        teacher_network = _teacher_of_tokens(signals)
+        options["model__student"] = {"_delete_": True, **_of_gray_images(student, drop_rate=0.2)}
         options.pop("model__student__backbone__dropout")
         options["model__teacher"] = {
             "_delete_": True,
-            "network": _vit(16, 3),
+            "network": teacher_network,
             "weights": "random",
         }
+    if tiny.wants_expansion(losses):
+        options |= {"model__student__type": NToOneClassifier, "model__student__n": 2}
+        options["model__student__teacher_channels"] = tiny_runs.TEACHER["head"]["in_channels"]
     if tiny.wants_projector(losses):
         options.pop("model__student__backbone__dropout")
         width = tiny_runs.TEACHER["head"]["in_channels"]
@@ -85,18 +114,26 @@ def config(method: str, teacher: Path, **options: Any) -> Config:
         options["model__teacher"] = [
             {"network": tiny_runs.TEACHER, "weights": weights} for weights in networks
         ]
-    if "crd" in losses:
-        options |= {"model__losses__crd__negatives": 16, "model__losses__crd__dim": 8}
+    options |= {
+        f"model__losses__{name}__{key}": value
+        for name, loss in losses.items()
+        for key, value in SMALL.items()
+        if key in loss
+    }
     return tiny_runs.config(teacher, method=method, epochs=EPOCHS, **options)
 
 
-def _vit(width: int, blocks: int, **options: Any) -> dict[str, Any]:
-    network = tiny.vit(width, blocks)
-    network["backbone"] |= {"in_channels": 1, **options}
-    return network
+def _teacher_of_tokens(signals: set[str]) -> dict[str, Any]:
+    """A vision transformer, or a convolutional network where the teacher's map is asked for."""
+    if "teacher_feature" in signals:
+        return tiny_runs.TEACHER
+    return _of_gray_images(tiny.vit(16, 5))
 
 
-@every_method
+def _of_gray_images(network: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {**network, "backbone": {**network["backbone"], "in_channels": 1, **options}}
+
+
 def test_a_killed_run_ends_as_one_that_was_not(
     method: str, digits_teacher: Path, tmp_path: Path
 ) -> None:
@@ -126,7 +163,6 @@ def train_in_half(cfg: Config, work_dir: Path) -> None:
     assert all(math.isfinite(value) for value in values)
 
 
-@every_method
 def test_half_precision(method: str, digits_teacher: Path, tmp_path: Path) -> None:
     cfg = config(method, digits_teacher, amp=True)
     assert tiny_runs.in_child(train_in_half, cfg, tmp_path) == 0
@@ -139,12 +175,11 @@ def train_all(configs: dict[str, Config], root: Path) -> None:
 
 
 @pytest.mark.ddp
-@pytest.mark.parametrize("group", range(GROUPS))
-def test_two_processes(group: int, digits_teacher: Path, tmp_path: Path) -> None:
+def test_two_processes(methods: list[str], digits_teacher: Path, tmp_path: Path) -> None:
     """With ``find_unused_parameters=False``; both end with the same weights and banks."""
     configs = {
         method: config(method, digits_teacher, launcher="pytorch", train_dataloader__batch_size=10)
-        for method in METHODS[group::GROUPS]
+        for method in methods
     }
     assert in_two(train_all, configs, tmp_path) == [0, 0]
     for method in configs:

@@ -112,7 +112,7 @@ def test_a_finished_chain_is_not_run_again(config: Path, done: Path) -> None:
 
 def test_a_further_generation_is_added_to_a_finished_chain(config: Path, done: Path) -> None:
     before = checkpoints(done)
-    more = ("--cfg-options", "runs.0.students=3")
+    more = ("--cfg-options", "runs.tsd.students=3")
     outcome = call("train.py", config, "--work-dir", done, *more).succeeded()
     assert "6 of 8 runs are finished and unchanged" in outcome.err
     after = checkpoints(done)
@@ -123,9 +123,9 @@ def test_a_further_generation_is_added_to_a_finished_chain(config: Path, done: P
 @pytest.mark.parametrize(
     ("option", "lines", "run"),
     [
-        ("runs.0.eta=0.8", ("'weight': 0.8", "'weight': 0.2"), "tsd_0 (seed 0)"),
-        ("runs.0.lambda_=0.5", ("'weight': 0.5",), "tsd_1 (seed 0)"),
-        ("runs.0.tolerance.k=4", ("'k': 4",), "tsd_0 (seed 0)"),
+        ("runs.tsd.eta=0.8", ("'weight': 0.8", "'weight': 0.2"), "tsd_0 (seed 0)"),
+        ("runs.tsd.lambda_=0.5", ("'weight': 0.5",), "tsd_1 (seed 0)"),
+        ("runs.tsd.tolerance.k=4", ("'k': 4",), "tsd_0 (seed 0)"),
     ],
 )
 def test_a_changed_number_is_refused_with_the_difference(

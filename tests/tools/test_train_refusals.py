@@ -249,7 +249,7 @@ def test_a_checkpoint_of_another_network_is_refused_with_its_keys(
 
 
 def test_a_later_run_that_cannot_work_is_refused_before_the_first_trains(tmp_path: Path) -> None:
-    options = ("--method", "kd", "--cfg-options", "runs.1.model.losses.kd.type=KDLos")
+    options = ("--method", "kd", "--cfg-options", "runs.{method}.model.losses.kd.type=KDLos")
     outcome = call("train.py", PAIR, "--work-dir", tmp_path / "work", *options)
     outcome.refused("The run kd (seed 0) cannot be built", "'KDLos'", "Did you mean 'KDLoss'")
     assert not (tmp_path / "work").exists()

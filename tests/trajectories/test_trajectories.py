@@ -170,7 +170,7 @@ def steps(distiller: Distiller, trajectory: Trajectory) -> list[dict[str, float]
     )
     optimizer = build_optim_wrapper(distiller, wrapper)
     distiller.train()
-    distiller.time.epoch = trajectory.meta["options"].get("epoch", 1) - 1  # theirs counts from 1
+    distiller.time.epoch = trajectory.meta["options"].get("epoch", 101) - 1  # theirs counts from 1
     distiller.time.max_epochs = 240
     arrays, logs = trajectory.arrays, []
     for step, (images, labels) in enumerate(zip(arrays["images"], arrays["labels"], strict=True)):
