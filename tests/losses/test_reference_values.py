@@ -57,6 +57,7 @@ APART: dict[str, str] = {
     "sskd": "test_rotations.py",
     "sp": "test_relation_losses.py",
     "crld": "test_logit_methods.py",
+    "ca_mkd_feature": "test_several_teachers.py",
     "ctkd": "test_logit_methods.py",
     "deepkd": "test_logit_methods.py",
     "ft": "test_ft.py",
