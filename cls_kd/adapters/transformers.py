@@ -53,7 +53,7 @@ def _tokens(network: Any, blocks: tuple[Tap, ...]) -> Taps:
 
 
 def _class_tokens(body: nn.Module) -> int:
-    """How many tokens are before the patches: class, distillation and register tokens."""
+    """Count the tokens before the patches: class, distillation and register tokens."""
     tokens = [
         parameter.shape[1]
         for name, parameter in body.named_parameters()

@@ -295,7 +295,7 @@ def _wanted(terms: Any) -> dict[str, Indices]:
 
 
 def _of_each_teacher(wanted: Mapping[str, Indices]) -> dict[str, Indices]:
-    """What is asked of each teacher, for signals of all of them."""
+    """The signals that each teacher has to give for those of all teachers."""
     return {OF_ALL_TEACHERS.get(name, name): indices for name, indices in wanted.items()}
 
 

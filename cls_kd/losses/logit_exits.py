@@ -44,7 +44,7 @@ class LogitExits(LossWrapper):
 
     @cached_property
     def signals(self) -> tuple[str, ...]:
-        """What the exits need, and the inner loss's signals but the student's logits."""
+        """The signals of the exits, and the inner loss's signals but the student's logits."""
         inner = (name for name in self.loss.signals if name != "student_logits")
         return tuple(dict.fromkeys((*self.asks, *inner)))
 

@@ -33,13 +33,13 @@ class CheckpointReference:
         Raises:
             UserError: What follows ``@`` is no epoch.
         """
-        name, at, epoch = text.removeprefix(REFERENCE).partition("@")
-        if at and not (epoch.isdecimal() and int(epoch) > 0):
+        name, separator, epoch = text.removeprefix(REFERENCE).partition("@")
+        if separator and not (epoch.isdecimal() and int(epoch) > 0):
             raise UserError(
                 f"{text!r} names no epoch: write 'run:{name}@5' for the checkpoint after the fifth "
                 f"epoch, or 'run:{name}' for the last one."
             )
-        return cls(name, int(epoch) if at else None)
+        return cls(name, int(epoch) if separator else None)
 
 
 def check_kept(reference: CheckpointReference, title: str, cfg: Mapping[str, Any]) -> None:

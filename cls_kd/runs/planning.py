@@ -172,9 +172,9 @@ def references(run: Run) -> set[str]:
 
 
 def _find(reference: CheckpointReference, run: Run, earlier: list[Run]) -> Run:
-    found = _run_of(reference.run, run, earlier)
-    check_kept(reference, run.title, found.cfg)
-    return found
+    needed = _run_of(reference.run, run, earlier)
+    check_kept(reference, run.title, needed.cfg)
+    return needed
 
 
 def _run_of(name: str, run: Run, earlier: list[Run]) -> Run:

@@ -67,7 +67,7 @@ class Tap:
         return patches.unflatten(2, (side, side))
 
     def tensor(self, signal: Tensor, before: Tensor) -> Tensor:
-        """What takes the place of a tensor of the network, for it to show ``signal``.
+        """The tensor of the network that shows ``signal``.
 
         Args:
             signal: In the form of `signal`.

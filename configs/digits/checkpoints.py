@@ -3,7 +3,7 @@
 cls-kd train digits/checkpoints
 ESKD (Cho and Hariharan 2019): a teacher that was stopped early, here after a third of its epochs.
 RCO (Jin et al. 2019): one student goes on from checkpoint to checkpoint of its teacher, at equal
-distances of epochs. The number of checkpoints, and that each of them has its share of the student's
+distances of epochs. The number of checkpoints, and that each of them has as many of the student's
 epochs, is ours.
 """
 

@@ -62,7 +62,7 @@ class ConfidenceTeachersFeatureLoss(DistillLoss):
     ) -> Tensor:
         connectors = built(self.connectors, self)
         student_maps = [
-            connect(_resized(student_feature, feature.shape[2:]))
+            connect(_resized(student_feature, (feature.shape[2], feature.shape[3])))
             for connect, feature in zip(connectors, all_teacher_features, strict=True)
         ]
         pairs = zip(all_teacher_classify, student_maps, strict=True)
@@ -91,7 +91,7 @@ class ConfidenceTeachersFeatureLoss(DistillLoss):
         return (confidence_weights(logits, labels) * torch.stack(errors)).mean()
 
 
-def _resized(feature: Tensor, size: Sequence[int]) -> Tensor:
+def _resized(feature: Tensor, size: tuple[int, int]) -> Tensor:
     if feature.shape[2] >= size[0]:
-        return F.adaptive_avg_pool2d(feature, tuple(size))
-    return F.interpolate(feature, tuple(size), mode="bilinear", align_corners=False)
+        return F.adaptive_avg_pool2d(feature, size)
+    return F.interpolate(feature, size, mode="bilinear", align_corners=False)
