@@ -53,6 +53,7 @@ def kind(method: str) -> Hashable:
 
 # Signals of students of a kind of their own.
 OF_A_KIND_OF_NETWORK = {
+    "all_teacher_features",
     "all_teacher_logits",
     "student_expanded_feature",
     "student_normed_tokens",
