@@ -292,7 +292,7 @@ def test_mdistiller_on_imagenet_is_a_batch_of_512() -> None:
 
 def test_transformers_learn_from_mixed_images_and_smoothed_labels() -> None:
     for cell in CELLS:
-        if cell.pair.endswith(("deit_tiny", "deit_small", "deit_base", "swin_tiny")):
+        if cell.pair.endswith(("deit_tiny", "_distilled", "deit_small", "deit_base", "swin_tiny")):
             cfg = benchmark(cell.method, cell.pair)
             assert len(cfg.data_preprocessor.batch_augments.augments) == 2
             assert cfg.model.student.head.loss["label_smooth_val"] == 0.1
