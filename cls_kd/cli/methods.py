@@ -60,6 +60,8 @@ def _show_each(entries: list[Entry]) -> None:
         table.add_row("does", entry.summary)
         table.add_row("asks for", "\n".join(entry.asked))
         table.add_row("options", entry.defaults.replace(", ", "\n"))
+        searched = (f"{name}: {values}" for name, values in entry.space.items())
+        table.add_row("tuned", "\n".join(searched))
         table.add_row("paper", entry.paper)
         table.add_row("configs", " ".join(entry.methods))
         Console().print(table)

@@ -102,11 +102,38 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """``--jobs N``."""
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="worker processes, each with a part of the CPU threads and a GPU; default: this one",
+    )
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """Type of an option: a time with its unit, ``90s``, ``30m``, ``1.5h`` or ``2d``."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.replace(".", "", 1).isdigit() or float(number) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 90s, 30m or 8h")
+    return float(number) * _UNITS[unit]
+
+
 def positive(text: str) -> int:
     """Type of an option: a whole number above 0."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def names(text: str) -> list[str]:
+    """Type of an option: names, separated by commas."""
+    return [name for name in text.split(",") if name]
 
 
 def seed_list(text: str) -> list[int]:

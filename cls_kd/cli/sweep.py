@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cls_kd.cli.options import KeyValues, add_config_options, positive, seed_list
+from cls_kd.cli.options import KeyValues, add_config_options, add_jobs, names, seed_list
 from cls_kd.engine import load_config
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
@@ -38,16 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SWEEP.py",
         help="holds sweep = dict(pairs=[...], methods=[...], seeds=[...]); or give the options",
     )
-    parser.add_argument("--pairs", type=_names, help="configs of pairs, separated by commas")
-    parser.add_argument("--methods", type=_names, help="methods, separated by commas, or 'all'")
+    parser.add_argument("--pairs", type=names, help="configs of pairs, separated by commas")
+    parser.add_argument("--methods", type=names, help="methods, separated by commas, or 'all'")
     parser.add_argument("--seeds", type=seed_list, metavar="SEEDS", help="0-2, or 0,2,5")
-    parser.add_argument(
-        "--jobs",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="worker processes, each with a part of the CPU threads and a GPU; default: this one",
-    )
+    add_jobs(parser)
     parser.add_argument(
         "--executor",
         choices=["local", "slurm"],
@@ -95,10 +89,6 @@ def run(args: argparse.Namespace) -> int:
             highlight=False,
         )
     return int(bool(failures))
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
 
 
 def _sweep(args: argparse.Namespace) -> Sweep:

@@ -5,6 +5,7 @@ from cls_kd.data.cifar import CIFAR10, CIFAR100
 from cls_kd.data.cinic import CINIC10
 from cls_kd.data.crop_flip import RandomCropFlip
 from cls_kd.data.digits import Digits
+from cls_kd.data.held_out import held_out_split
 from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
@@ -28,4 +29,5 @@ __all__ = [
     "Rotations",
     "StrongViews",
     "Views",
+    "held_out_split",
 ]

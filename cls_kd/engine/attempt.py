@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Protocol
 
 from cls_kd.engine.event_log import EventLog
-from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted
+from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted, RunStopped
 from cls_kd.engine.run_lock import RunHeldError, is_held
 from cls_kd.engine.train import train
 from cls_kd.runs import Run, check_unchanged
 
-_INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit")
+_INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit", RunStopped.__name__)
 
 
 class Outcome(Enum):
@@ -19,13 +20,24 @@ class Outcome(Enum):
     FINISHED = "finished"
     FAILED = "failed"
     HELD = "held"
+    STOPPED = "stopped"
+
+
+class Attempt(Protocol):
+    """One attempt at a run: `attempt`, or with a rule of its own about where the run ends."""
+
+    def __call__(
+        self, run: Run, *, launcher: str = "none", on_event: EventConsumer | None = None
+    ) -> Outcome:
+        """See `attempt`."""
 
 
 def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None = None) -> Outcome:
     """Train a run that another process may have finished, or be training, by now.
 
     It goes on from the run's last checkpoint, if there is one. Its events are also written to its
-    folder. An interruption is raised; every other exception is an event.
+    folder. An interruption is raised; every other exception is an event. A consumer may end the
+    run by raising ``RunStopped``.
 
     Args:
         run: What to train.
@@ -47,6 +59,8 @@ def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None 
             train(run, resume=True, launcher=launcher, on_event=events)
     except RunHeldError:
         return Outcome.HELD
+    except RunStopped:
+        return Outcome.STOPPED
     except Exception as error:
         if not events.failed:  # refused before training reported anything
             send(RunFailed.of(run, error=f"{type(error).__name__}: {error}"))

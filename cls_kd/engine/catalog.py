@@ -34,6 +34,8 @@ class Entry:
         summary: First line of its docstring.
         signals: What it asks for; empty where another loss inside it decides.
         options: Its own hyper-parameters and their defaults.
+        space: What ``cls-kd tune`` searches, to the ranges: options, and the weight of all but
+            task losses, against which the others are weighed.
         paper: Authors, year, number; empty where it is no method of its own.
         methods: Configs that use it, by name.
     """
@@ -42,6 +44,7 @@ class Entry:
     summary: str
     signals: tuple[str, ...]
     options: dict[str, Any]
+    space: dict[str, str]
     paper: str
     methods: tuple[str, ...]
 
@@ -155,9 +158,11 @@ def _entry(kind: type[DistillLoss], methods: tuple[str, ...]) -> Entry:
     asked = list(inspect.signature(kind.forward).parameters.values())[1:]
     signals = [parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD]
     summary = text.partition("\n")[0]
-    return Entry(
-        kind.__name__, summary, tuple(signals), options, paper[1].strip() if paper else "", methods
-    )
+    space = {name: str(values) for name, values in kind.search_space.items()}
+    if kind.group != "task":
+        space["weight"] = "a hundredth to ten times the default, logarithmic"
+    named = paper[1].strip() if paper else ""
+    return Entry(kind.__name__, summary, tuple(signals), options, space, named, methods)
 
 
 def _losses_of(file: Path) -> Iterator[str]:

@@ -20,6 +20,7 @@ from cls_kd.engine.events import (
     RunInterrupted,
     RunSkipped,
     RunStarted,
+    ValidationFinished,
 )
 from cls_kd.runs import Run
 
@@ -28,7 +29,14 @@ EVENTS = "events.jsonl"
 
 _KINDS = {
     kind.__name__: kind
-    for kind in (EpochFinished, RunFailed, RunInterrupted, RunSkipped, RunStarted)
+    for kind in (
+        EpochFinished,
+        RunFailed,
+        RunInterrupted,
+        RunSkipped,
+        RunStarted,
+        ValidationFinished,
+    )
 }
 _IN_THE_FOLDER = ("name", "seed", "work_dir", "result")
 

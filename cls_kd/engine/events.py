@@ -54,6 +54,19 @@ class EpochFinished(RunEvent):
 
 
 @dataclass(frozen=True)
+class ValidationFinished(RunEvent):
+    """The validation data have been measured.
+
+    Attributes:
+        finished: Finished epochs, or iterations where training counts them.
+        metrics: Metric to value: ``{'accuracy/top1': 93.4}``.
+    """
+
+    finished: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
 class RunFinished(RunEvent):
     """The result of the run has been written.
 
@@ -95,6 +108,13 @@ class RunSkipped(RunEvent):
     """
 
     reason: str
+
+
+class RunStopped(Exception):  # noqa: N818  (it is no error)
+    """Raised by a consumer of events, to end the run at this point.
+
+    The run can be continued later from its last checkpoint, as one that was interrupted.
+    """
 
 
 EventConsumer = Callable[[RunEvent], object]

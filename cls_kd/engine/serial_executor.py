@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cls_kd.engine.attempt import attempt
+from cls_kd.engine.attempt import Attempt, attempt
 from cls_kd.engine.events import EventConsumer
 from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
 from cls_kd.runs import Run
@@ -15,7 +15,13 @@ class SerialExecutor:
     """Trains one run after the other in this process.
 
     See ``cls_kd.engine.execute.Executor``. A run that another process trains is waited for.
+
+    Args:
+        trained_by: Attempts one run.
     """
+
+    def __init__(self, trained_by: Attempt = attempt) -> None:
+        self._attempt = trained_by
 
     def execute(
         self,
@@ -31,6 +37,7 @@ class SerialExecutor:
             ready = graph.ready()
             for run in ready:
                 graph.start(run)
-                graph.settle(run, attempt(run, launcher=launcher, on_event=on_event), on_event)
+                outcome = self._attempt(run, launcher=launcher, on_event=on_event)
+                graph.settle(run, outcome, on_event)
             if not ready:
                 time.sleep(POLL_SECONDS)

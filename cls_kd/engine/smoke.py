@@ -22,6 +22,7 @@ from cls_kd.data import synthetic
 from cls_kd.distillers.teacher import UNTRAINED
 from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.configs import load_config
+from cls_kd.engine.smoke_groups import group_cells, joined_config
 from cls_kd.engine.train import train
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import HOOKS, MODELS
@@ -108,31 +109,48 @@ def try_configs(files: Sequence[Path], root: Path, jobs: int = 1) -> Iterator[Ou
     Args:
         files: The configs.
         root: Of their names.
-        jobs: How many processes share them, with one thread each.
+        jobs: How many processes share them, with one thread each. Cells of the benchmarks that
+            differ in their losses alone train together.
     """
     with tempfile.TemporaryDirectory() as folder:
         data = write_data(Path(folder) / "data")
         tasks = [
-            (file, _name(file, root), data, Path(folder) / str(number))
-            for number, file in enumerate(files)
+            (group, root, data, Path(folder) / str(number))
+            for number, group in enumerate(group_cells(files))
         ]
         if jobs == 1:
-            yield from map(_outcome, tasks)
+            for task in tasks:
+                yield from _outcomes(task)
             return
         # Anew now and then: what a hundred networks leave in memory is a lot.
         spawn = get_context("spawn")
         with spawn.Pool(jobs, torch.set_num_threads, (1,), maxtasksperchild=20) as pool:
-            yield from pool.imap(_outcome, tasks)
+            for outcomes in pool.imap(_outcomes, tasks):
+                yield from outcomes
 
 
-def _outcome(task: tuple[Path, str, Path, Path]) -> Outcome:
-    file, name, data, work_dir = task
+def _outcomes(task: tuple[Sequence[Path], Path, Path, Path]) -> list[Outcome]:
+    """Try a group; where that fails, each of its configs, which tells what failed."""
+    files, root, data, work_dir = task
+    if len(files) == 1:
+        outcome = _outcome(_name(files[0], root), lambda: try_config(files[0], data, work_dir))
+        shutil.rmtree(work_dir, ignore_errors=True)
+        return [outcome]
+    names = [_name(file, root) for file in files]
+    together = _outcome(names[0], lambda: try_together(files, data, work_dir))
+    shutil.rmtree(work_dir, ignore_errors=True)
+    if together.failed:
+        return [out for file in files for out in _outcomes(([file], root, data, work_dir))]
+    seconds = together.seconds / len(files)
+    return [Outcome(name, together.did, seconds, failed=False) for name in names]
+
+
+def _outcome(name: str, attempt: Callable[[], str]) -> Outcome:
     started = time.time()
     try:
-        did, failed = try_config(file, data, work_dir), False
+        did, failed = attempt(), False
     except Exception as error:
         did, failed = f"{type(error).__name__}: {error}", True
-    shutil.rmtree(work_dir, ignore_errors=True)
     gc.collect()
     return Outcome(name, did, time.time() - started, failed)
 
@@ -160,6 +178,14 @@ def try_config(file: Path, data: Path, work_dir: Path) -> str:
     for network in networks:
         forward(network)
     return "gives logits"
+
+
+def try_together(files: Sequence[Path], data: Path, work_dir: Path) -> str:
+    """Train cells that differ in their losses alone for two steps, with the losses of all."""
+    (run,) = plan(joined_config(files), work_dir)
+    run.cfg = tiny_config(run.cfg, data)
+    train(run)
+    return f"trained, {len(files)} cells at once"
 
 
 def forward(network: Mapping[str, Any]) -> None:
@@ -256,6 +282,12 @@ def _small_part(part: dict[str, Any], data: Path, side: int) -> dict[str, Any]:
     if (data / kind).is_dir() and kind:
         part = {**part, "data_root": str(data / kind)}
         return {**part, "checksum": False} if kind.startswith("CIFAR") else part
+    init = part.get("init_cfg")
+    if isinstance(init, Mapping) and str(init.get("type")).endswith("TeacherClassifier"):
+        # Of a teacher that is not trained here: any classifier will do.
+        part = part if _refers(init["checkpoint"]) else {**part, "init_cfg": None}
+    if kind == "SemCKDLoss":
+        return {**part, "batch_size": BATCH}
     if kind == "RandomResizedCrop":
         return {**part, "scale": side}
     if kind == "CenterCrop":

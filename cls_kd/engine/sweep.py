@@ -90,20 +90,25 @@ def train_sweep(plan: Plan, work_dir: Path, executor: Executor, console: Console
         return {}
     for run in runs:
         run.cfg.console_log_level = "ERROR"  # the bar is the terminal's; the log files have all
-    failures = _Failures()
+    failures = Failures()
     with ProgressBar(runs, console) as bar:
         executor.execute(runs, resume=True, launcher="none", on_event=_both(bar, failures))
     titles = {run.work_dir: f"{pair}/{run.title}" for pair, same in plan.items() for run in same}
     return {titles[folder]: reason for folder, reason in failures.reasons.items()}
 
 
-class _Failures:
-    """Collects the reasons of failed and skipped runs by folder."""
+class Failures:
+    """Collects the reasons of failed and skipped runs.
+
+    Attributes:
+        reasons: Folder of a run to the reason.
+    """
 
     def __init__(self) -> None:
         self.reasons: dict[Path, str] = {}
 
     def __call__(self, event: RunEvent) -> None:
+        """Take note of an event."""
         if isinstance(event, RunFailed):
             self.reasons[event.work_dir] = event.error
         elif isinstance(event, RunSkipped):

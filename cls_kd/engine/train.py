@@ -26,10 +26,11 @@ from cls_kd.engine.events import (
     RunFailed,
     RunFinished,
     RunStarted,
+    ValidationFinished,
 )
 from cls_kd.engine.extension import check_extension
 from cls_kd.engine.hook_list import check_hooks
-from cls_kd.engine.hooks.history import history
+from cls_kd.engine.hooks.history import finished, history
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loaders import (
     build_loader,
@@ -52,11 +53,11 @@ from cls_kd.runs import Run, mark_finished, mark_started
 
 
 class EventHook(Hook):
-    """Reports each epoch, or validation interval in iterations, as an event.
+    """Reports each epoch, or validation interval in iterations, and each validation as an event.
 
     Args:
         run: The run that is trained.
-        on_event: Called with ``EpochFinished``.
+        on_event: Called with ``EpochFinished`` and ``ValidationFinished``.
     """
 
     def __init__(self, run: Run, on_event: EventConsumer) -> None:
@@ -76,8 +77,16 @@ class EventHook(Hook):
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             self._report(runner.epoch + 1)
 
-    def _report(self, finished: int) -> None:
-        self._on_event(EpochFinished.of(self._run, finished=finished))
+    def after_val_epoch(
+        self, runner: DistillRunner, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Report the metrics."""
+        numbers = {name: float(value) for name, value in (metrics or {}).items()}
+        _, done = finished(runner)
+        self._on_event(ValidationFinished.of(self._run, finished=done, metrics=numbers))
+
+    def _report(self, finished_epochs: int) -> None:
+        self._on_event(EpochFinished.of(self._run, finished=finished_epochs))
 
 
 def train(
@@ -135,13 +144,15 @@ def _train(
         before_writing=lambda: _begin(run, lock, bool(resume)),
     )
     runner.register_hook(EventHook(run, on_event))
-    runner.train()
-    test = runner.test_checkpoint()
-    result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
-    if is_main_process():
-        mark_finished(run, result)
-    barrier()
-    runner.close()
+    try:
+        runner.train()
+        test = runner.test_checkpoint()
+        result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
+        if is_main_process():
+            mark_finished(run, result)
+        barrier()
+    finally:
+        runner.close()
     return result
 
 

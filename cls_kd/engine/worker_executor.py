@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from cls_kd.engine.attempt import Outcome, attempt
+from cls_kd.engine.attempt import Attempt, Outcome, attempt
 from cls_kd.engine.event_log import EventFollower, EventLog
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
@@ -36,9 +36,13 @@ class WorkerExecutor:
         jobs: Number of workers.
         start_method: How Python starts them. ``fork`` starts faster, and must not be used where
             this process has threads or a GPU.
+        trained_by: Attempts one run in a worker, which gets it pickled.
     """
 
-    def __init__(self, jobs: int, start_method: str = "spawn") -> None:
+    def __init__(
+        self, jobs: int, start_method: str = "spawn", trained_by: Attempt = attempt
+    ) -> None:
+        self._attempt = trained_by
         self._jobs = jobs
         self._context = multiprocessing.get_context(start_method)
 
@@ -54,7 +58,7 @@ class WorkerExecutor:
         graph = RunGraph(runs)
         follower = EventFollower(runs, on_event)
         killed: Counter[Path] = Counter()
-        with _slots(self._jobs, self._context) as slots:
+        with _slots(self._jobs, self._context, self._attempt) as slots:
             while not graph.is_done:
                 _fill(slots, graph.ready(), graph)
                 busy = [slot.future for slot in slots if slot.future is not None]
@@ -74,9 +78,13 @@ class _Slot:
         number: Decides about its GPU.
         threads: CPU threads of its workers.
         context: How they are started.
+        trained_by: Attempts one run.
     """
 
-    def __init__(self, number: int, threads: int, context: BaseContext) -> None:
+    def __init__(
+        self, number: int, threads: int, context: BaseContext, trained_by: Attempt
+    ) -> None:
+        self._attempt = trained_by
         self._arguments = (number, threads)
         self._context = context
         self._workers = self._new_worker()
@@ -85,7 +93,7 @@ class _Slot:
 
     def begin(self, run: Run) -> None:
         """Let the worker attempt a run."""
-        self.run, self.future = run, self._workers.submit(attempt, run)
+        self.run, self.future = run, self._workers.submit(self._attempt, run)
 
     def end(self) -> tuple[Run, Outcome | None]:
         """The attempted run and how that ended; None where the worker was killed."""
@@ -106,13 +114,13 @@ class _Slot:
 
     def _new_worker(self) -> ProcessPoolExecutor:
         # One pool a slot: in a pool of several, one killed worker takes the others with it.
-        return ProcessPoolExecutor(1, self._context, _prepare_worker, self._arguments)
+        return ProcessPoolExecutor(1, self._context, prepare_worker, self._arguments)
 
 
 @contextmanager
-def _slots(jobs: int, context: BaseContext) -> Iterator[list[_Slot]]:
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    slots = [_Slot(number, threads, context) for number in range(jobs)]
+def _slots(jobs: int, context: BaseContext, trained_by: Attempt) -> Iterator[list[_Slot]]:
+    threads = threads_each(jobs)
+    slots = [_Slot(number, threads, context, trained_by) for number in range(jobs)]
     try:
         yield slots
     finally:
@@ -143,8 +151,18 @@ def _collect(slot: _Slot, graph: RunGraph, killed: Counter[Path], on_event: Even
     graph.fail(run, on_event)
 
 
-def _prepare_worker(number: int, threads: int) -> None:
-    """In a new worker: its part of the machine, and an end with the process that started it."""
+def threads_each(jobs: int) -> int:
+    """CPU threads of each of several workers."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
+def prepare_worker(number: int, threads: int) -> None:
+    """In a new worker: its part of the machine, and an end with the process that started it.
+
+    Args:
+        number: Of the worker; decides about its GPU.
+        threads: CPU threads of the worker.
+    """
     devices = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     devices = devices or [str(index) for index in range(torch.cuda.device_count())]
     if devices:

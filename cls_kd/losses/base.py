@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
+from cls_kd.losses.search import Space
 from cls_kd.signals.shapes import SignalShapes
 
 _HALF = (torch.float16, torch.bfloat16)
@@ -33,10 +35,13 @@ class DistillLoss(nn.Module):
             also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
         group: ``'task'``, ``'distillation'`` or, for `cls_kd.optimizers.DeepKD`, ``'target'`` or
             ``'non_target'``: for optimizers that keep their gradients apart.
+        search_space: Options that ``cls-kd tune`` searches, to their ranges. Default: none, so that
+            the weight alone is searched.
     """
 
     stateless: ClassVar[bool] = True
     group: ClassVar[str] = "distillation"
+    search_space: ClassVar[Mapping[str, Space]] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -8,7 +8,8 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ FOLDER = Path(__file__).resolve().parents[1] / "configs" / "benchmarks"
 METAFILE = "metafile.yml"
 _FIGURES = ("top1", "teacher", "student")
 _OF_A_RESULT = {*_FIGURES, "source"}
-_OPTIONAL = {"note", "pair", "method", "settings", "settings_from", "track"}
+_OPTIONAL = {"note", "pair", "method", "settings", "settings_from", "changes", "track"}
 _OF_A_SOURCE = {"where", "epoch", "second_hand"}
 _EPOCHS = ("last", "best", "unknown")
+# libyaml's loader where PyYAML was built with it: ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TRACKS = ("protocol", "longer", "extra views", "other recipe")
 """Tracks of published results: the usual protocol of the pair, a longer training, more views of
 each image, or another recipe."""
@@ -47,6 +50,8 @@ class Cell:
         track: One of `TRACKS`.
         settings: Options of the losses that differ from the method's; None where the cell has a
             config file.
+        changes: Other keys of the config that differ from the pair's: the student, the optimizer,
+            the schedule.
         settings_from: Where the settings are published.
         method_config: Name of the config of the method, in ``configs/methods``.
         pair_config: Name of the config of the pair, in ``configs/pairs``.
@@ -65,6 +70,7 @@ class Cell:
     note: str = ""
     track: str = "protocol"
     settings: Mapping[str, Mapping[str, Any]] | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
     settings_from: str = ""
     method_config: str = ""
     pair_config: str = ""
@@ -164,10 +170,7 @@ def _is_of(pair: str, wanted: str) -> bool:
 
 
 def _cells_of(file: Path) -> list[Cell]:
-    try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{file} is no YAML: {error}") from error
+    content = _content_of(file, file.stat().st_mtime_ns)
     _check_keys(content, {"paper", "sources", "results"}, {"settings_from"}, str(file))
     for name, source in content["sources"].items():
         _check_keys(source, _OF_A_SOURCE, set(), f"{file}, source {name}")
@@ -200,12 +203,22 @@ def _cells_of(file: Path) -> list[Cell]:
                 note=result.get("note", ""),
                 track=result.get("track", "protocol"),
                 settings=result.get("settings"),
+                changes=result.get("changes", {}),
                 settings_from=result.get("settings_from", content.get("settings_from", "")),
                 method_config=result.get("method", file.parent.name),
                 pair_config=result.get("pair", pair),
             )
         )
     return cells
+
+
+@cache
+def _content_of(file: Path, changed: int) -> Any:
+    """The metafile as it was when it was last changed: each row of a method reads it."""
+    try:
+        return yaml.load(file.read_text(encoding="utf-8"), _LOADER)
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is no YAML: {error}") from error
 
 
 def _check_keys(entry: Any, needed: set[str], allowed: set[str], where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from cls_kd.errors import UserError
+from cls_kd.runs.benchmarks import Cell, find_row
 from cls_kd.runs.check_options import check_option_names, check_options_count
 from cls_kd.runs.check_sections import check_sections
 from cls_kd.runs.methods import apply_method, expand_methods, known_methods
@@ -82,8 +84,22 @@ def read_config(path: str | Path) -> Config:
     Raises:
         UserError: It does not exist, or Python cannot make a config of it.
     """
-    cfg = parse_config(path)
-    expand_methods(cfg, Path(path))
+    file = Path(path)
+    row = None if file.is_file() else find_row(file)
+    cfg = parse_config(file) if row is None else _read_row(row, file)
+    expand_methods(cfg, file)
+    return cfg
+
+
+def _read_row(row: Cell, file: Path) -> Config:
+    """The config of a cell: its pair, trained by its method, with what the row changes."""
+    pair = file.parents[3] / "pairs" / f"{row.pair_config}.py"
+    cfg = parse_config(pair)
+    apply_method(cfg, row.method_config, file)
+    cfg.pop("method")
+    # A merge takes `_delete_` out of what it is given.
+    cfg.merge_from_dict({"model": {"losses": copy.deepcopy(row.settings)}})
+    cfg.merge_from_dict(copy.deepcopy(row.changes))
     return cfg
 
 

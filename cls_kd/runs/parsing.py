@@ -1,4 +1,4 @@
-"""Reading a config file, or a row of the benchmarks, as plain values."""
+"""Reading a config file as plain values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings
 
 from cls_kd.errors import UserError, did_you_mean
-from cls_kd.runs.benchmarks import Cell, find_row, rows_near
+from cls_kd.runs.benchmarks import rows_near
 from cls_kd.runs.plain_config import PlainConfig
 
 
@@ -18,17 +18,13 @@ def parse_config(path: str | Path) -> Config:
     """Read a Python config as it stands, with an error that names the file.
 
     Args:
-        path: A file; or ``configs/benchmarks/METHOD/DATA/PAIR.py`` of a cell that is a row of the
-            method's ``metafile.yml``.
+        path: A file.
 
     Raises:
         UserError: It does not exist, or Python cannot make a config of it.
     """
     file = Path(path)
     if not file.is_file():
-        row = find_row(file)
-        if row is not None:
-            return _read_row(row, configs=file.parents[3])
         folder = file.parent if file.parent.is_dir() else Path(".")
         known = [
             *(str(item) for item in folder.glob("*.py")),
@@ -47,16 +43,6 @@ def parse_config(path: str | Path) -> Config:
         raise UserError(
             f"The config {path} cannot be read. {type(error).__name__}: {error}"
         ) from error
-    return cfg
-
-
-def _read_row(row: Cell, configs: Path) -> Config:
-    """The config of a cell: its pair, trained by its method with the settings of the row."""
-    method = parse_config(configs / "methods" / f"{row.method_config}.py").to_dict()
-    pair = parse_config(configs / "pairs" / f"{row.pair_config}.py").to_dict()
-    cfg = PlainConfig({**method, **pair})
-    cfg.model.losses = method["losses"]
-    cfg.merge_from_dict({"model": {"losses": dict(row.settings or {})}})
     return cfg
 
 

@@ -144,9 +144,9 @@ def _pair_runs(sweep: Sweep, pair: str, folder: Path, load: Load) -> list[Run]:
         cfg = load(config, method=method, options=options)
         if name == STUDENT:
             _remove_teacher(cfg)
-        for run in _method_runs(cfg, name, sweep, folder, load):
+        for run in method_runs(cfg, name, sweep, folder, load):
             known = runs.setdefault(run.work_dir, run)
-            if known.digest() != run.digest():
+            if known is not run and known.digest() != run.digest():
                 raise UserError(
                     f"{pair}: the run {run.title} differs between methods: give the options of "
                     f"{name!r} to its losses, or to all by cfg_options."
@@ -172,8 +172,19 @@ def _remove_teacher(cfg: Config) -> None:
     cfg.runs = entries
 
 
-def _method_runs(cfg: Config, name: str, sweep: Sweep, folder: Path, load: Load) -> list[Run]:
-    """Runs of a pair's config with one method: those that it builds on, and every seed."""
+def method_runs(cfg: Config, name: str, sweep: Sweep, folder: Path, load: Load) -> list[Run]:
+    """Runs of a pair's config with one method: those that it builds on, and every seed.
+
+    Args:
+        cfg: Of the pair, with the method.
+        name: Of the runs of every seed.
+        sweep: Gives the seeds, and the options of a teacher that has to be trained.
+        folder: The runs are in folders of it.
+        load: Reads the config of that teacher.
+
+    Raises:
+        UserError: There is no config that trains the teacher.
+    """
     if "runs" in cfg:
         entries = [dict(entry) for entry in run_entries(cfg.runs).values()]
         entries[-1].update(name=name, seeds=list(sweep.seeds))

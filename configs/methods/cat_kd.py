@@ -1,4 +1,4 @@
-# CIFAR-100, ResNet32x4 to ResNet8x4, as GzyAftermath/CAT-KD; ShuffleNets: 600, 4 and normalized.
+# CIFAR-100, ResNet32x4 to ResNet8x4, as GzyAftermath/CAT-KD; to ShuffleNets: 600, 4, normalized.
 from cls_kd.losses import CATLoss, TaskLoss
 
 losses = dict(

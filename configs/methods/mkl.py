@@ -1,4 +1,4 @@
-# CIFAR-100, as lan-long/NTCE-KD on one view: warm-up of 20 in 240 epochs; ResNet56 pairs: 2.
+# CIFAR-100, ResNet32x4 pairs, as lan-long/NTCE-KD on one view: warm-up of 20 in 240 epochs.
 from cls_kd.losses import NTCEKDLoss, TaskLoss
 from cls_kd.modules import EpochWarmup
 

@@ -1,4 +1,4 @@
-# CIFAR-100, as zkxufo/TTM's scripts; weights of single pairs differ.
+# CIFAR-100, VGG13 to VGG8, as zkxufo/TTM's README; no weight of another pair is published.
 from cls_kd.losses import TaskLoss, TTMLoss
 
 losses = dict(

@@ -1,4 +1,4 @@
-# CIFAR-100, as zkxufo/TTM's scripts; weights of single pairs differ.
+# CIFAR-100, as TTM in zkxufo/TTM's README, which has no weight of WTTM alone.
 from cls_kd.losses import TaskLoss, WTTMLoss
 
 losses = dict(

@@ -18,6 +18,7 @@ from tests.engine.tiny_runs import ROOT
 
 CONFIGS = ROOT / "configs"
 CELLS = read_cells()
+TORCHVISION = (73.31, 76.16)
 WITH_LR_001 = ("mobilenet_v2", "shufflenet_v1", "shufflenet_v2")
 
 
@@ -39,8 +40,8 @@ def test_every_cell_has_a_config_and_every_config_a_cell() -> None:
     files = {file.resolve() for file in FOLDER.rglob("*.py")}
     with_file = {cell.config.resolve() for cell in CELLS if cell.settings is None}
     assert with_file == files
-    assert len(CELLS) > 150
-    assert len(files) < 20, "a cell that differs in settings only is a row"
+    assert len(CELLS) > 580
+    assert len(files) < 10, "a cell that a row can express is a row"
     assert all(cell.settings_from for cell in CELLS if cell.settings is not None)
 
 
@@ -50,35 +51,46 @@ def test_every_method_with_benchmarks_is_a_method() -> None:
     assert folders <= set(known_methods())
 
 
-def pair_of(cell: Any) -> Any:
-    """The pair with the teacher that the figure is of: torchvision's or mmpretrain's."""
-    torchvision = cell.pair.startswith("imagenet/") and cell.teacher in (73.31, 76.16)
-    return config(f"pairs/{cell.pair}_torchvision" if torchvision else f"pairs/{cell.pair}")
-
-
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.method}/{cell.pair}")
 def test_a_benchmark_trains_its_pair_by_its_method(cell: Any) -> None:
-    cfg, pair = benchmark(cell.method, cell.pair), pair_of(cell)
-    method = read_config(known_methods()[cell.method])
-    if cell.method == "uskd" and "deit" in cell.pair:
-        method = read_config(known_methods()["uskd_token"])
+    pair_config = cell.pair_config
+    if cell.settings is None and cell.teacher in TORCHVISION:
+        pair_config += "_torchvision"
+    cfg, pair = benchmark(cell.method, cell.pair), config(f"pairs/{pair_config}")
+    method = config(f"methods/{cell.method_config}")
     assert {name: loss["type"] for name, loss in cfg.model.losses.items()} == {
         name: loss["type"] for name, loss in method.losses.items()
     }
-    assert cfg.model.get("teacher") == pair.model.get("teacher")
-    assert cfg.model.student.backbone.type == pair.model.student.backbone.type
-    assert cfg.model.student.head.in_channels == pair.model.student.head.in_channels
+    teacher, expected = cfg.model.get("teacher"), pair.model.get("teacher")
+    assert teacher == expected or {**teacher, "taps": None} == {**expected, "taps": None}
+    student, expected = cfg.model.student, pair.model.student
+    if student.backbone.type.endswith("ProjectedBackbone"):
+        assert expected.backbone.type.endswith(student.backbone.backbone.type)
+    else:
+        assert student.backbone.type == expected.backbone.type
+        assert student.head.in_channels == expected.head.in_channels
     assert cfg.train_dataloader.dataset == pair.train_dataloader.dataset
-    assert cfg.train_cfg == pair.train_cfg
+    assert cfg.get("train_data") == method.get("train_data")
+    assert cfg.train_cfg == pair.train_cfg or "train_cfg" in cell.changes
+    optimizer = method.get("optim_wrapper", pair.optim_wrapper).optimizer
+    assert cfg.optim_wrapper.optimizer.type == optimizer.type
+    assert cfg.optim_wrapper.optimizer.lr == pair.optim_wrapper.optimizer.lr or cell.changes
     assert (cell.teacher is None) or cfg.model.teacher is not None
 
 
-def test_figures_of_one_pair_and_source_have_one_student() -> None:
-    known: dict[tuple[str, str], set[Any]] = {}
+def test_imagenet_cells_have_the_teacher_of_their_figure() -> None:
     for cell in CELLS:
-        if cell.pair.startswith("cifar100/") and cell.student is not None:
-            known.setdefault((cell.pair, "student"), set()).add(cell.student)
-            known.setdefault((cell.pair, "teacher"), set()).add(cell.teacher)
+        if cell.teacher in (73.31, 73.62, 76.16, 76.55):
+            network = benchmark(cell.method, cell.pair).model.teacher.network
+            assert network.startswith("timm:") == (cell.teacher in TORCHVISION), cell.name
+
+
+def test_networks_on_cifar_are_those_of_crd_unless_the_note_says_so() -> None:
+    known: dict[str, set[Any]] = {}
+    for cell in CELLS:
+        if cell.pair.startswith("cifar100/") and cell.teacher and "own" not in cell.note:
+            known.setdefault(cell.pair, set()).add((cell.teacher, cell.student))
+    assert len(known) == 13
     assert all(len(values) == 1 for values in known.values()), known
 
 
@@ -92,11 +104,32 @@ def test_figures_of_one_pair_and_source_have_one_student() -> None:
         ("nkd", "imagenet/resnet34_resnet18", 71.96),
         ("vitkd_nkd", "imagenet/deit3_base_deit_small", 83.59),
         ("uskd", "cifar100/resnet18", 79.90),
+        ("vid", "cifar100/resnet50_mobilenet_v2", 67.57),
+        ("itrd", "cifar100/resnet32x4_resnet8x4", 76.69),
+        ("luminet", "imagenet/resnet34_resnet18", 72.16),
+        ("sskd", "cifar100/wrn40_2_wrn40_1", 76.13),
+        ("norm", "cifar100/vgg13_mobilenet_v2", 68.94),
+        ("wttm", "imagenet/deit3_small_deit_tiny", 77.03),
     ],
 )
 def test_published_figures(method: str, pair: str, top1: float) -> None:
     (cell,) = [cell for cell in CELLS if (cell.method, cell.pair) == (method, pair)]
     assert cell.top1 == top1
+
+
+def test_what_is_beside_the_protocol_says_so() -> None:
+    tracks = {cell.name: cell.track for cell in CELLS}
+    assert tracks["mlkd/cifar100/vgg13_vgg8"] == "longer"
+    assert tracks["ntce_kd/imagenet/resnet34_resnet18"] == "extra views"
+    assert tracks["kdpp/cifar100/resnet56_resnet20"] == "other recipe"
+    assert tracks["mkl/cifar100/vgg13_vgg8"] == "protocol"
+
+
+def test_one_source_is_of_one_epoch() -> None:
+    epochs: dict[str, set[str]] = {}
+    for cell in CELLS:
+        epochs.setdefault(cell.source, set()).add(cell.epoch)
+    assert {source: found for source, found in epochs.items() if len(found) > 1} == {}
 
 
 def test_what_is_second_hand_says_so() -> None:
@@ -110,6 +143,43 @@ def test_a_gain_is_over_the_student_alone() -> None:
     assert cell.gain == pytest.approx(71.70 - 69.75)
     (cell,) = choose_cells(CELLS, method="mgd", pair="cifar100/resnet34_resnet18")
     assert cell.gain is None
+
+
+def test_a_cell_brings_the_data_the_optimizer_and_the_student_of_its_method() -> None:
+    assert benchmark("mlkd", "cifar100/vgg13_vgg8").train_data.wrapper.type.endswith("StrongViews")
+    optimizer = benchmark("dot", "imagenet/resnet34_resnet18").optim_wrapper.optimizer
+    assert optimizer.type.endswith("DOT")
+    assert (optimizer.delta, optimizer.lr) == (0.09, 0.2)
+    student = benchmark("norm", "cifar100/wrn40_2_wrn16_2").model.student
+    assert (student.type, student.teacher_channels) == ("NToOneClassifier", 128)
+
+
+def test_a_cell_changes_its_schedule_and_stays_as_it_is() -> None:
+    name = "benchmarks/simkd/cifar100/resnet32x4_resnet8x4"
+    first, again = (read_config(CONFIGS / f"{name}.py").to_dict() for _ in range(2))
+    assert first == again
+    assert "_delete_" not in str(first["model"])
+    assert benchmark("mlkd", "cifar100/resnet32x4_shufflenet_v2").train_cfg.max_epochs == 960
+    assert benchmark("mlkd", "cifar100/resnet56_resnet20").optim_wrapper.optimizer.lr == 0.025
+
+
+@pytest.mark.parametrize(
+    ("method", "pair", "loss", "expected"),
+    [
+        ("luminet", "vgg13_mobilenet_v2", "luminet", {"alpha": 70.0, "temperature": 8.0}),
+        ("cat_kd", "wrn40_2_shufflenet_v1", "cat", {"weight": 80.0, "normalize": True}),
+        ("itrd", "resnet50_vgg8", "itrd", {"alpha": 1.5, "mutual_weight": 0.05}),
+        ("wkd_l", "wrn40_2_shufflenet_v1", "wkd", {"gamma": 200.0, "temperature": 6.0}),
+        ("sdd_kd", "vgg13_vgg8", "sdd", {"grids": [1, 2]}),
+        ("kdpp", "resnet56_resnet20", "nd", {"weight": 2.0}),
+        ("crld", "resnet56_resnet20", "crld", {"within_weight": 0.5}),
+    ],
+)
+def test_published_settings_of_a_pair(
+    method: str, pair: str, loss: str, expected: dict[str, Any]
+) -> None:
+    options = benchmark(method, f"cifar100/{pair}").model.losses[loss].to_dict()
+    assert {key: options[key] for key in expected} == expected
 
 
 # Settings -----------------------------------------------------------------------------------------

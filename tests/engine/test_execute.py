@@ -19,6 +19,7 @@ from cls_kd.engine.events import (
     RunFailed,
     RunFinished,
     RunStarted,
+    ValidationFinished,
 )
 from cls_kd.engine.progress import ProgressBar
 from cls_kd.errors import UserError
@@ -56,12 +57,15 @@ def test_an_executor_may_train_elsewhere_and_send_events_back(tmp_path: Path) ->
     place = ("alone", 0, tmp_path / "alone" / "seed_0")
     assert runs[0].result() is not None
     assert events[:2] == [RunStarted(*place), EpochFinished(*place, finished=1)]
-    (last,) = events[2:]
+    validation, last = events[2:]
+    assert isinstance(validation, ValidationFinished)
+    assert validation.finished == 1
+    assert validation.metrics == {"accuracy/top1": runs[0].result()["val"][0]["accuracy/top1"]}
     assert isinstance(last, RunFinished)
     assert last.result["epochs"] == 1
 
     train_runs(runs, executor=ForkExecutor(), on_event=events.append)
-    assert len(events) == 3  # finished and unchanged
+    assert len(events) == 4  # finished and unchanged
 
 
 def test_a_refused_run_is_told_before_the_error(tmp_path: Path) -> None:

@@ -214,6 +214,8 @@ def no_training(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     # The data that it would look at are not here.
     monkeypatch.setattr("cls_kd.cli.reproduce._check_data", reach)
     monkeypatch.setattr("cls_kd.cli.sweep.forecasts", reach)
+    monkeypatch.setattr("cls_kd.engine.tuning.tune.open_study", reach)
+    monkeypatch.setattr("cls_kd.engine.choosing.choose.estimate", reach)
     trained = SmokeOutcome("name", "trained", 0.0, failed=False)
     monkeypatch.setattr("cls_kd.engine.smoke._outcome", lambda task: trained)
     monkeypatch.setattr("cls_kd.engine.smoke.write_data", lambda target: target)

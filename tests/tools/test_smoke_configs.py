@@ -14,8 +14,10 @@ from cls_kd.engine.smoke import (
     one_of_each,
     tiny_config,
     try_config,
+    try_together,
     write_data,
 )
+from cls_kd.engine.smoke_groups import group_cells, joined_config
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
 from cls_kd.runs import read_config
@@ -117,6 +119,37 @@ def test_runs_of_one_kind_are_tried_once(tmp_path: Path) -> None:
         "penalty_0",
     ]
     assert runs[1].depends_on["run:strict_0"] is runs[0]
+
+
+def test_cells_that_differ_in_their_losses_train_together(data: Path, tmp_path: Path) -> None:
+    cells = [f"benchmarks/{name}/cifar100/vgg13_vgg8" for name in ("sp", "pkt", "dot", "at")]
+    files = find_configs(CONFIGS, [*cells, "networks/digits_student"])
+    groups = [[file.parent.parent.name for file in group] for group in group_cells(files)]
+    # DOT is an optimizer; a network is no cell.
+    assert sorted(groups) == [["at", "pkt", "sp"], ["configs"], ["dot"]]
+    together = next(group for group in group_cells(files) if len(group) == 3)
+    losses = joined_config(together).model.losses
+    assert list(losses) == ["at_ce", "at_at", "pkt_ce", "pkt_pkt", "sp_ce", "sp_sp"]
+    assert try_together(together, data, tmp_path) == "trained, 3 cells at once"
+
+
+def test_a_group_that_fails_is_tried_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_at(file: Path, *_: object) -> str:
+        if "at" not in file.parts:
+            raise UserError("too wide")
+        return "trained"
+
+    def broken(*_: object) -> str:
+        raise UserError("some cell")
+
+    monkeypatch.setattr(smoke, "try_together", broken)
+    monkeypatch.setattr(smoke, "try_config", only_at)
+    cells = [f"benchmarks/{name}/cifar100/resnet56_resnet20" for name in ("at", "sp")]
+    outcomes = list(smoke.try_configs(find_configs(CONFIGS, cells), CONFIGS))
+    assert [(one.name, one.did) for one in outcomes] == [
+        (cells[0], "trained"),
+        (cells[1], "UserError: too wide"),
+    ]
 
 
 def test_processes_share_the_work() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.losses.stages import PREACTS, StagePairs, paired_maps, paired_shapes, sum_doubling
 from cls_kd.modules.connectors import align_maps
 from cls_kd.signals.shapes import SignalShapes
@@ -45,6 +46,8 @@ class ABLoss(DistillLoss):
         stages: Indices in both tuples, counted from 0; negative from the last; or pairs of indices,
             the student's first. Default: all.
     """
+
+    search_space = search_over(margin=Range(0.1, 10.0, log=True))
 
     def __init__(self, *, margin: float = 1.0, stages: StagePairs = None) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from torch import Tensor
 from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import IntegerRange, search_over
 from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes
 from cls_kd.signals.shapes import SignalShapes
 
@@ -42,6 +43,8 @@ class ATLoss(DistillLoss):
     Weight:
         1000 on CIFAR-100.
     """
+
+    search_space = search_over(p=IntegerRange(1, 4))
 
     stateless = True
 

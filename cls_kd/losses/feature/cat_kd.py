@@ -10,6 +10,7 @@ from torch import Tensor
 from cls_kd.functional import class_activation_map
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import Choice, search_over
 
 
 class CATLoss(DistillLoss):
@@ -42,6 +43,8 @@ class CATLoss(DistillLoss):
     Weight:
         15 for ResNet32x4 to ResNet8x4, 600 for ResNet32x4 to ShuffleNetV1 on CIFAR-100.
     """
+
+    search_space = search_over(resolution=Choice((2, 4)), normalize=Choice((True, False)))
 
     def __init__(self, *, resolution: int = 2, normalize: bool = True) -> None:
         super().__init__()

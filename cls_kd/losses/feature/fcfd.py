@@ -12,6 +12,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.losses.stages import pair_stages
 from cls_kd.modules.bridges import StageBridge
 from cls_kd.signals.shapes import SignalShapes
@@ -60,6 +61,12 @@ class FCFDLoss(DistillLoss):
     Weight:
         1, beside 1 for cross-entropy and 1 for KD at T.
     """
+
+    search_space = search_over(
+        temperature=TEMPERATURE,
+        path_weight=Range(0.1, 10.0, log=True),
+        appearance_weight=Range(0.5, 50.0, log=True),
+    )
 
     def __init__(
         self,

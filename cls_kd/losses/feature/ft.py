@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import attention_map, match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.factors import Paraphraser, Translator
 from cls_kd.signals.shapes import SignalShapes
 
@@ -48,6 +49,8 @@ class FTLoss(DistillLoss):
         p2: p_2. Default: CIFAR-100.
         start: tau_0. Default: 30 of 240 epochs.
     """
+
+    search_space = search_over(rate=Range(0.25, 1.0), beta=Range(10.0, 1000.0, log=True))
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.connectors import ConvGenerator
 from cls_kd.signals.shapes import SignalShapes
 
@@ -38,6 +39,8 @@ class MGDLoss(DistillLoss):
     Weight:
         7e-5 on ImageNet, 1.2e-3 on CIFAR-100; small because the loss is a sum over the whole map.
     """
+
+    search_space = search_over(mask_ratio=Range(0.05, 0.75))
 
     def __init__(self, *, mask_ratio: float = 0.15) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import IntegerRange, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -35,6 +36,8 @@ class PEFDLoss(DistillLoss):
     Weight:
         25 on CIFAR-100 and ImageNet.
     """
+
+    search_space = search_over(projectors=IntegerRange(1, 5))
 
     def __init__(self, *, projectors: int = 3) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.connectors import BottleneckConnector
 from cls_kd.signals.shapes import SignalShapes
 
@@ -49,6 +50,8 @@ class SemCKDLoss(DistillLoss):
     Weight:
         400 on CIFAR-100, 50 on ImageNet.
     """
+
+    search_space = search_over(temperature=Range(0.1, 10.0, log=True))
 
     def __init__(self, *, batch_size: int = 64, factor: int = 4, temperature: float = 1.0) -> None:
         super().__init__()

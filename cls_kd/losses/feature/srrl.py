@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.connectors import ConvConnector
 from cls_kd.signals.shapes import SignalShapes
 
@@ -38,6 +39,8 @@ class SRRLLoss(DistillLoss):
         alpha: Weight of the feature term. Default: ImageNet; on CIFAR-100 from a small grid.
         beta: Weight of the logit term. Default: ImageNet; 5 is one usual choice on CIFAR-100.
     """
+
+    search_space = search_over(alpha=Range(0.1, 10.0, log=True), beta=Range(0.1, 10.0, log=True))
 
     def __init__(self, *, alpha: float = 1.0, beta: float = 1.0) -> None:
         super().__init__()

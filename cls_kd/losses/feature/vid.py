@@ -9,6 +9,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.signals.shapes import SignalShapes
@@ -44,6 +45,8 @@ class VIDLoss(DistillLoss):
         stages: Indices in both tuples, counted from 0; negative from the last; or pairs of indices,
             the student's first. Default: all.
     """
+
+    search_space = search_over(init_variance=Range(0.5, 20.0, log=True))
 
     def __init__(
         self,

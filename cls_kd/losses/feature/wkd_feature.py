@@ -9,6 +9,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.connectors import ResizingConnector
 from cls_kd.signals.shapes import SignalShapes
 
@@ -44,6 +45,8 @@ class WKDFeatureLoss(DistillLoss):
     Weight:
         0.08 for ResNet32x4 to ResNet8x4 on CIFAR-100, with a cosine decay from epoch 150 of 240.
     """
+
+    search_space = search_over(mean_weight=Range(0.5, 20.0, log=True))
 
     def __init__(self, *, mean_weight: float = 4.0, grid: int = 1, eps: float = 1e-5) -> None:
         super().__init__()

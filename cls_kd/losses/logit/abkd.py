@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class ABKDLoss(DistillLoss):
@@ -40,6 +41,8 @@ class ABKDLoss(DistillLoss):
     Weight:
         32 or 64 in the authors' scripts for CIFAR-100.
     """
+
+    search_space = search_over(alpha=Range(0.1, 1.5), beta=Range(0.1, 1.5), temperature=TEMPERATURE)
 
     def __init__(self, *, alpha: float = 0.8, beta: float = 0.3, temperature: float = 4.0) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import batch_correlation, class_correlation
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class BatchCorrelationLoss(DistillLoss):
@@ -28,6 +29,8 @@ class BatchCorrelationLoss(DistillLoss):
     Args:
         temperature: Of the softmaxes. Default: CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()
@@ -57,6 +60,8 @@ class ClassCorrelationLoss(DistillLoss):
     Args:
         temperature: Of the softmaxes. Default: CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_fraction, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class CRLDLoss(DistillLoss):
@@ -39,6 +40,14 @@ class CRLDLoss(DistillLoss):
         strong_threshold: tau_s. Default: CIFAR-100.
         temperature: T. Default: CIFAR-100; on ImageNet 1.
     """
+
+    search_space = search_over(
+        within_weight=Range(0.1, 10.0, log=True),
+        cross_weight=Range(0.1, 10.0, log=True),
+        weak_threshold=Range(0.0, 0.99),
+        strong_threshold=Range(0.0, 0.99),
+        temperature=TEMPERATURE,
+    )
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import Range, search_over
 
 
 class CTKDLoss(DistillLoss):
@@ -42,6 +43,8 @@ class CTKDLoss(DistillLoss):
     Weight:
         0.9, with 0.1 for cross-entropy, on CIFAR-100; 1 and 1 on ImageNet.
     """
+
+    search_space = search_over(width=Range(2.0, 40.0, log=True))
 
     stateless = False
 

@@ -9,6 +9,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import decouple, softened_kl, subset_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class DeepKDTargetLoss(DistillLoss):
@@ -34,6 +35,8 @@ class DeepKDTargetLoss(DistillLoss):
     Args:
         temperature: T. Default: CIFAR-100; on ImageNet 1.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     group = "target"
 
@@ -79,6 +82,8 @@ class DeepKDNonTargetLoss(DistillLoss):
     Weight:
         DKD's beta.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     group = "non_target"
 

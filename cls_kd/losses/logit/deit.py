@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class HardDistillationLoss(DistillLoss):
@@ -15,7 +16,7 @@ class HardDistillationLoss(DistillLoss):
 
     Paper: Touvron et al. 2021, arXiv:2012.12877
 
-    .. math:: L = \mathrm{CE}(z^s, \arg\max_c z^t_c)
+    .. math:: L = \mathrm{CE}(z^s, \mathrm{argmax}_c z^t_c)
 
     mean over the batch. In DeiT the student's logits are those of its distillation token.
 
@@ -57,6 +58,8 @@ class SoftDistillationLoss(DistillLoss):
     Weight:
         0.1, with 0.9 for cross-entropy.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 3.0) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import pearson
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class DISTLoss(DistillLoss):
@@ -37,6 +38,10 @@ class DISTLoss(DistillLoss):
     Weight:
         2 in the authors' recipes.
     """
+
+    search_space = search_over(
+        beta=Range(0.1, 10.0, log=True), gamma=Range(0.1, 10.0, log=True), temperature=TEMPERATURE
+    )
 
     def __init__(self, *, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import decouple, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class DKDLoss(DistillLoss):
@@ -34,6 +35,10 @@ class DKDLoss(DistillLoss):
         beta: beta, weight of the non-target term. Default: ResNet32x4 to ResNet8x4 on CIFAR-100.
         temperature: T. Default: CIFAR-100; on ImageNet 1.
     """
+
+    search_space = search_over(
+        alpha=Range(0.1, 10.0, log=True), beta=Range(0.1, 20.0, log=True), temperature=TEMPERATURE
+    )
 
     def __init__(self, *, alpha: float = 1.0, beta: float = 8.0, temperature: float = 4.0) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.modules.inverse_propensity import Clip, Direction, IPWDWeight, PropensityHead
 from cls_kd.signals.shapes import SignalShapes
 
@@ -46,6 +47,10 @@ class IPWDLoss(DistillLoss):
         normalize: Divide w by its mean over the global batch.
         start: Fraction of training before which every w is 1: plain KD.
     """
+
+    search_space = search_over(
+        alpha=Range(0.1, 10.0, log=True), beta=Range(0.01, 1.0, log=True), temperature=TEMPERATURE
+    )
 
     def __init__(
         self,

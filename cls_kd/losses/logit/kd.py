@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class KDLoss(DistillLoss):
@@ -28,6 +29,8 @@ class KDLoss(DistillLoss):
     Args:
         temperature: T. Default: the usual 4 of CIFAR-100; on ImageNet 1 is usual.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()

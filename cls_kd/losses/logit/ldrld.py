@@ -9,6 +9,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import softened_kl, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class LDRLDLoss(DistillLoss):
@@ -37,6 +38,10 @@ class LDRLDLoss(DistillLoss):
         k: k, number of top classes, at least 2. Default: CIFAR-100.
         temperature: T. Default: CIFAR-100.
     """
+
+    search_space = search_over(
+        alpha=Range(1.0, 50.0, log=True), beta=Range(1.0, 50.0, log=True), temperature=TEMPERATURE
+    )
 
     def __init__(
         self, *, alpha: float = 10.5, beta: float = 7.0, k: int = 7, temperature: float = 4.0

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 _EPS = 1e-5
 
@@ -37,6 +38,8 @@ class LumiNetLoss(DistillLoss):
         alpha: alpha. Default: ResNet32x4 to ResNet8x4 on CIFAR-100; on ImageNet 2.
         temperature: T. Default: the same pair; on ImageNet 0.7.
     """
+
+    search_space = search_over(alpha=Range(1.0, 100.0, log=True), temperature=TEMPERATURE)
 
     def __init__(self, *, alpha: float = 33.0, temperature: float = 4.0) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import softened_cross_entropy_each, split_target
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class NKDLoss(DistillLoss):
@@ -34,6 +35,8 @@ class NKDLoss(DistillLoss):
         temperature: lambda. Default: ImageNet; 3 for ResNet34 to ResNet18 on CIFAR-100.
         gamma: gamma. Default: ImageNet, convolutional networks; 3.5 for that CIFAR-100 pair.
     """
+
+    search_space = search_over(temperature=TEMPERATURE, gamma=Range(0.1, 10.0, log=True))
 
     def __init__(self, *, temperature: float = 1.0, gamma: float = 1.5) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_finite, check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class NTCEKDLoss(DistillLoss):
@@ -18,7 +19,7 @@ class NTCEKDLoss(DistillLoss):
     Paper: Li et al. 2024, Sensors 24(11)
 
     .. math:: L = \mathrm{mean}_f \, T^2 \, \mathrm{KL}(
-              \mathrm{softmax}((z^t - f m \, e_{\arg\max z^t}) / T) \,\|\,
+              \mathrm{softmax}((z^t - f m \, e_{\mathrm{argmax} \, z^t}) / T) \,\|\,
               \mathrm{softmax}((z^s - f m \, e_y) / T))
 
     with m the teacher's margin, its largest logit less its second largest, e a unit vector and y
@@ -43,6 +44,8 @@ class NTCEKDLoss(DistillLoss):
     Weight:
         8 for most pairs on CIFAR-100; 2 for ResNet56 to ResNet20 and on ImageNet.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class OFALoss(DistillLoss):
@@ -33,6 +34,8 @@ class OFALoss(DistillLoss):
             on ImageNet.
         temperature: T. Default: CIFAR-100 and ImageNet.
     """
+
+    search_space = search_over(eps=Range(1.0, 2.0), temperature=TEMPERATURE)
 
     def __init__(self, *, eps: float = 1.0, temperature: float = 1.0) -> None:
         super().__init__()

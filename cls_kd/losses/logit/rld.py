@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import decouple, softened_kl, subset_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class RLDLoss(DistillLoss):
@@ -36,6 +37,10 @@ class RLDLoss(DistillLoss):
         alpha: alpha, weight of the confidence term. Default: CIFAR-100 and ImageNet.
         beta: beta, weight of the ranking term. Default: CIFAR-100; on ImageNet 0.5 and 2.
     """
+
+    search_space = search_over(
+        alpha=Range(0.1, 10.0, log=True), beta=Range(0.1, 20.0, log=True), temperature=TEMPERATURE
+    )
 
     def __init__(self, *, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import Range, search_over
 
 
 class TTMLoss(DistillLoss):
@@ -33,6 +34,8 @@ class TTMLoss(DistillLoss):
     Weight:
         45 for most pairs on CIFAR-100.
     """
+
+    search_space = search_over(power=Range(0.02, 1.0, log=True))
 
     def __init__(self, *, power: float = 0.1) -> None:
         super().__init__()

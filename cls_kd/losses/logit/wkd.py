@@ -17,6 +17,7 @@ from cls_kd.functional import (
 )
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_fraction, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class WKDLogitLoss(DistillLoss):
@@ -53,6 +54,8 @@ class WKDLogitLoss(DistillLoss):
         decay_start: Fraction of training from which gamma decreases. Default: 150 of 240 epochs;
             on ImageNet 0.
     """
+
+    search_space = search_over(temperature=TEMPERATURE, gamma=Range(10.0, 2000.0, log=True))
 
     def __init__(
         self,

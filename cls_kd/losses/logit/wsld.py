@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 _EPS = 1e-7
 
@@ -37,6 +38,8 @@ class WSLDLoss(DistillLoss):
     Weight:
         2.5 on ImageNet, 2.25 on CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 2.0) -> None:
         super().__init__()

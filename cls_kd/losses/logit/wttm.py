@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import Range, search_over
 
 
 class WTTMLoss(DistillLoss):
@@ -30,6 +31,8 @@ class WTTMLoss(DistillLoss):
     Args:
         power: gamma. Default: CIFAR-100.
     """
+
+    search_space = search_over(power=Range(0.02, 1.0, log=True))
 
     def __init__(self, *, power: float = 0.1) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import mutual_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class DMLLoss(DistillLoss):
@@ -30,6 +31,8 @@ class DMLLoss(DistillLoss):
     Args:
         temperature: T. Default: the paper's.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 1.0) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import peer_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class EnsembleDistillationLoss(DistillLoss):
@@ -34,6 +35,8 @@ class EnsembleDistillationLoss(DistillLoss):
         detach: Whether targets are constants. False: this loss also trains the fusion, and moves
             the branches that a target is made of.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 3.0, detach: bool = True) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import peer_kl, softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class FFLLoss(DistillLoss):
@@ -34,6 +35,8 @@ class FFLLoss(DistillLoss):
     Args:
         temperature: T. Default: CIFAR.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 3.0) -> None:
         super().__init__()

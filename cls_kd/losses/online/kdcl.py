@@ -8,6 +8,7 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.functional import best_combination, best_logits, least_margins, mean_logits, peer_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 TARGETS = {
     "naive": best_logits,
@@ -43,6 +44,8 @@ class KDCLLoss(DistillLoss):
         mode: ``naive``, ``linear``, ``minlogit`` or ``mean``.
         temperature: T. Default: ours.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, mode: str = "minlogit", temperature: float = 3.0) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import mutual_kl, peer_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class PCLLoss(DistillLoss):
@@ -36,6 +37,8 @@ class PCLLoss(DistillLoss):
     Args:
         temperature: T. Default: CIFAR.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 3.0) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import IntegerRange, Range, search_over
 from cls_kd.modules.banks import ContrastiveBank, Draws
 from cls_kd.modules.connectors import UnitEmbedding
 from cls_kd.signals.shapes import SignalShapes
@@ -57,6 +58,10 @@ class CRDLoss(DistillLoss):
     Weight:
         0.8 on CIFAR-100.
     """
+
+    search_space = search_over(
+        temperature=Range(0.02, 0.5, log=True), negatives=IntegerRange(64, 16384, log=True)
+    )
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import peer_kl, softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 from cls_kd.losses.stages import pair_stages
 from cls_kd.modules.exits import StageClassifiers
 from cls_kd.signals.shapes import SignalShapes
@@ -44,6 +45,8 @@ class HSAKDLoss(DistillLoss):
         temperature: T. Default: CIFAR-100.
         views: V. Default: an image and its three rotations.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 3.0, views: int = 4) -> None:
         super().__init__()

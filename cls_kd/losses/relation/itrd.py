@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cls_kd.functional import pairwise_cosines, standardize_columns
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -40,6 +41,12 @@ class ITRDLoss(DistillLoss):
         correlation_weight: lambda_c. Default: CIFAR-100.
         mutual_weight: lambda_m. Default: CIFAR-100, networks of one family; 0.05 across families.
     """
+
+    search_space = search_over(
+        alpha=Range(1.0, 2.0),
+        correlation_weight=Range(0.1, 20.0, log=True),
+        mutual_weight=Range(0.1, 10.0, log=True),
+    )
 
     def __init__(
         self, *, alpha: float = 1.01, correlation_weight: float = 2.0, mutual_weight: float = 1.0

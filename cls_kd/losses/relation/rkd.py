@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import pairwise_distances, triplet_cosines
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative
+from cls_kd.losses.search import Range, search_over
 
 
 class RKDLoss(DistillLoss):
@@ -33,6 +34,10 @@ class RKDLoss(DistillLoss):
         distance_weight: w_d. Default: the usual 25 of CIFAR-100.
         angle_weight: w_a. Default: the usual 50 of CIFAR-100.
     """
+
+    search_space = search_over(
+        distance_weight=Range(1.0, 100.0, log=True), angle_weight=Range(1.0, 200.0, log=True)
+    )
 
     def __init__(self, *, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()

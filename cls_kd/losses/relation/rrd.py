@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import softened_cross_entropy
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.connectors import FrozenUnitEmbedding, UnitEmbedding
 from cls_kd.modules.queues import EmbeddingQueue
 from cls_kd.signals.shapes import SignalShapes
@@ -41,6 +42,11 @@ class RRDLoss(DistillLoss):
         student_temperature: tau_s. Default: CIFAR-100.
         teacher_temperature: tau_t. Default: CIFAR-100.
     """
+
+    search_space = search_over(
+        student_temperature=Range(0.02, 0.5, log=True),
+        teacher_temperature=Range(0.005, 0.2, log=True),
+    )
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.functional import standardize_columns
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive
+from cls_kd.losses.search import Range, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -56,6 +57,8 @@ class SRDLoss(DistillLoss):
     Weight:
         2 on ImageNet, beside KD of weight 1 at temperature 1.
     """
+
+    search_space = search_over(power=Range(1.0, 8.0, log=True))
 
     def __init__(self, *, form: str = "difference", power: float = 4.0, eps: float = 1e-4) -> None:
         super().__init__()

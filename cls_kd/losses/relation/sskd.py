@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from cls_kd.functional import softened_kl, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.modules.connectors import ProjectionHead
 from cls_kd.signals.shapes import SignalShapes
 
@@ -56,6 +57,13 @@ class SSKDLoss(DistillLoss):
     Weight:
         1 on CIFAR-100, beside cross-entropy of weight 0.1.
     """
+
+    search_space = search_over(
+        temperature=TEMPERATURE,
+        similarity_temperature=Range(0.05, 2.0, log=True),
+        transformed_weight=Range(0.2, 20.0, log=True),
+        similarity_weight=Range(1.0, 100.0, log=True),
+    )
 
     def __init__(
         self,

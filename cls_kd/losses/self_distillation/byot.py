@@ -11,6 +11,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import peer_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.modules.exits import Exits
 from cls_kd.signals.shapes import SignalShapes
 
@@ -50,6 +51,12 @@ class BYOTLoss(DistillLoss):
     Weight:
         1, beside the student's own loss of weight 1 - alpha.
     """
+
+    search_space = search_over(
+        temperature=TEMPERATURE,
+        logit_weight=Range(0.01, 1.0, log=True),
+        feature_weight=Range(1e-08, 0.001, log=True),
+    )
 
     def __init__(
         self,

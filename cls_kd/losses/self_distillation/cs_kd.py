@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class CSKDLoss(DistillLoss):
@@ -33,6 +34,8 @@ class CSKDLoss(DistillLoss):
     Weight:
         lambda; 1 on CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()

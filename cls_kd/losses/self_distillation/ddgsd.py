@@ -10,6 +10,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class DDGSDLoss(DistillLoss):
@@ -38,6 +39,8 @@ class DDGSDLoss(DistillLoss):
         temperature: T. Default: of [1], on CIFAR-100.
         mmd_weight: mu. Default: of SD-Dropout's authors, who compare with this method.
     """
+
+    search_space = search_over(temperature=TEMPERATURE, mmd_weight=Range(0.0005, 0.05, log=True))
 
     def __init__(self, *, temperature: float = 3.0, mmd_weight: float = 0.005) -> None:
         super().__init__()

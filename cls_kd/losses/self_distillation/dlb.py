@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class DLBLoss(DistillLoss):
@@ -43,6 +44,8 @@ class DLBLoss(DistillLoss):
     Weight:
         alpha; 1 on CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     stateless = False
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from cls_kd.functional import attention_map, softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.modules.pyramid import SelfTeacher
 from cls_kd.signals.shapes import SignalShapes
 
@@ -42,6 +43,12 @@ class FRSKDLoss(DistillLoss):
         logit_weight: alpha. Default: CIFAR-100.
         feature_weight: beta. Default: CIFAR-100.
     """
+
+    search_space = search_over(
+        temperature=TEMPERATURE,
+        logit_weight=Range(0.2, 20.0, log=True),
+        feature_weight=Range(1.0, 1000.0, log=True),
+    )
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction
+from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.banks import PredictionBank
 from cls_kd.signals.shapes import SignalShapes
 
@@ -40,6 +41,8 @@ class PSKDLoss(DistillLoss):
     Args:
         alpha: alpha_T, the final weight of the past predictions. Default: CIFAR-100 and ImageNet.
     """
+
+    search_space = search_over(alpha=Range(0.1, 1.0))
 
     def __init__(self, *, alpha: float = 0.8) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
 class SDDropoutLoss(DistillLoss):
@@ -36,6 +37,8 @@ class SDDropoutLoss(DistillLoss):
         temperature: T. Default: ours.
         detach: Whether targets are constants. Default: [1], where the gradient has both ways.
     """
+
+    search_space = search_over(temperature=TEMPERATURE, rate=Range(0.1, 0.8))
 
     def __init__(
         self, *, rate: float = 0.5, temperature: float = 3.0, detach: bool = False

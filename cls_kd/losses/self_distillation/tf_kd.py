@@ -9,6 +9,7 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import Range, search_over
 
 
 class TfKDRegularizationLoss(DistillLoss):
@@ -44,6 +45,10 @@ class TfKDRegularizationLoss(DistillLoss):
     Weight:
         alpha of the paper.
     """
+
+    search_space = search_over(
+        correct_prob=Range(0.8, 0.999), temperature=Range(1.0, 40.0, log=True)
+    )
 
     def __init__(self, *, correct_prob: float = 0.99, temperature: float = 20.0) -> None:
         super().__init__()

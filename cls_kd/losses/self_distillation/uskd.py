@@ -10,6 +10,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import two_targets
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_not_negative
+from cls_kd.losses.search import Range, search_over
 from cls_kd.losses.self_distillation.tf_nkd import soft_target_loss
 from cls_kd.signals.shapes import SignalShapes
 
@@ -90,6 +91,12 @@ class USKDLoss(USKDTerms):
         beta: beta, weight of the non-target term. Default: ImageNet and CIFAR-100.
         mu: mu, weight of the weak logits' own loss. Default: ImageNet; 0.1 on CIFAR-100.
     """
+
+    search_space = search_over(
+        alpha=Range(0.1, 10.0, log=True),
+        beta=Range(0.01, 1.0, log=True),
+        mu=Range(0.0005, 0.05, log=True),
+    )
 
     def build(self, shapes: SignalShapes) -> None:
         stages = shapes.tensors("student_stages")

@@ -10,6 +10,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import shortest_combination, teacher_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_fraction, check_positive
+from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -46,6 +47,8 @@ class AEKDLoss(DistillLoss):
     Weight:
         0.9 on CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE, tolerance=Range(0.1, 1.0))
 
     stateless = True
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import teacher_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 
 
 class AverageTeachersLoss(DistillLoss):
@@ -31,6 +32,8 @@ class AverageTeachersLoss(DistillLoss):
     Args:
         temperature: T. Default: CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 4.0) -> None:
         super().__init__()

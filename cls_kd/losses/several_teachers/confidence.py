@@ -7,6 +7,7 @@ from torch import Tensor
 from cls_kd.functional import confidence_weights, teacher_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive, check_several_teachers
+from cls_kd.losses.search import TEMPERATURE, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -35,6 +36,8 @@ class ConfidenceTeachersLoss(DistillLoss):
     Args:
         temperature: T. Default: CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     stateless = True
 

@@ -9,6 +9,7 @@ from cls_kd.errors import UserError
 from cls_kd.functional import teacher_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
+from cls_kd.losses.search import TEMPERATURE, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -42,6 +43,8 @@ class DGKDLoss(DistillLoss):
     Weight:
         1/K, without cross-entropy, on CIFAR.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     def __init__(self, *, temperature: float = 5.0, dropped: int = 1) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor
 from cls_kd.functional import teacher_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive, check_several_teachers
+from cls_kd.losses.search import TEMPERATURE, search_over
 from cls_kd.signals.shapes import SignalShapes
 
 
@@ -34,6 +35,8 @@ class EntropyTeachersLoss(DistillLoss):
     Args:
         temperature: T. Default: CIFAR-100.
     """
+
+    search_space = search_over(temperature=TEMPERATURE)
 
     stateless = True
 

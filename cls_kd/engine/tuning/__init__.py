@@ -1,0 +1,1 @@
+"""Search for the settings of a method on the validation split, by Optuna (an extra)."""
