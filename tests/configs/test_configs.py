@@ -54,7 +54,7 @@ SOME_BENCHMARKS = [
     *sorted(CONFIGS.glob("benchmarks/*/cifar100/vgg13_mobilenet_v2.py")),
 ]
 LARGE_NETWORKS = ("imagenet_deit_base", "imagenet_deit3_base", "imagenet_deit3_large")
-LARGE_NETWORKS += ("imagenet_mixer_base",)
+LARGE_NETWORKS += ("imagenet_mixer_base", "imagenet_bit_resnet50")
 PARSED = {file: read_config(file) for file in FILES if file not in BENCHMARKS}
 TRAINABLE = [file for file, cfg in PARSED.items() if "train_cfg" in cfg and "model" in cfg]
 TAKES_METHODS = [file for file in TRAINABLE if "{method}" in PARSED[file].get("runs", {})]

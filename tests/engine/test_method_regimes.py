@@ -29,7 +29,8 @@ from tests.engine.test_resume import in_step, train_and_die
 from tests.engine.tiny_runs import ROOT, STEPS
 from tests.losses.fabricate import Sizes
 
-DEEP = Sizes(tokens={"student": (5, 5, 6), "teacher": (6, 5, 8)})
+# Widths that four heads of attention divide.
+DEEP = Sizes(tokens={"student": (5, 5, 8), "teacher": (6, 5, 12)})
 
 
 def kind(method: str) -> Hashable:
