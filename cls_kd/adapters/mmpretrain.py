@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mmpretrain.models import (
@@ -13,6 +14,7 @@ from mmpretrain.models import (
     DenseNet,
     EfficientNet,
     ImageClassifier,
+    MlpMixer,
     MobileNetV2,
     MobileNetV3,
     ResNet,
@@ -28,14 +30,15 @@ from cls_kd.adapters.internals import criterion_loss, has_criterion
 from cls_kd.adapters.samples import for_criterion, samples_of
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
+from cls_kd.signals.feature_info import timm_classify
 from cls_kd.signals.heads import classify_with, criterion_of, describe
 from cls_kd.signals.rules import NetworkRule
 from cls_kd.signals.tap import Tap, Taps
+from cls_kd.signals.tap_groups import distillation_token_taps, isotropic_taps
 from cls_kd.signals.taps import (
     backbone_taps,
     classifier_path,
     declared_taps,
-    distillation_token_taps,
     embedding_tap,
     network_taps,
     prefixed,
@@ -133,21 +136,32 @@ def _(backbone: ConvNeXt) -> Taps:
 @backbone_taps.register
 def _(backbone: SwinTransformer) -> Taps:
     # Between its stages it keeps tokens, no maps; their number and width change on the way.
-    blocks = tuple(
-        Tap(f"stages.{stage}.blocks.{index}")
+    stages = [
+        [Tap(f"stages.{stage}.blocks.{index}") for index in range(len(sequence.blocks))]
         for stage, sequence in enumerate(backbone.stages)
-        for index in range(len(sequence.blocks))
-    )
+    ]
+    blocks = tuple(block for stage in stages for block in stage)
     last = len(backbone.stages) - 1
     normed = Tap(f"norm{last}") if hasattr(backbone, f"norm{last}") else blocks[-1]
-    return {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": normed}
+    return {
+        "blocks": blocks,
+        "tokens": blocks[-1],
+        "normed_tokens": normed,
+        "stages": tuple(replace(stage[-1], first_patch=0) for stage in stages),
+    }
 
 
 @backbone_taps.register
 def _(backbone: VisionTransformer) -> Taps:
     blocks = tuple(Tap(f"layers.{index}") for index in range(len(backbone.layers)))
     normed = Tap("ln1") if backbone.final_norm else blocks[-1]
-    return {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": normed}
+    return isotropic_taps(blocks, normed, backbone.num_extra_tokens)
+
+
+@backbone_taps.register
+def _(backbone: MlpMixer) -> Taps:
+    blocks = tuple(Tap(f"layers.{index}") for index in range(len(backbone.layers)))
+    return isotropic_taps(blocks, Tap(backbone.norm1_name), first_patch=0)
 
 
 @NetworkRule
@@ -169,6 +183,19 @@ def _(backbone: VGG, feature: Tensor) -> Tensor:
     return backbone.classifier(feature.flatten(1)) if backbone.num_classes > 0 else feature
 
 
+@after_feature.register
+def _(backbone: MlpMixer, feature: Tensor) -> Tensor:
+    return feature.flatten(2)
+
+
+@after_feature.register
+def _(backbone: VisionTransformer, feature: Tensor) -> Tensor:
+    raise UserError(
+        f"{describe(backbone)} classifies its class token: it cannot classify a feature map on its "
+        "own."
+    )
+
+
 @classify_with.register
 def _(network: ImageClassifier) -> Callable[[Tensor], Tensor]:
     def classify(feature: Tensor) -> Tensor:
@@ -180,7 +207,7 @@ def _(network: ImageClassifier) -> Callable[[Tensor], Tensor]:
 
 @classify_with.register
 def _(network: TimmClassifier) -> Callable[[Tensor], Tensor]:
-    return network.model.forward_head
+    return timm_classify(network.model)
 
 
 @criterion_of.register(BaseClassifier)

@@ -17,12 +17,14 @@ from torchvision.models import (
     RegNet,
     ResNet,
     ShuffleNetV2,
+    SwinTransformer,
     VisionTransformer,
 )
 from torchvision.models.vgg import VGG
 
 from cls_kd.signals.heads import classify_with
 from cls_kd.signals.tap import Tap, Taps
+from cls_kd.signals.tap_groups import isotropic_taps
 from cls_kd.signals.taps import embedding_tap, network_taps
 
 _SIZE = 64
@@ -76,8 +78,19 @@ def _(network: ShuffleNetV2) -> Taps:
 def _(network: VisionTransformer) -> Taps:
     names = [name for name, _ in network.encoder.layers.named_children()]
     blocks = tuple(Tap(f"encoder.layers.{name}") for name in names)
-    taps: Taps = {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": Tap("encoder.ln")}
+    taps = isotropic_taps(blocks, Tap("encoder.ln"), first_patch=1)
     return {**taps, **embedding_tap(network)}
+
+
+@network_taps.register
+def _(network: SwinTransformer) -> Taps:
+    # Maps (N, h, w, C); between two stages there is a patch merging.
+    stages = range(1, len(network.features), 2)
+    return {
+        "stages": tuple(Tap(f"features.{index}", first_patch=0) for index in stages),
+        "feature": Tap("norm", first_patch=0),
+        **embedding_tap(network),
+    }
 
 
 @classify_with.register(RegNet)
@@ -89,6 +102,11 @@ def _(network: Any) -> Any:
 @classify_with.register
 def _(network: ShuffleNetV2) -> Any:
     return lambda feature: network.fc(feature.mean((2, 3)))
+
+
+@classify_with.register
+def _(network: SwinTransformer) -> Any:
+    return lambda feature: network.head(network.avgpool(feature).flatten(1))
 
 
 @classify_with.register

@@ -8,7 +8,10 @@ from torch import nn
 from transformers import DeiTForImageClassificationWithTeacher, PreTrainedModel
 
 from cls_kd.signals.tap import Tap, Taps
+from cls_kd.signals.tap_groups import isotropic_taps
 from cls_kd.signals.taps import embedding_tap, network_taps
+
+_CLASS_TOKENS = ("cls_token", "distillation_token", "register_tokens")
 
 
 @network_taps.register
@@ -46,4 +49,14 @@ def _tokens(network: Any, blocks: tuple[Tap, ...]) -> Taps:
     body = network.base_model_prefix
     norms = [name for name in ("layernorm", "norm") if hasattr(network.base_model, name)]
     normed = Tap(f"{body}.{norms[0]}") if norms else blocks[-1]
-    return {"blocks": blocks, "tokens": blocks[-1], "normed_tokens": normed}
+    return isotropic_taps(blocks, normed, _class_tokens(network.base_model))
+
+
+def _class_tokens(body: nn.Module) -> int:
+    """Count the tokens before the patches: class, distillation and register tokens."""
+    tokens = [
+        parameter.shape[1]
+        for name, parameter in body.named_parameters()
+        if name.rpartition(".")[2] in _CLASS_TOKENS
+    ]
+    return sum(tokens)

@@ -20,6 +20,7 @@ from cls_kd.core.terms import (
 from cls_kd.errors import UserError
 from cls_kd.signals import VOCABULARY, Batch, NetworkSource, SignalShapes, TrainingTime
 from cls_kd.signals.network import Indices
+from cls_kd.signals.vocabulary import OF_ALL_TEACHERS
 
 Losses = dict[str, Tensor]
 TeacherLike = nn.Module | TeacherProtocol
@@ -201,7 +202,7 @@ class Distiller(nn.Module):
             asking = [
                 term for name, term in terms.items() if self._teacher_index[name] in (index, None)
             ]
-            teacher.attach(_wanted(asking))
+            teacher.attach(_of_each_teacher(_wanted(asking)))
             if not teacher.is_asked:
                 self.notes.append(f"No loss asks anything of teacher {index}: it never runs.")
 
@@ -223,11 +224,15 @@ class Distiller(nn.Module):
         teachers = [teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers]
         for index, shapes in enumerate(teachers):
             _check_classes(index, shapes, self.num_classes)
-        stacked = {"all_teacher_logits": (len(teachers), self.num_classes)} if teachers else {}
+        stacked: dict[str, Any] = {"all_teacher_logits": (len(teachers), self.num_classes)}
+        if all("teacher_feature" in shapes for shapes in teachers):
+            features = tuple(shapes["teacher_feature"] for shapes in teachers)
+            stacked["all_teacher_features"] = features
         for name, term in self.terms.items():
             # The first one stands for the mean: it has the same shape.
             shapes = teachers[self._teacher_index[name] or 0] if teachers else {}
-            facts = SignalShapes({**student, **shapes, **stacked}, self.num_classes, num_samples)
+            of_all = stacked if teachers else {}
+            facts = SignalShapes({**student, **shapes, **of_all}, self.num_classes, num_samples)
             term.loss.build(facts)
         device = inputs.device
         self.losses.to(device)
@@ -251,8 +256,9 @@ class _Lookup:
             return self.student[name]
         if provider != "teacher":
             return getattr(self.batch, name)
-        if name == "all_teacher_logits":
-            return torch.stack([signals["teacher_logits"] for signals in self.teachers])
+        if name in OF_ALL_TEACHERS:
+            values = tuple(signals[OF_ALL_TEACHERS[name]] for signals in self.teachers)
+            return torch.stack(values) if name == "all_teacher_logits" else values
         if self.teacher is not None:
             return self.teachers[self.teacher][name]
         return torch.stack([signals[name] for signals in self.teachers]).mean(dim=0)
@@ -286,6 +292,11 @@ def _wanted(terms: Any) -> dict[str, Indices]:
             unknown = indices is None or before is None
             wanted[name] = None if unknown else before | frozenset(indices)  # type: ignore
     return wanted
+
+
+def _of_each_teacher(wanted: Mapping[str, Indices]) -> dict[str, Indices]:
+    """The signals that each teacher has to give for those of all teachers."""
+    return {OF_ALL_TEACHERS.get(name, name): indices for name, indices in wanted.items()}
 
 
 def _zeros(network: nn.Module, shape: Sequence[int]) -> Tensor:

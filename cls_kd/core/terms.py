@@ -14,6 +14,7 @@ from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.returned import check_returned
 from cls_kd.modules.schedules import Schedule, WeightConfig, as_schedule
 from cls_kd.signals import VOCABULARY, check_names
+from cls_kd.signals.vocabulary import OF_ALL_TEACHERS
 
 LossBuilder = Callable[[str, Mapping[str, Any]], Any]
 """Name and config of a loss, without weight and teacher, to the loss."""
@@ -114,7 +115,7 @@ def choose_teacher(name: str, term: Term, names: list[str]) -> int | None:
         )
     if len(names) == 1:
         return 0
-    logits = ("teacher_logits", "teacher_view_logits", "all_teacher_logits")
+    logits = ("teacher_logits", "teacher_view_logits", *OF_ALL_TEACHERS)
     others = [signal for signal in wanted if signal not in logits]
     if others:
         raise UserError(

@@ -8,8 +8,9 @@ from typing import Any
 from cls_kd.distillers.teacher import UNTRAINED
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
+from cls_kd.runs.checkpoints import REFERENCE
 from cls_kd.runs.plain_config import PlainConfig
-from cls_kd.runs.run import REFERENCE, Run
+from cls_kd.runs.run import Run
 
 
 def dry_run(runs: Sequence[Run]) -> None:

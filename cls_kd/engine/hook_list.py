@@ -27,6 +27,7 @@ from cls_kd.engine.hooks import (
 )
 from cls_kd.errors import UserError
 from cls_kd.registry import HOOKS, resolve
+from cls_kd.runs.checkpoints import INTERVAL, MAX_KEPT
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "runtime_info": {"type": BufferedRuntimeInfoHook},
@@ -34,7 +35,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "sampler_seed": {"type": DistSamplerSeedHook},
     "logger": {"type": LoggerHook},
     "param_scheduler": {"type": ParamSchedulerHook},
-    "checkpoint": {"type": SafeCheckpointHook, "interval": 1, "max_keep_ckpts": 2},
+    "checkpoint": {
+        "type": SafeCheckpointHook,
+        "interval": INTERVAL,
+        "max_keep_ckpts": MAX_KEPT,
+    },
     "epoch_seed": {"type": EpochSeedHook},
     "run_summary": {"type": RunSummaryHook},
     "teacher": {"type": TeacherHook},

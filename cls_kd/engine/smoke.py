@@ -28,14 +28,23 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import HOOKS, MODELS
 from cls_kd.runs import Run, plan, read_config
 from cls_kd.runs.benchmarks import read_cells
+from cls_kd.runs.checkpoints import REFERENCE, CheckpointReference
 from cls_kd.runs.plain_config import PlainConfig
-from cls_kd.runs.run import REFERENCE
+from cls_kd.runs.run import map_strings
 
 STEPS = 2
 BATCH = 4
 _NOT_ALONE = ("_base_", "methods")
-# Swin's windows need whole images; other networks take what is left of 64 pixels.
 _SIDE, _WHOLE_SIDE = 64, 224
+OF_WHOLE_IMAGES = ("SwinTransformer", "MlpMixer", "resmlp")
+"""Networks that need images of 224 pixels; others take what is left of 64."""
+
+_STAND_INS = {
+    "beit-base-p16_beitv2-in21k-pre_3rdparty_in1k": "deit-tiny_4xb256_in1k",
+    "timm:mixer_b16_224.goog_in21k_ft_in1k": "timm:mixer_s32_224",
+    "timm:resnetv2_152x2_bit.goog_teacher_in21k_ft_in1k": "timm:resnetv2_50x1_bit",
+}
+"""Teachers that would take most of the time, and smaller ones in their place."""
 
 
 @HOOKS.register_module()
@@ -159,6 +168,7 @@ def try_config(file: Path, data: Path, work_dir: Path) -> str:
         runs = one_of_each(plan(load_config(file), work_dir))
         for run in runs:
             run.cfg = tiny_config(run.cfg, data)
+            run.depends_on = {_last(key): needed for key, needed in run.depends_on.items()}
             train(run)
         return "trained" if len(runs) == 1 else f"trained {len(runs)} runs"
     networks = [value for value in cfg.to_dict().values() if isinstance(value, dict)]
@@ -240,7 +250,8 @@ def _write_list(root: Path, split: str) -> None:
 def tiny_config(cfg: Config, data: Path) -> Config:
     """A config of one run that ends after two steps on synthetic data, with untrained teachers."""
     side = _sides(cfg.pretty_text)[0]
-    small = _changed(cfg.to_dict(), lambda part: _small_part(part, data, side))
+    last = map_strings(cfg.to_dict(), lambda text: _STAND_INS.get(text, _last(text)))
+    small = _changed(last, lambda part: _small_part(part, data, side))
     for key in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = small.get(key)
         if loader:
@@ -303,7 +314,15 @@ def _by_step(cfg: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _sides(text: str) -> tuple[int, int]:
     if "CIFAR" in text:
         return 32, 32
-    return (_WHOLE_SIDE,) * 2 if "SwinTransformer" in text else (_SIDE,) * 2
+    whole = any(name in text for name in OF_WHOLE_IMAGES)
+    return (_WHOLE_SIDE,) * 2 if whole else (_SIDE,) * 2
+
+
+def _last(text: str) -> str:
+    """A reference to the last checkpoint of a run in place of one of an epoch: there is one."""
+    if not text.startswith(REFERENCE):
+        return text
+    return f"{REFERENCE}{CheckpointReference.parse(text).run}"
 
 
 def _refers(weights: Any) -> bool:

@@ -44,7 +44,7 @@ from cls_kd.functional.softened import (
 )
 from cls_kd.functional.standardize import standardize, standardize_columns
 from cls_kd.functional.targets import two_targets
-from cls_kd.functional.teachers import teacher_kl_each
+from cls_kd.functional.teachers import confidence_weights, teacher_kl_each
 from cls_kd.functional.tokens import grid_side, patch_tokens
 from cls_kd.functional.transport import sinkhorn_distance
 
@@ -57,6 +57,7 @@ __all__ = [
     "class_correlation",
     "class_weights",
     "classify_positions",
+    "confidence_weights",
     "decouple",
     "exchange",
     "gather",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from cls_kd.functional.softened import softened_kl_each
@@ -20,3 +21,23 @@ def teacher_kl_each(
     student = student_logits.expand_as(all_teacher_logits).flatten(0, 1)
     each = softened_kl_each(student, all_teacher_logits.flatten(0, 1), temperature)
     return each.unflatten(0, all_teacher_logits.shape[:2])
+
+
+def confidence_weights(logits: Tensor, labels: Tensor) -> Tensor:
+    """Weights of P teachers by their cross-entropy with the labels, (P, N); their sum is 1.
+
+    Args:
+        logits: (P, N, K), P at least 2.
+        labels: (N,).
+
+    >>> import torch
+    >>> logits = torch.tensor([[[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 800.0]]])
+    >>> confidence_weights(logits, torch.tensor([0]))  # the last one is wrong, and sure of it
+    tensor([[0.5000],
+            [0.5000],
+            [0.0000]])
+    """
+    count = len(logits)
+    target = labels.expand(count, -1).flatten()
+    errors = F.cross_entropy(logits.flatten(0, 1), target, reduction="none")
+    return (1 - F.softmax(errors.view(count, -1), dim=0)) / (count - 1)

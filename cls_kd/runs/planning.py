@@ -11,7 +11,7 @@ or a dict by name, ``runs = dict(teacher=dict(model=dict(...)), student=dict(...
 
 Each run is the rest of the config with the run's own keys merged over it. ``'run:teacher'``,
 anywhere in it, stands for the last checkpoint of that run (with seeds: of the same seed, or of the
-only one).
+only one), and ``'run:teacher@5'`` for the one after its fifth epoch, which it has to keep.
 
 Two runs of one seed and one network start from the same weights. ``seed_shift``, added to what
 generators are seeded with, makes a run start elsewhere under the same seed.
@@ -30,10 +30,11 @@ from mmengine.config import Config
 
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.runs import data_requirements
+from cls_kd.runs.checkpoints import REFERENCE, CheckpointReference, check_kept
 from cls_kd.runs.entries import run_entries
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.registry import run_list
-from cls_kd.runs.run import REFERENCE, Run, map_strings
+from cls_kd.runs.run import Run, map_strings
 from cls_kd.runs.sections import NOT_OF_A_RUN, OF_A_RUN
 
 
@@ -41,12 +42,14 @@ def plan(cfg: Config, work_dir: Path) -> list[Run]:
     """The runs of a config, in order, each knowing the earlier ones that it builds on.
 
     Raises:
-        UserError: Two runs have one name, or a reference names no earlier run.
+        UserError: Two runs have one name, or a reference names no earlier run, or a checkpoint that
+            it does not keep.
     """
     runs = expand(cfg, work_dir)
     for position, run in enumerate(runs):
         run.depends_on = {
-            reference: _find(reference, run, runs[:position]) for reference in references(run)
+            reference: _find(CheckpointReference.parse(reference), run, runs[:position])
+            for reference in references(run)
         }
     return runs
 
@@ -156,7 +159,7 @@ def default_work_dir(config: str | Path, method: str | None, cfg: Config) -> Pat
 
 
 def references(run: Run) -> set[str]:
-    """The references to other runs in a run's config, ``'run:NAME'``."""
+    """The references to other runs in a run's config, ``'run:NAME'`` and ``'run:NAME@EPOCH'``."""
     names: set[str] = set()
 
     def note(text: str) -> str:
@@ -168,8 +171,13 @@ def references(run: Run) -> set[str]:
     return names
 
 
-def _find(reference: str, run: Run, earlier: list[Run]) -> Run:
-    name = reference.removeprefix(REFERENCE)
+def _find(reference: CheckpointReference, run: Run, earlier: list[Run]) -> Run:
+    needed = _run_of(reference.run, run, earlier)
+    check_kept(reference, run.title, needed.cfg)
+    return needed
+
+
+def _run_of(name: str, run: Run, earlier: list[Run]) -> Run:
     candidates = [candidate for candidate in earlier if candidate.name == name]
     same_seed = [candidate for candidate in candidates if candidate.seed == run.seed]
     if same_seed or len(candidates) == 1:

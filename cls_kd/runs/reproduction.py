@@ -10,9 +10,10 @@ from typing import Any
 from mmengine.config import Config
 
 from cls_kd.errors import UserError
+from cls_kd.runs.checkpoints import REFERENCE
 from cls_kd.runs.config_names import CONFIGS
 from cls_kd.runs.planning import merged_runs
-from cls_kd.runs.run import REFERENCE, Run
+from cls_kd.runs.run import Run
 
 TEACHER = "teacher"
 """Name of the run that trains the teacher."""

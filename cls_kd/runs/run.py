@@ -14,12 +14,12 @@ from mmengine.config import Config
 
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
+from cls_kd.runs.checkpoints import CheckpointReference, file_name
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.sections import SECTIONS
 
 RESULT = "result.json"
 CONFIG = "config.py"
-REFERENCE = "run:"
 
 
 @dataclass
@@ -85,9 +85,28 @@ class Run:
         # The folder may have been moved since the pointer was written.
         return str(self.work_dir / Path(pointer.read_text().strip()).name)
 
+    def checkpoint_of(self, epoch: int | None) -> str:
+        """Path of the checkpoint after an epoch; None for the last one.
+
+        Raises:
+            UserError: There is none.
+        """
+        if epoch is None:
+            return self.checkpoint()
+        path = self.work_dir / file_name(epoch)
+        if not path.is_file():
+            raise UserError(
+                f"The run {self.title} has no checkpoint of epoch {epoch} in {self.work_dir}: it "
+                "was removed, or training ended before."
+            )
+        return str(path)
+
     def resolved(self) -> Config:
         """The config with references replaced by the paths that they stand for."""
-        paths = {reference: run.checkpoint() for reference, run in self.depends_on.items()}
+        paths = {
+            reference: run.checkpoint_of(CheckpointReference.parse(reference).epoch)
+            for reference, run in self.depends_on.items()
+        }
         cfg = PlainConfig(map_strings(self.cfg.to_dict(), lambda text: paths.get(text, text)))
         cfg.work_dir = str(self.work_dir)
         return cfg

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cls_kd.errors import UserError
+from cls_kd.runs.checkpoints import CheckpointReference
 from cls_kd.runs.compose import read_config
 from cls_kd.runs.planning import references
-from cls_kd.runs.run import CONFIG, REFERENCE, RESULT, Run
+from cls_kd.runs.run import CONFIG, RESULT, Run
 
 _SHOWN = 6
 
@@ -35,7 +36,7 @@ def run_in_folder(folder: str | Path) -> Run:
 
 
 def _needed(reference: str, run: Run) -> Run:
-    name = reference.removeprefix(REFERENCE)
+    name = CheckpointReference.parse(reference).run
     path = run.work_dir.absolute()
     root = path.parent.parent if path.name == f"seed_{run.seed}" else path.parent
     same_seed = root / name / f"seed_{run.seed}"

@@ -48,7 +48,7 @@ class ForwardFrom:
         with ExitStack() as hooks:
             for index, tap in enumerate(self.stages[stage:], start=stage):
                 module = self.network.get_submodule(tap.module)
-                hook = _replace(feature) if index == stage else _record(maps, index)
+                hook = _replace(tap, feature) if index == stage else _record(tap, maps, index)
                 hooks.callback(module.register_forward_hook(hook).remove)
             logits = logits_of(functional_call(self.network, buffers, (self.inputs,)))
         return tuple(maps), logits
@@ -66,13 +66,12 @@ def check_stages(network: nn.Module, role: str, stages: Any) -> tuple[Tap, ...]:
     return taps
 
 
-def _replace(feature: Tensor) -> Callable[..., Tensor]:
-    # A copy: the next operation of some networks works in place.
-    return lambda module, args, output: feature.clone()
+def _replace(tap: Tap, feature: Tensor) -> Callable[..., Tensor]:
+    return lambda module, args, output: tap.tensor(feature, output)
 
 
-def _record(maps: list[Tensor | None], index: int) -> Callable[..., None]:
+def _record(tap: Tap, maps: list[Tensor | None], index: int) -> Callable[..., None]:
     def record(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        maps[index] = output.clone()
+        maps[index] = tap.signal(output).clone()
 
     return record

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
+from cls_kd.signals.feature_info import is_timm, timm_classify
 from cls_kd.signals.rules import NetworkRule
 
 
@@ -56,6 +57,8 @@ def classify_with(network: nn.Module) -> Callable[[Tensor], Tensor]:
     Raises:
         UserError: The network has no such part that is known.
     """
+    if is_timm(network):
+        return timm_classify(network)
     classify: Any = getattr(network, "classify", None) or getattr(network, "forward_head", None)
     if classify is not None:
         return classify

@@ -87,7 +87,7 @@ class NetworkSource:
         recorded = dict.fromkeys([*wanted, *(VIEWS[name] for name in self.views)])
         self.tensors = [name for name in recorded if name not in others]
         self.callables = [name for name in wanted if name in CALLABLES]
-        not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, PREACT_NORMS, "all_teacher_logits")
+        not_tapped = (f"{role}_logits", PEER_CLASSIFIERS, PREACT_NORMS)
         tapped = [name for name in self.tensors if name not in not_tapped]
         wants_norms = PREACT_NORMS in self.tensors
         continued = f"{role}_forward_from" in wanted

@@ -106,6 +106,7 @@ class Recorder:
                 f"The tap {tap.module!r} ({tap.side}) gave {type(value).__name__}, not a tensor: "
                 f"name an item of it, as in '{tap.module}[-1]'."
             )
+        value = tap.signal(value)
         if self._version is not None:
             self._version[key] = value._version
         self._seen[key] = value.clone() if key in self._overwritten else value

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+import torch
+from torch import Tensor
 
 from cls_kd.errors import UserError
 
@@ -19,11 +23,15 @@ class Tap:
         module: Dotted path from the network; empty for the network itself.
         side: The module's output, or its first input.
         item: Which item, where that is a tuple.
+        first_patch: For a network that keeps its maps as tokens (N, L, C) or as (N, h, w, C): index
+            of the first patch among the tokens, behind the class tokens. The signal is then the
+            map (N, C, h, w). None: the tensor as it is.
     """
 
     module: str
     side: Literal["input", "output"] = "output"
     item: int | None = None
+    first_patch: int | None = None
 
     @classmethod
     def parse(cls, path: str) -> Tap:
@@ -37,6 +45,40 @@ class Tap:
         item = match["item"]
         side: Literal["input", "output"] = "input" if match["side"] == "input" else "output"
         return cls(match["module"], side, None if item is None else int(item))
+
+    def signal(self, value: Tensor) -> Tensor:
+        """The signal in a tensor of the network: a view of it.
+
+        Raises:
+            UserError: It has to be a map, and its patches are no square.
+        """
+        if self.first_patch is None:
+            return value
+        if value.ndim == 4:
+            return value.permute(0, 3, 1, 2)
+        patches = value[:, self.first_patch :].transpose(1, 2)
+        side = math.isqrt(patches.shape[2])
+        if side**2 != patches.shape[2]:
+            raise UserError(
+                f"The tap {self.module!r} has {patches.shape[2]} patches, which are no square: a "
+                "map (N, C, h, w) is made of square images only. Name a module that gives maps in "
+                "`taps`."
+            )
+        return patches.unflatten(2, (side, side))
+
+    def tensor(self, signal: Tensor, before: Tensor) -> Tensor:
+        """The tensor of the network that shows ``signal``.
+
+        Args:
+            signal: In the form of `signal`.
+            before: The network's tensor, whose class tokens are kept.
+        """
+        if self.first_patch is None:
+            return signal.clone()  # the next operation of some networks works in place
+        if before.ndim == 4:
+            return signal.permute(0, 2, 3, 1).contiguous()
+        patches = signal.flatten(2).transpose(1, 2)
+        return torch.cat([before[:, : self.first_patch], patches], dim=1)
 
 
 Taps = dict[str, "Tap | tuple[Tap, ...]"]

@@ -76,15 +76,6 @@ def embedding_tap(network: nn.Module) -> Taps:
     return {} if path is None else {"embedding": Tap(path, "input")}
 
 
-def distillation_token_taps(head: str, distillation_head: str) -> Taps:
-    """Taps of a transformer with two classifiers, by their paths; the embedding is the first's."""
-    return {
-        "class_token_logits": Tap(head),
-        "distillation_token_logits": Tap(distillation_head),
-        "embedding": Tap(head, "input"),
-    }
-
-
 def declared_taps(module: nn.Module, prefix: str) -> Taps:
     """Taps that a module declares in its attribute ``taps``, with paths from the network."""
     declared = getattr(module, "taps", None)

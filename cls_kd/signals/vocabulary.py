@@ -140,6 +140,13 @@ _TEACHER_ONLY = (
         "teacher",
     ),
     Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+    Signal("all_teacher_features", "tuple of (N, C, h, w)", "last map of every teacher", "teacher"),
+    Signal(
+        "all_teacher_classify",
+        "tuple of (N, C, h, w) -> (N, K)",
+        "callables: each teacher's pooling and classifier",
+        "teacher",
+    ),
     Signal(
         "teacher_preact_norms",
         "tuple of (2, C)",
@@ -156,9 +163,16 @@ VOCABULARY: dict[str, Signal] = {
 
 CALLABLES = frozenset(
     {"student_classify", "student_forward", "student_criterion", "teacher_classify"}
-    | {"teacher_forward", "student_forward_from", "teacher_forward_from"}
+    | {"teacher_forward", "student_forward_from", "teacher_forward_from", "all_teacher_classify"}
 )
 """Signals that are functions: they cost nothing until called."""
+
+OF_ALL_TEACHERS = {
+    "all_teacher_logits": "teacher_logits",
+    "all_teacher_features": "teacher_feature",
+    "all_teacher_classify": "teacher_classify",
+}
+"""Signals of all teachers to what is asked of each."""
 
 
 def check_names(names: Iterable[str], owner: str) -> None:

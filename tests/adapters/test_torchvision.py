@@ -112,7 +112,23 @@ def test_the_head_on_the_feature_gives_the_logits(name: str) -> None:
     torch.testing.assert_close(logits, seen["student_logits"])
 
 
+def test_maps_of_a_swin_transformer() -> None:
+    torch.manual_seed(0)
+    network = models.SwinTransformer([2, 2], 8, [1, 1, 1, 1], [1, 1, 1, 1], [2, 2], num_classes=7)
+    wanted = ["student_logits", "student_stages", "student_feature", "student_embedding"]
+    source = NetworkSource("student", network, wanted)
+    images = torch.randn(2, 3, SIZE, SIZE)
+    shapes = source.measure(images)
+    assert shapes["student_stages"] == ((8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4))
+    with torch.no_grad():
+        seen = source.run(images)
+        logits = classify_with(network)(seen["student_feature"])
+    pooled = seen["student_feature"].mean((2, 3))
+    torch.testing.assert_close(seen["student_embedding"], pooled)
+    torch.testing.assert_close(logits, seen["student_logits"])
+
+
 def test_networks_without_a_rule_give_their_embedding() -> None:
     with torch.device("meta"):
-        network = models.swin_t(num_classes=7)
+        network = models.maxvit_t(num_classes=7)
     assert set(find_taps(network)) == {"embedding"}

@@ -47,7 +47,13 @@ def test_tokens_of_vision_transformers(kind: str, length: int) -> None:
     assert shapes.pop("blocks") == ((length, 16),) * 3
     # Two classifiers, of a class token and of a distillation token, have no common embedding.
     assert shapes.pop("embedding", None) == (None if kind == "DeiTWithTeacher" else (16,))
-    assert shapes == {"logits": (7,), "tokens": (length, 16), "normed_tokens": (length, 16)}
+    assert shapes == {
+        "logits": (7,),
+        "tokens": (length, 16),
+        "normed_tokens": (length, 16),
+        "stages": ((16, 4, 4),) * 3,
+        "feature": (16, 4, 4),
+    }
 
 
 @pytest.mark.parametrize(

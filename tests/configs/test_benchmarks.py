@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 from mmengine.config import Config
 
 from cls_kd.errors import UserError
@@ -291,13 +292,39 @@ def test_mdistiller_on_imagenet_is_a_batch_of_512() -> None:
 
 def test_transformers_learn_from_mixed_images_and_smoothed_labels() -> None:
     for cell in CELLS:
-        if "deit" in cell.pair or "swin" in cell.pair:
+        if cell.pair.endswith(("deit_tiny", "_distilled", "deit_small", "deit_base", "swin_tiny")):
             cfg = benchmark(cell.method, cell.pair)
             assert len(cfg.data_preprocessor.batch_augments.augments) == 2
             assert cfg.model.student.head.loss["label_smooth_val"] == 0.1
             assert cfg.optim_wrapper.clip_grad.max_norm == 5.0
             keys = cfg.optim_wrapper.paramwise_cfg.custom_keys
             assert (".pos_embed" in keys) == ("deit" in cell.pair)
+
+
+OFA_PAIRS = {
+    "resnet18": ("deit_tiny", "swin_tiny", "mixer_base"),
+    "mobilenet_v2": ("deit_tiny", "swin_tiny", "mixer_base"),
+    "deit_tiny": ("resnet50", "convnext_tiny", "mixer_base"),
+    "swin_nano": ("resnet50", "convnext_tiny", "mixer_base"),
+    "resmlp_s12": ("resnet50", "convnext_tiny", "swin_tiny"),
+}
+
+
+@pytest.mark.parametrize("student", OFA_PAIRS)
+def test_pairs_of_ofa(student: str) -> None:
+    """Its configs/imagenet/cnn.yaml and vit_mlp.yaml; teachers are timm's, with their weights."""
+    is_cnn = student in ("resnet18", "mobilenet_v2")
+    for teacher in OFA_PAIRS[student]:
+        cfg = config(f"pairs/imagenet/{teacher}_{student}")
+        optimizer = cfg.optim_wrapper.optimizer
+        expected = (64, 512, 0.1, 100) if is_cnn else (128, 1024, 5e-4, 300)
+        batch = (cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size)
+        assert (*batch, optimizer.lr, cfg.train_cfg.max_epochs) == expected
+        network = cfg.model.student
+        criterion = network.loss if "loss" in network else network.head.loss
+        assert criterion["label_smooth_val"] == 0.1
+        name = cfg.model.teacher.network.removeprefix("timm:")
+        assert name in timm.list_models(f"{name.partition('.')[0]}.*", pretrained=True)
 
 
 # A metafile that is wrong -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from cls_kd.engine import Run, load_config, plan, train
+from cls_kd.engine.smoke import OF_WHOLE_IMAGES
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 from cls_kd.runs.compose import known_methods, read_config
@@ -53,6 +54,7 @@ SOME_BENCHMARKS = [
     *sorted(CONFIGS.glob("benchmarks/*/cifar100/vgg13_mobilenet_v2.py")),
 ]
 LARGE_NETWORKS = ("imagenet_deit_base", "imagenet_deit3_base", "imagenet_deit3_large")
+LARGE_NETWORKS += ("imagenet_mixer_base", "imagenet_bit_resnet50")
 PARSED = {file: read_config(file) for file in FILES if file not in BENCHMARKS}
 TRAINABLE = [file for file, cfg in PARSED.items() if "train_cfg" in cfg and "model" in cfg]
 TAKES_METHODS = [file for file in TRAINABLE if "{method}" in PARSED[file].get("runs", {})]
@@ -103,8 +105,8 @@ def shape_of(cfg: Config) -> tuple[int, ...]:
     text = cfg.pretty_text
     if "Digits" in text:
         return (1, 8, 8)
-    # The windows of a Swin Transformer have to fit.
-    side = 32 if "CIFAR" in text else 224 if "SwinTransformer" in text else 64
+    whole = any(name in text for name in OF_WHOLE_IMAGES)
+    side = 32 if "CIFAR" in text else 224 if whole else 64
     return (3, side, side)
 
 
@@ -171,6 +173,46 @@ def test_assistants_are_a_chain_from_the_teacher_to_the_student() -> None:
     }
 
 
+def test_students_of_early_checkpoints_go_along_their_teacher_s_route() -> None:
+    runs = plan(load_config(CONFIGS / "digits" / "checkpoints.py"), Path("nowhere"))
+    assert {run.name: set(run.depends_on) for run in runs} == {
+        "teacher": set(),
+        "kd": {"run:teacher"},
+        "eskd": {"run:teacher@7"},
+        "rco_5": {"run:teacher@5"},
+        "rco_10": {"run:teacher@10", "run:rco_5"},
+        "rco_15": {"run:teacher@15", "run:rco_10"},
+        "rco_20": {"run:teacher@20", "run:rco_15"},
+    }
+    whole = runs[1].cfg.train_cfg.max_epochs
+    assert sum(run.cfg.train_cfg.max_epochs for run in runs[3:]) == whole
+    assert all(run.cfg.model.student_weights.startswith("run:rco_") for run in runs[4:])
+
+
+def test_annealing_goes_on_from_logits_to_labels() -> None:
+    runs = plan(load_config(CONFIGS / "digits" / "annealing.py"), Path("nowhere"))
+    logits, labels = runs[-2:]
+    assert set(logits.cfg.model.losses) == {"annealing"}
+    assert labels.depends_on == {"run:annealing": logits}
+    assert (labels.cfg.model.student_weights, labels.cfg.model.teacher) == ("run:annealing", None)
+    assert set(labels.cfg.model.losses) == {"ce"}
+    assert labels.cfg.train_cfg.max_epochs * 2 == logits.cfg.train_cfg.max_epochs
+
+
+def test_funmatch_and_vanilla_kd_mix_images_for_both_networks() -> None:
+    for name, losses, epochs, batch in (
+        ("bit_resnet152x2_bit_resnet50", {"kd"}, 1200, 4096),
+        ("beitv2_base_resnet50", {"ce", "kd"}, 300, 2048),
+    ):
+        (run,) = plan(load_config(CONFIGS / "pairs" / "imagenet" / f"{name}.py"), Path("nowhere"))
+        assert set(run.cfg.model.losses) == losses
+        assert run.cfg.data_preprocessor.batch_augments.augments[0]["type"].endswith("Mixup")
+        assert (run.cfg.train_cfg.max_epochs, run.cfg.auto_scale_lr.base_batch_size) == (
+            epochs,
+            batch,
+        )
+
+
 NETWORKS = [f for f in FILES if f.parent.name == "networks" and f.stem not in LARGE_NETWORKS]
 
 
@@ -183,7 +225,7 @@ def test_every_network_builds_and_gives_logits(file: Path) -> None:
     init_default_scope("cls_kd")
     built = MODELS.build(network).eval()
     logits = built(torch.zeros(2, *shape))
-    assert logits.shape == (2, network["head"]["num_classes"])
+    assert logits.shape == (2, network.get("head", network)["num_classes"])
 
 
 def test_a_dumped_config_trains_again_to_the_same_bits(

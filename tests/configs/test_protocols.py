@@ -238,7 +238,7 @@ def test_cells_of_mdistiller_s_line_build_with_torchvision_s_teacher() -> None:
         assert cfg["model"]["teacher"] == dict(
             network="timm:resnet50.tv_in1k", weights="pretrained"
         )
-    assert cells["at"]["model"]["losses"]["at"]["stages"] == [(1, 0), (2, 1), (3, 2)]
+    assert cells["at"]["model"]["losses"]["at"]["stages"] == [[1, 0], [2, 1], [3, 2]]
     losses = {name: cells[name]["model"]["losses"][name] for name in ("at", "crd", "srrl")}
     teacher = dict(cells["at"]["model"]["teacher"], weights="random")
     model = dict(cells["at"]["model"], losses=losses, teacher=teacher, num_samples=50)

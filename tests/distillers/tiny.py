@@ -143,7 +143,7 @@ def wants_projector(losses: Mapping[str, Mapping[str, Any]]) -> bool:
 
 def wants_teachers(losses: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether these losses compare the student with each of several teachers."""
-    return "all_teacher_logits" in signals_of(losses)
+    return any(signal.startswith("all_teacher_") for signal in signals_of(losses))
 
 
 def build(network: Mapping[str, Any]) -> ImageClassifier:

@@ -29,7 +29,8 @@ from tests.engine.test_resume import in_step, train_and_die
 from tests.engine.tiny_runs import ROOT, STEPS
 from tests.losses.fabricate import Sizes
 
-DEEP = Sizes(tokens={"student": (5, 5, 6), "teacher": (6, 5, 8)})
+# Widths that four heads of attention divide.
+DEEP = Sizes(tokens={"student": (5, 5, 8), "teacher": (6, 5, 12)})
 
 
 def kind(method: str) -> Hashable:
@@ -53,6 +54,7 @@ def kind(method: str) -> Hashable:
 
 # Signals of students of a kind of their own.
 OF_A_KIND_OF_NETWORK = {
+    "all_teacher_features",
     "all_teacher_logits",
     "student_expanded_feature",
     "student_normed_tokens",

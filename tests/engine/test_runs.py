@@ -216,6 +216,10 @@ def tiny_list(epochs: int = 2) -> Config:
     )
     cfg.runs.teacher.pop("train_dataloader", None)
     cfg.runs["{method}"]["seeds"] = [0, 1]
+    # The second student is taught by the teacher's first epoch.
+    cfg.runs.teacher.default_hooks = dict(checkpoint=dict(interval=1))
+    by_first = dict(model=dict(teacher=dict(weights="run:teacher@1")))
+    cfg.runs.early = dict(**by_first, train_cfg=dict(max_epochs=1))
     return cfg
 
 
@@ -247,8 +251,8 @@ def test_a_list_is_gone_through_and_gone_on_with(
     before = times(tmp_path)
     stops.clear(), trained.clear(), capsys.readouterr()
     train_runs(plan(tiny_list(), tmp_path), resume=True)
-    assert trained == [("kd", 1, True)]
-    assert "2 of 3 runs are finished and unchanged" in capsys.readouterr().err
+    assert trained == [("kd", 1, True), ("early", 0, True)]
+    assert "2 of 4 runs are finished and unchanged" in capsys.readouterr().err
     after = times(tmp_path)
     assert before.items() <= after.items()
 
@@ -262,6 +266,10 @@ def test_a_list_is_gone_through_and_gone_on_with(
     assert result["teacher"]["0"] == {
         key: value for key, value in teacher["val"][-1].items() if key != "epoch"
     }
+
+    early = json.loads((tmp_path / "early" / "result.json").read_text())
+    (first,) = (value for value in teacher["val"] if value.pop("epoch") == 1)
+    assert early["teacher"]["0"] == first
 
     with pytest.raises(UserError, match="another config"):
         train_runs(plan(tiny_list(epochs=1), tmp_path))

@@ -53,6 +53,7 @@ class Sizes:
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
             "all_teacher_logits": (self.peers, self.classes),
+            "all_teacher_features": self.stages["teacher"],
             "student_class_token_logits": (self.classes,),
             "student_distillation_token_logits": (self.classes,),
             "student_expanded_feature": _twice(self.stages["teacher"][-1]),
@@ -148,7 +149,11 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
     }[name]
 
 
-def _callable(name: str, sizes: Sizes, seed: int, generator: torch.Generator) -> Callable[..., Any]:
+def _callable(name: str, sizes: Sizes, seed: int, generator: torch.Generator) -> Any:
+    if name == "all_teacher_classify":
+        widths = [shape[0] for shape in sizes.of("all_teacher_features")]
+        weights = [torch.randn(sizes.classes, width, generator=generator) for width in widths]
+        return tuple(_classifier(weight) for weight in weights)
     role, _, what = name.partition("_")
     if what == "forward_from":
         return _forward_from(sizes.stages[role], sizes.classes, generator)
@@ -156,7 +161,10 @@ def _callable(name: str, sizes: Sizes, seed: int, generator: torch.Generator) ->
         labels = _one("labels", sizes, seed, 1.0)
         return lambda logits: F.cross_entropy(logits, labels.to(logits.device))
     channels = sizes.of(f"{role}_feature")[0] if what == "classify" else 3
-    weight = torch.randn(sizes.classes, channels, generator=generator)
+    return _classifier(torch.randn(sizes.classes, channels, generator=generator))
+
+
+def _classifier(weight: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda images: F.linear(images.mean((2, 3)), weight.to(images))
 
 

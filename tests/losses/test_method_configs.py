@@ -15,7 +15,7 @@ from cls_kd.signals import TrainingTime
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.py"))
 # Their targets, or the teacher's targets or features, take the place of the labels.
 WITHOUT_CE = {"annealing_kd", "ban", "cwtm", "dgkd", "dkpp", "ipwd_ps_kd", "ps_kd", "simkd"}
-WITHOUT_CE |= {"manifold", "stored_labels"}
+WITHOUT_CE |= {"funmatch", "manifold", "stored_labels"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 

@@ -11,9 +11,17 @@ import torch.nn.functional as F
 
 from cls_kd.errors import UserError
 from cls_kd.functional import shortest_combination, softened_kl
-from cls_kd.losses import AEKDLoss, ConfidenceTeachersLoss, DGKDLoss, EntropyTeachersLoss
+from cls_kd.losses import (
+    AEKDLoss,
+    ConfidenceTeachersFeatureLoss,
+    ConfidenceTeachersLoss,
+    DGKDLoss,
+    EntropyTeachersLoss,
+)
+from tests.distillers import tiny
 
 from . import reference
+from .fabricate import SIZES, fabricate
 
 
 @pytest.mark.parametrize("case", [1, 2])
@@ -91,3 +99,47 @@ def test_ebkd_of_certain_teachers_weighs_them_alike() -> None:
     each = torch.stack([softened_kl(student, teacher, 4.0) for teacher in teachers])
     expected = each.mean() / 2  # weights of 1/2 that are divided by P once more
     torch.testing.assert_close(EntropyTeachersLoss()(student, teachers), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("case", [1, 2])
+def test_ca_mkd_of_connected_maps(case: int, dtype: torch.dtype) -> None:
+    read = reference.read(reference.FOLDER / f"ca_mkd_feature-{case}.npz")
+    leaves = read.leaves(dtype)
+    signals = reference.as_signals(leaves)
+    value = ConfidenceTeachersFeatureLoss.compare(
+        signals["student_maps"],
+        signals["teacher_maps"],
+        signals["teacher_mapped_logits"],
+        signals["labels"],
+    )
+    value.backward()
+    tolerance = reference.TOLERANCE[dtype]
+    assert value.item() == pytest.approx(float(read.arrays["loss"]), rel=tolerance)
+    for name, expected in read.gradients.items():
+        reference.assert_close(leaves[name].grad, expected, tolerance, name)
+
+
+def test_ca_mkd_connects_the_student_to_each_teacher() -> None:
+    loss = ConfidenceTeachersFeatureLoss()
+    loss.build(SIZES.facts())
+    signals = fabricate(loss.signals)
+    feature, teachers = signals["student_feature"], signals["all_teacher_features"]
+    larger = F.interpolate(feature, (8, 8), mode="bilinear")
+    inputs = (larger, larger, feature)
+    maps = [connect(item) for connect, item in zip(loss.connectors, inputs, strict=True)]
+    pairs = zip(signals["all_teacher_classify"], maps, strict=True)
+    logits = [classify(item) for classify, item in pairs]
+    expected = loss.compare(maps, teachers, torch.stack(logits), signals["labels"])
+    torch.testing.assert_close(loss(**signals), expected)
+
+
+def test_every_teacher_gives_its_map_and_its_classifier() -> None:
+    teachers = [tiny.teacher(name="a"), dict(network=tiny.digits_cnn((4, 4, 6)), weights="random")]
+    losses = dict(ca_mkd=dict(type=ConfidenceTeachersFeatureLoss))
+    model = tiny.distiller(losses, teacher=teachers)
+    widths = [connect[0].out_channels for connect in model.losses["ca_mkd"].connectors]
+    assert widths == [12, 6]
+    logged = tiny.step(model, tiny.data())
+    assert logged["ca_mkd.loss"].isfinite()
+    assert all(parameter.grad is not None for parameter in model.losses.parameters())

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from mmpretrain.models import ImageClassifier, SwinTransformer, TimmClassifier
+from mmpretrain.models import ImageClassifier, TimmClassifier
+from timm.models.deit import VisionTransformerDistilled
+from timm.models.mlp_mixer import MlpMixer
 from torch import Tensor, nn
 
 from cls_kd.errors import UserError
@@ -14,6 +16,7 @@ from cls_kd.signals import NetworkSource, Tap, find_taps
 from cls_kd.signals.heads import classify_with
 from tests.distillers import tiny
 
+MIXER = dict(embed_dims=12, num_layers=3, tokens_mlp_dims=8, channels_mlp_dims=24)
 VIT = dict(embed_dims=12, num_layers=3, num_heads=2, feedforward_channels=24)
 
 RESNETS: dict[str, dict[str, Any]] = {
@@ -142,10 +145,43 @@ def test_normed_tokens_are_what_the_head_gets(final_norm: bool, inputs: Tensor) 
     assert torch.equal(seen["student_tokens"], expected) != final_norm
 
 
-def test_a_vision_transformer_has_no_feature_map(inputs: Tensor) -> None:
-    network = classifier(dict(type="VisionTransformer", arch=VIT, img_size=32, patch_size=8), None)
-    with pytest.raises(UserError, match=r"student_feature.*\(N, C, h, w\)"):
-        NetworkSource("student", network, ["student_feature"]).measure(inputs)
+def test_maps_of_a_vision_transformer_are_the_squares_of_its_patches(inputs: Tensor) -> None:
+    arch = {**VIT, "num_layers": 6}
+    network = classifier(dict(type="VisionTransformer", arch=arch, img_size=32, patch_size=8), None)
+    seen = every_signal(network, inputs)
+    assert [stage.shape for stage in seen["stages"]] == [(2, 12, 4, 4)] * 4
+    for stage, block in zip(seen["stages"], (0, 1, 4, 5), strict=True):
+        patches = stage.flatten(2).transpose(1, 2)
+        assert torch.equal(patches, seen["blocks"][block][:, 1:])
+    patches = seen["feature"].flatten(2).transpose(1, 2)
+    assert torch.equal(patches, seen["normed_tokens"][:, 1:])
+    with pytest.raises(UserError, match=r"VisionTransformer classifies its class token"):
+        classify_with(network)(seen["feature"])
+
+
+def test_an_image_that_is_no_square_has_no_map() -> None:
+    options = dict(arch=VIT, img_size=(32, 16), patch_size=8)
+    network = classifier(dict(type="VisionTransformer", **options), neck=None)
+    source = NetworkSource("student", network, ["student_feature"])
+    with pytest.raises(UserError, match=r"'backbone.ln1' has 8 patches, which are no square"):
+        source.measure(torch.zeros(1, 3, 32, 16))
+
+
+@pytest.mark.parametrize("name", ["VisionTransformer", "Swin"])
+def test_a_pass_from_a_stage_that_is_kept_as_tokens(name: str) -> None:
+    network = mmpretrain_network("DeiT3" if name == "VisionTransformer" else name)
+    images = tiny.images(2, channels=3, size=64)
+    names = ["teacher_stages", "teacher_forward_from", "teacher_logits"]
+    source = NetworkSource("teacher", network, names)
+    with torch.no_grad():
+        seen = source.run(images)
+        maps, logits = source.forward_from(images)(1, seen["teacher_stages"][1])
+        _, others = source.forward_from(images)(1, 2 * seen["teacher_stages"][1])
+    assert torch.equal(logits, seen["teacher_logits"])
+    assert maps[:2] == (None, None)
+    for continued, stage in zip(maps[2:], seen["teacher_stages"][2:], strict=True):
+        assert torch.equal(continued, stage)
+    assert not torch.equal(others, logits)
 
 
 def test_taps_of_digits_cnn() -> None:
@@ -208,21 +244,65 @@ def test_tokens_of_a_timm_vision_transformer() -> None:
     assert torch.equal(seen["tokens"], seen["blocks"][-1])
     with torch.no_grad():
         assert torch.equal(seen["normed_tokens"], network.model.forward_features(images))
-    assert "stages" not in seen
 
 
-@pytest.mark.parametrize("name", ["test_mambaout", "hrnet_w18_small"])
-def test_maps_that_are_no_maps_are_not_offered(name: str) -> None:
-    network = TimmClassifier(model_name=name, num_classes=5)
+def test_a_distillation_token_of_timms() -> None:
+    torch.manual_seed(0)
+    model = VisionTransformerDistilled(
+        img_size=32, patch_size=8, embed_dim=12, depth=2, num_heads=2, num_classes=5
+    )
+    model.feature_info = [dict(module=f"blocks.{i}", num_chs=12, reduction=8) for i in range(2)]
+    seen = every_signal(model.eval(), tiny.images(2, channels=3, size=32))
+    assert seen["tokens"].shape == (2, 18, 12)
+    assert seen["feature"].shape == (2, 12, 4, 4)
+    classes, distillation = (seen["normed_tokens"][:, index] for index in (0, 1))
+    assert torch.equal(seen["class_token_logits"], model.head(classes))
+    assert torch.equal(seen["distillation_token_logits"], model.head_dist(distillation))
+    assert torch.equal(seen["embedding"], classes)
+    both = (seen["class_token_logits"] + seen["distillation_token_logits"]) / 2
+    assert torch.equal(seen["logits"], both)
+
+
+CHANNELS_LAST = {
+    "test_mambaout": {},
+    "swin_tiny_patch4_window7_224": dict(
+        img_size=64, window_size=2, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS_LAST)
+def test_maps_of_timm_networks_with_channels_last(name: str) -> None:
+    torch.manual_seed(0)
+    network = TimmClassifier(model_name=name, num_classes=5, **CHANNELS_LAST[name]).eval()
+    images = tiny.images(2, channels=3, size=64)
+    seen = every_signal(network, images)
+    with torch.no_grad():
+        final, maps = network.model.forward_intermediates(images)
+    expected = [map for map in maps if map.shape[-1] < 32]
+    assert all(torch.equal(*pair) for pair in zip(seen["stages"], expected, strict=True))
+    assert torch.equal(seen["feature"], final.permute(0, 3, 1, 2))
+    with torch.no_grad():
+        assert torch.equal(classify_with(network)(seen["feature"]), seen["logits"])
+
+
+def test_maps_of_a_timm_mixer() -> None:
+    torch.manual_seed(0)
+    model = MlpMixer(num_classes=5, img_size=32, patch_size=8, num_blocks=6, embed_dim=8).eval()
+    images = tiny.images(2, channels=3, size=32)
+    seen = every_signal(model, images)
+    with torch.no_grad():
+        final, maps = model.forward_intermediates(images, indices=[0, 1, 4, 5])
+        assert torch.equal(classify_with(model)(seen["feature"]), seen["logits"])
+    assert all(torch.equal(*pair) for pair in zip(seen["stages"], maps, strict=True))
+    assert torch.equal(seen["normed_tokens"], final)
+
+
+def test_maps_that_are_no_modules_are_not_offered() -> None:
+    network = TimmClassifier(model_name="hrnet_w18_small", num_classes=5)
     assert set(find_taps(network)) == {"embedding"}
     with pytest.raises(UserError, match="has no tap for 'student_stages'"):
         NetworkSource("student", network, ["student_stages"])
-
-
-def test_tokens_are_not_taken_for_maps() -> None:
-    network = TimmClassifier(model_name="mixer_s32_224", num_classes=5, img_size=64)
-    with pytest.raises(UserError, match=r"student_stages.*shape.*\(N, C, h, w\).*taps"):
-        NetworkSource("student", network, ["student_stages"]).measure(torch.zeros(1, 3, 64, 64))
 
 
 class Selfmade(nn.Module):
@@ -356,17 +436,26 @@ BACKBONES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
             window_size=2,
         ),
         48,
-        dict(tokens=(4, 48), blocks=[(256, 6), (64, 12), (64, 12), (16, 24), (4, 48)]),
+        dict(
+            tokens=(4, 48),
+            blocks=[(256, 6), (64, 12), (64, 12), (16, 24), (4, 48)],
+            stages=[(6, 16), (12, 8), (24, 4), (48, 2)],
+        ),
     ),
     "DeiT": (
         dict(type="DistilledVisionTransformer", arch=VIT, img_size=64, patch_size=16),
         12,
-        dict(tokens=(18, 12), blocks=[(18, 12)] * 3),
+        dict(tokens=(18, 12), blocks=[(18, 12)] * 3, stages=[(12, 4)] * 3),
     ),
     "DeiT3": (
         dict(type="DeiT3", arch=VIT, img_size=64, patch_size=16),
         12,
-        dict(tokens=(17, 12), blocks=[(17, 12)] * 3),
+        dict(tokens=(17, 12), blocks=[(17, 12)] * 3, stages=[(12, 4)] * 3),
+    ),
+    "Mixer": (
+        dict(type="MlpMixer", arch=MIXER, img_size=64, patch_size=16),
+        12,
+        dict(tokens=(16, 12), blocks=[(16, 12)] * 3, stages=[(12, 4)] * 3),
     ),
 }
 
@@ -374,7 +463,7 @@ BACKBONES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
 def mmpretrain_network(name: str) -> nn.Module:
     torch.manual_seed(0)
     backbone, width, _ = BACKBONES[name]
-    neck: Any = dict(type="GlobalAveragePooling")
+    neck: Any = dict(type="GlobalAveragePooling", dim=1 if name == "Mixer" else 2)
     head = dict(type="LinearClsHead", num_classes=5, in_channels=width)
     if name == "DeiT":
         head = dict(type="DeiTClsHead", num_classes=5, in_channels=width)
@@ -397,18 +486,18 @@ def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
     shapes = {key.removeprefix("student_"): shape for key, shape in measured.items()}
     assert shapes.pop("logits") == (5,)
     assert shapes.pop("embedding") == (width,)
-    if name == "DeiT":
-        assert shapes.pop("class_token_logits") == shapes.pop("distillation_token_logits") == (5,)
-    if "stages" in expected:
-        stages = tuple((channels, size, size) for channels, size in expected["stages"])
-        assert shapes.pop("stages") == stages
-        if expected.get("preacts"):
-            assert shapes.pop("preacts") == stages
-    else:
+    stages = tuple((channels, size, size) for channels, size in expected["stages"])
+    assert shapes.pop("stages") == stages
+    if expected.get("preacts"):
+        assert shapes.pop("preacts") == stages
+    if "blocks" in expected:
         assert shapes.pop("blocks") == tuple(expected["blocks"])
         assert shapes.pop("tokens") == shapes.pop("normed_tokens") == expected["tokens"]
-    if "feature" in shapes:
-        assert shapes.pop("feature") == (width, 2, 2)
+    side = stages[-1][-1]
+    assert shapes.pop("feature") == (width, side, side)
+    if name == "DeiT":
+        assert shapes.pop("class_token_logits") == shapes.pop("distillation_token_logits") == (5,)
+    if not name.startswith("DeiT"):  # which classify a class token
         pooled = seen["student_feature"].mean((2, 3))
         if name == "ConvNeXt":
             pooled = network.backbone.norm3(pooled[:, :, None, None]).flatten(1)
@@ -421,11 +510,8 @@ def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
 
 
 def every_name(network: nn.Module) -> list[str]:
-    """All that a network declares; a vision transformer's last output is no map."""
-    places = find_taps(network)
-    maps = "tokens" not in places or isinstance(network.backbone, SwinTransformer)
-    names = [name for name in places if maps or name != "feature"]
-    return [f"student_{name}" for name in (*names, "logits")]
+    """All that a network declares."""
+    return [f"student_{name}" for name in (*find_taps(network), "logits")]
 
 
 @pytest.mark.parametrize("name", ["ResNeXt", "RegNet"])

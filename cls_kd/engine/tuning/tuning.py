@@ -125,7 +125,7 @@ class Tuning:
 
 
 def share_needs(runs: Sequence[Run]) -> list[Run]:
-    """Runs that others build on, without the test split, in order; those then refer to them."""
+    """Runs that others build on, in order and without the test split; others refer to them."""
     shared: dict[Path, Run] = {}
 
     def replaced(run: Run) -> Run:

@@ -16,7 +16,7 @@ class HardDistillationLoss(DistillLoss):
 
     Paper: Touvron et al. 2021, arXiv:2012.12877
 
-    .. math:: L = \mathrm{CE}(z^s, \arg\max_c z^t_c)
+    .. math:: L = \mathrm{CE}(z^s, \mathrm{argmax}_c z^t_c)
 
     mean over the batch. In DeiT the student's logits are those of its distillation token.
 

@@ -19,7 +19,7 @@ class NTCEKDLoss(DistillLoss):
     Paper: Li et al. 2024, Sensors 24(11)
 
     .. math:: L = \mathrm{mean}_f \, T^2 \, \mathrm{KL}(
-              \mathrm{softmax}((z^t - f m \, e_{\arg\max z^t}) / T) \,\|\,
+              \mathrm{softmax}((z^t - f m \, e_{\mathrm{argmax} \, z^t}) / T) \,\|\,
               \mathrm{softmax}((z^s - f m \, e_y) / T))
 
     with m the teacher's margin, its largest logit less its second largest, e a unit vector and y

@@ -21,7 +21,7 @@ class AEKDLoss(DistillLoss):
 
     .. math:: L = T^2 \sum_t w_t \, \mathrm{KL}(\mathrm{softmax}(z_t / T) \,\|\,
               \mathrm{softmax}(z / T)), \quad
-              w = \arg\min_w \Big\| \sum_t w_t g_t \Big\|^2, \quad
+              w = \mathrm{argmin}_w \Big\| \sum_t w_t g_t \Big\|^2, \quad
               \sum_t w_t = 1, \; 0 \le w_t \le C
 
     with g_t the gradient of teacher t's loss by the student's logits, its mean over the batch; the

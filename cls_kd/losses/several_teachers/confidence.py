@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import teacher_kl_each
+from cls_kd.functional import confidence_weights, teacher_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive, check_several_teachers
 from cls_kd.losses.search import TEMPERATURE, search_over
@@ -27,7 +26,7 @@ class ConfidenceTeachersLoss(DistillLoss):
     [0] H. Zhang, D. Chen, C. Wang, "Confidence-Aware Multi-Teacher Knowledge Distillation", ICASSP
         2022, arXiv:2201.00007.
     [1] Rorozhl/CA-MKD@c2f39a9:helper/loops.py. No difference in this term. The method's second
-        term, on feature maps, is not here.
+        term, on feature maps, is `ConfidenceTeachersFeatureLoss`.
 
     Shapes:
         student_logits: (N, K).
@@ -52,8 +51,5 @@ class ConfidenceTeachersLoss(DistillLoss):
 
     def forward(self, student_logits: Tensor, all_teacher_logits: Tensor, labels: Tensor) -> Tensor:
         teachers = all_teacher_logits.detach()
-        count = len(teachers)
-        target = labels.expand(count, -1).flatten()
-        errors = F.cross_entropy(teachers.flatten(0, 1), target, reduction="none")
-        weights = (1 - F.softmax(errors.view(count, -1), dim=0)) / (count - 1)
+        weights = confidence_weights(teachers, labels)
         return (weights * teacher_kl_each(student_logits, teachers, self.temperature)).mean()

@@ -61,6 +61,13 @@ ROWS: dict[str, Row] = {
         args={"loss": {"type": "KDLoss", "temperature": 1.0}},
         wrong=({"loss": {"type": "RKDLoss"}}, {"loss": {"type": "KDLoss", "weight": 2}}),
     ),
+    "OFATokenExitsLoss": Row(
+        args={"loss": {"type": "KDLoss", "temperature": 1.0}, "heads": 2},
+        wrong=(
+            {"loss": {"type": "RKDLoss"}},
+            {"loss": {"type": "KDLoss"}, "heads": 0},
+        ),
+    ),
     "DiffKDLogitLoss": Row(
         wrong=({"temperature": 0}, {"inference_steps": 0}, {"train_steps": 15}),
     ),

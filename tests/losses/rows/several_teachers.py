@@ -9,6 +9,7 @@ ROWS: dict[str, Row] = {
     "AverageTeachersLoss": Row(invariant=SHIFT, wrong=({"temperature": 0},)),
     "EntropyTeachersLoss": Row(invariant=SHIFT, wrong=({"temperature": 0},)),
     "ConfidenceTeachersLoss": Row(invariant=SHIFT, wrong=({"temperature": 0},)),
+    "ConfidenceTeachersFeatureLoss": Row(),
     "AEKDLoss": Row(
         invariant=SHIFT, wrong=({"temperature": 0}, {"tolerance": 1.5}, {"tolerance": 0.3})
     ),
