@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cls_kd.functional import mutual_kl
+from cls_kd.functional import peer_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
 from cls_kd.losses.search import TEMPERATURE, search_over
@@ -40,4 +40,9 @@ class DMLLoss(DistillLoss):
         self.temperature = temperature
 
     def forward(self, peer_logits: Tensor) -> Tensor:
-        return mutual_kl(peer_logits, peer_logits.detach(), self.temperature)
+        peers = len(peer_logits)
+        shape = (peers, *peer_logits.shape)
+        # All pairs; one of a peer with itself is 0, and has gradient 0.
+        learners = peer_logits.unsqueeze(0).expand(shape).flatten(0, 1)
+        targets = peer_logits.detach().unsqueeze(1).expand(shape).flatten(0, 1)
+        return peer_kl(learners, targets, self.temperature) / max(peers - 1, 1)
