@@ -55,7 +55,8 @@ def command(*arguments: object) -> Outcome:
 
 def _captured(program: Callable[[], object]) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
+    # A command sets variables of its process, which other tests are not to find.
+    with redirect_stdout(out), redirect_stderr(err), mock.patch.dict(os.environ):
         code = _exit_code(program)
     return Outcome(code, out.getvalue(), err.getvalue())
 

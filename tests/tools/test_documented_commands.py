@@ -217,7 +217,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr("cls_kd.engine.tuning.tune.open_study", reach)
     monkeypatch.setattr("cls_kd.engine.choosing.choose.estimate", reach)
     trained = SmokeOutcome("name", "trained", 0.0, failed=False)
-    monkeypatch.setattr("cls_kd.engine.smoke._outcome", lambda task: trained)
+    monkeypatch.setattr("cls_kd.engine.smoke._outcome", lambda *_: trained)
     monkeypatch.setattr("cls_kd.engine.smoke.write_data", lambda target: target)
     # Figures take a second each; tests/reporting draws them.
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", draw)
