@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cls_kd.functional import softened_kl_each
+from cls_kd.functional import softened_kl, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_positive
 from cls_kd.losses.search import TEMPERATURE, search_over
@@ -38,7 +38,7 @@ class KDLoss(DistillLoss):
         self.temperature = temperature
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return self.per_sample(student_logits, teacher_logits).mean()
+        return softened_kl(student_logits, teacher_logits.detach(), self.temperature)
 
     def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
         """The loss of each sample, (N,)."""
