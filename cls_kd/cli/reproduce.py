@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from cls_kd.distillers.convert import convert_file
 from cls_kd.distillers.networks import build_network
 from cls_kd.engine import load_config, train_runs
 from cls_kd.engine.compat import prepare_process
+from cls_kd.engine.durations import duration_text
 from cls_kd.engine.estimate import SECONDS, estimate
 from cls_kd.engine.evaluate import evaluate_teachers
 from cls_kd.engine.loaders import build_loader
@@ -152,14 +152,10 @@ def _time_table(runs: Sequence[Run], method: str) -> Table:
             name,
             f"{len(waiting)} of {len(same)}",
             f"{1000 * expected.step:.1f}",
-            _duration(expected.total),
-            _duration(len(waiting) * expected.total),
+            duration_text(expected.total),
+            duration_text(len(waiting) * expected.total),
         )
     return table
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
 
 
 def _report(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from cls_kd.engine.durations import duration_text
 from cls_kd.engine.sweep_status import STATES, RunStatus, sweep_status
 
 EXAMPLES = ("cls-kd status work_dirs/sweep",)
@@ -38,6 +38,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(status: RunStatus) -> tuple[str, ...]:
-    left = "" if status.remaining is None else str(timedelta(seconds=round(status.remaining)))
+    left = "" if status.remaining is None else duration_text(status.remaining)
     epochs = f"{status.finished} of {status.length}"
     return status.title, status.state, epochs, left, status.reason

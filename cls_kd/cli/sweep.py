@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from cls_kd.cli.options import KeyValues, add_config_options, add_jobs, names, seed_list
 from cls_kd.engine import load_config
+from cls_kd.engine.durations import duration_text
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
 from cls_kd.engine.slurm_executor import SlurmExecutor
@@ -140,7 +140,8 @@ def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
     count = sum(forecast.count for forecast in expected)
     console.print(
         f"{count} runs, {count - open_runs} finished; {open_runs} to train: about "
-        f"{_duration(seconds / jobs)} with {jobs} at a time, {_megabytes(disk)} MB of checkpoints.",
+        f"{duration_text(seconds / jobs)} with {jobs} at a time, {_megabytes(disk)} MB of "
+        "checkpoints.",
         highlight=False,
         soft_wrap=True,
     )
@@ -155,8 +156,8 @@ def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
         forecast.pair,
         forecast.name,
         finished,
-        _duration(forecast.each.total),
-        _duration(forecast.open * forecast.each.total),
+        duration_text(forecast.each.total),
+        duration_text(forecast.open * forecast.each.total),
         f"{_megabytes(forecast.open * forecast.each.disk)} MB",
     )
 
@@ -174,10 +175,6 @@ def _report(plan: Plan, work_dir: Path, console: Console) -> None:
 
 def _baseline(folder: Path) -> str | None:
     return STUDENT if list(folder.glob(f"{STUDENT}/seed_*/result.json")) else None
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
 
 
 def _megabytes(size: float) -> str:

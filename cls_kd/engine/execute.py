@@ -103,22 +103,27 @@ def train_runs(
     executor = executor or InProcessExecutor()
     consumers = [] if on_event is None else [on_event]
     if len(runs) == 1:
-        send = _Consumers(consumers)
+        send = EventConsumers(consumers)
         executor.execute(open_runs, resume=resume, launcher=launcher, on_event=send)
         return
     dry_run(open_runs)
     with ProgressBar(open_runs, console) as bar:
-        send = _Consumers([bar, *consumers])
+        send = EventConsumers([bar, *consumers])
         executor.execute(open_runs, resume=resume, launcher=launcher, on_event=send)
 
 
-class _Consumers:
-    """One consumer that stands for several."""
+class EventConsumers:
+    """One consumer that stands for several.
+
+    Args:
+        consumers: Each gets every event, in this order.
+    """
 
     def __init__(self, consumers: Sequence[EventConsumer]) -> None:
         self._consumers = consumers
 
     def __call__(self, event: RunEvent) -> None:
+        """Pass on an event."""
         for consumer in self._consumers:
             consumer(event)
 

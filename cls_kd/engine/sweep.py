@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from cls_kd.engine.estimate import Estimate, estimate
-from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunSkipped
-from cls_kd.engine.execute import Executor
+from cls_kd.engine.events import RunEvent, RunFailed, RunSkipped
+from cls_kd.engine.execute import EventConsumers, Executor
 from cls_kd.engine.progress import ProgressBar
 from cls_kd.engine.sweep_status import record
 from cls_kd.errors import UserError
@@ -92,7 +92,9 @@ def train_sweep(plan: Plan, work_dir: Path, executor: Executor, console: Console
         run.cfg.console_log_level = "ERROR"  # the bar is the terminal's; the log files have all
     failures = Failures()
     with ProgressBar(runs, console) as bar:
-        executor.execute(runs, resume=True, launcher="none", on_event=_both(bar, failures))
+        executor.execute(
+            runs, resume=True, launcher="none", on_event=EventConsumers([bar, failures])
+        )
     titles = {run.work_dir: f"{pair}/{run.title}" for pair, same in plan.items() for run in same}
     return {titles[folder]: reason for folder, reason in failures.reasons.items()}
 
@@ -113,11 +115,3 @@ class Failures:
             self.reasons[event.work_dir] = event.error
         elif isinstance(event, RunSkipped):
             self.reasons[event.work_dir] = event.reason
-
-
-def _both(first: EventConsumer, second: EventConsumer) -> EventConsumer:
-    def consume(event: RunEvent) -> None:
-        first(event)
-        second(event)
-
-    return consume

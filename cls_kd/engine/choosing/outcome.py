@@ -6,13 +6,13 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cls_kd.engine.choosing.rungs import Rung, cost
+from cls_kd.engine.durations import duration_text
 from cls_kd.engine.tuning.validation import HELD_OUT_NOTE
 from cls_kd.files import write_atomically
 from cls_kd.markdown import markdown_table
@@ -198,7 +198,7 @@ class Chosen:
             return f"To tell {best} from {name} would take more than {MOST_SEEDS} seeds."
         return (
             f"To tell {best} from {name} would take about {rival.further_seeds} more seeds of "
-            f"each: {_duration(rival.hours * 3600)} of training."
+            f"each: {duration_text(rival.hours * 3600)} of training."
         )
 
     def _last_rung(self) -> str:
@@ -240,7 +240,7 @@ class Chosen:
                 str(self.plan.rungs[item.rung - 1].length),
                 str(len(item.scores)),
                 _mean(item.scores),
-                _duration(self.plan.seconds[item.name]),
+                duration_text(self.plan.seconds[item.name]),
             )
             for item in ordered
         ]
@@ -251,7 +251,3 @@ class Chosen:
 def _mean(scores: Sequence[float]) -> str:
     deviation = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
     return f"{statistics.fmean(scores):.2f}{deviation}"
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

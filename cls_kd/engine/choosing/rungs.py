@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
+from cls_kd.engine.durations import duration_text
 from cls_kd.errors import UserError
 from cls_kd.reporting.statistics import MIN_PAIRS
 
@@ -62,8 +62,9 @@ def plan_rungs(
             if cost(rungs, seconds, length) <= budget:
                 return rungs
     smallest = cost(_rungs(count, _FINALISTS, MIN_PAIRS, length, interval), seconds, length)
+    needed = duration_text(math.ceil(smallest))
     raise UserError(
-        f"The budget is too small: {count} methods need about {_duration(smallest)} of training. "
+        f"The budget is too small: {count} methods need about {needed} of training. "
         "Name fewer --methods, shorten the training (--cfg-options train_cfg.max_epochs=...), or "
         "give more time."
     )
@@ -96,7 +97,3 @@ def _rungs(count: int, finalists: int, seeds: int, length: int, interval: int) -
         for rung, after in zip(rungs, [*rungs[1:], None], strict=True)
         if after is None or after.methods < rung.methods
     ]
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=math.ceil(seconds)))

@@ -6,12 +6,12 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cls_kd.engine.durations import duration_text
 from cls_kd.engine.tuning.tuning import Request
 from cls_kd.engine.tuning.validation import HELD_OUT_NOTE
 from cls_kd.files import write_atomically
@@ -134,10 +134,11 @@ class Tuned:
         runs = sum(max(1, len(trial.values)) for trial in self.trials)
         tests = sum(len(scores) for scores in self.tests.values())
         return (
-            f"Cost: {_duration(self.search_seconds)} for {len(self.trials)} trials ({runs} runs, "
-            f"{states.count('pruned')} given up early, {states.count('fail')} failed), "
-            f"{_duration(self.needed_seconds)} for what they build on, and "
-            f"{_duration(self.test_seconds)} for {tests} test runs."
+            f"Cost: {duration_text(self.search_seconds)} for {len(self.trials)} trials "
+            f"({runs} runs, {states.count('pruned')} given up early, "
+            f"{states.count('fail')} failed), "
+            f"{duration_text(self.needed_seconds)} for what they build on, and "
+            f"{duration_text(self.test_seconds)} for {tests} test runs."
         )
 
     def _settings_table(self) -> str:
@@ -226,7 +227,3 @@ def _interval(gain: Gain) -> str:
 
 def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
