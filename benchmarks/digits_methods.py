@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Every method on the digits: with its published weights, and with weights scaled by a factor.
 
-python benchmarks/digits_methods.py                          all methods: an hour of one core
+python benchmarks/digits_methods.py                          all methods: half an hour of one core
 python benchmarks/digits_methods.py --methods kd nkd         only these; the others stay as they are
 python benchmarks/digits_methods.py --collect                only write the results of finished runs
 
@@ -41,8 +41,16 @@ PAIR = "digits/pair"
 SEEDS = (0, 1, 2)
 SEARCH_SEED = 100
 FACTORS = (0.01, 0.1, 1.0, 10.0)
-OPTIONS: Mapping[str, Any] = {"train_cfg.val_interval": 20}
-"""The pairs as they are, 20 epochs of 20 steps; one validation at the end saves time."""
+SHORT: Mapping[str, Any] = {
+    "train_cfg.max_epochs": 10,
+    "param_scheduler.0.T_max": 10,
+    "train_cfg.val_interval": 10,
+    "train_dataloader.dataset.times": 5,
+}
+"""A quarter of the steps of the pairs' configs: 10 epochs of 10 steps."""
+
+WHOLE: Mapping[str, Any] = {"train_cfg.val_interval": 20}
+"""The length of the pairs' configs, for vision transformers, which learn more slowly."""
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     # 16,384 of 50,000 images in the paper; the students here see 100 images.
@@ -59,6 +67,7 @@ PAIRS_BY_SIGNAL: Sequence[tuple[str, str]] = (
     ("ensemble_", "digits/branches"),
 )
 TOKENS = ("_tokens", "_blocks")
+TRANSFORMERS = ("digits/transformer", "digits/transformer_of_cnn", "digits/distillation_token")
 PAIRS_BY_METHOD = {"dot": "digits/dot"}
 """Methods whose optimizer needs a learning rate of its own."""
 
@@ -150,7 +159,7 @@ def planned(
     """The runs of some methods on one pair, and before them the teachers that they need."""
     changes = {name: {**CHANGES.get(name, {}), **options} for name, options in methods.items()}
     ((folder, runs),) = plan_sweep(
-        Sweep((pair,), changes, tuple(seeds), OPTIONS), work_dir, load_config
+        Sweep((pair,), changes, tuple(seeds), _length(pair)), work_dir, load_config
     ).items()
     for run in runs:
         run.cfg.console_log_level = "ERROR"
@@ -160,6 +169,10 @@ def planned(
             yield Planned(placed, run.name, pair, stage, factor)
         elif run.name != STUDENT:
             yield Planned(run, run.name, pair, "teacher", 1.0)
+
+
+def _length(pair: str) -> Mapping[str, Any]:
+    return WHOLE if pair in TRANSFORMERS else SHORT
 
 
 def by_pair(methods: Iterable[str]) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cls_kd.engine.event_log import EventLog
 from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted, RunStopped
-from cls_kd.engine.run_lock import RunHeldError, is_held
+from cls_kd.engine.run_lock import RunHeldError, agreed, is_held
 from cls_kd.engine.train import train
 from cls_kd.runs import Run, check_unchanged
 
@@ -55,7 +55,7 @@ def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None 
     try:
         if is_held(run):
             return Outcome.HELD
-        if not check_unchanged(run):
+        if not agreed(check_unchanged(run)):
             train(run, resume=True, launcher=launcher, on_event=events)
     except RunHeldError:
         return Outcome.HELD
