@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cls_kd.engine.durations import duration_text
@@ -40,4 +41,4 @@ def run(args: argparse.Namespace) -> int:
 def _row(status: RunStatus) -> tuple[str, ...]:
     left = "" if status.remaining is None else duration_text(status.remaining)
     epochs = f"{status.finished} of {status.length}"
-    return status.title, status.state, epochs, left, status.reason
+    return status.title, status.state, epochs, left, escape(status.reason)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cls_kd.cli.options import KeyValues, add_config_options, add_jobs, names, seed_list
@@ -82,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     failures = train_sweep(plan, work_dir, executor, Console(stderr=True))
     _report(plan, work_dir, console)
     for title, reason in failures.items():
-        console.print(f"failed: {title}: {reason}", style="red", highlight=False, soft_wrap=True)
+        line = f"failed: {title}: {reason}"
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     if failures:
         console.print(
             f"{len(failures)} runs have failed; the same command tries them again.",
@@ -150,7 +152,7 @@ def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
 def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
     finished = f"{forecast.count - forecast.open} of {forecast.count}"
     if forecast.each is None:
-        reason = forecast.problem and f"cannot be built: {forecast.problem}"
+        reason = forecast.problem and escape(f"cannot be built: {forecast.problem}")
         return forecast.pair, forecast.name, finished, "-", reason or "-", "-"
     return (
         forecast.pair,

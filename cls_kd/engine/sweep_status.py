@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cls_kd.engine.event_log import logged_events
+from cls_kd.engine.event_log import last_failure, logged_events
 from cls_kd.engine.loops import intervals
 from cls_kd.engine.run_lock import LOCK, is_locked
 from cls_kd.errors import UserError
@@ -96,11 +96,9 @@ def _state(
         if json.loads(result.read_text(encoding="utf-8")).get("digest") == entry["digest"]:
             return "finished", ""
         return "waiting", "finished with another config"
-    last = events[-1] if events else {"event": ""}
-    if last["event"] == "RunSkipped":
-        return "failed", last["reason"]
-    if last["event"] == "RunFailed":
-        return "failed", last["error"]
+    failure = last_failure(events)
+    if failure is not None:
+        return "failed", failure
     return "waiting", "interrupted" if events else ""
 
 

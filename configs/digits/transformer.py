@@ -18,9 +18,7 @@ def _network(width, blocks, heads):
     )
     return dict(
         type=ImageClassifier,
-        backbone=dict(
-            type=VisionTransformer, arch=arch, img_size=8, patch_size=2, in_channels=1
-        ),
+        backbone=dict(type=VisionTransformer, arch=arch, img_size=8, patch_size=2, in_channels=1),
         head=dict(type=VisionTransformerClsHead, num_classes=10, in_channels=width),
     )
 

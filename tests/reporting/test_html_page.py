@@ -19,6 +19,7 @@ from cls_kd.reporting.experiments import Experiment, pair_folders
 from cls_kd.reporting.html.page import MAX_BYTES, page
 from cls_kd.reporting.html.published import cell_of
 from cls_kd.reporting.html.settings import Difference, differences, read_settings
+from cls_kd.reporting.latency import Latency, write_latency
 from cls_kd.runs.benchmarks import read_cells
 from tests.reporting.fabricated import write_pair, write_run
 
@@ -65,7 +66,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for seed in range(3):
             folder = root / pair / "odd" / f"seed_{seed}"
-            write_run(folder, ODD, seed, 71.0 + seed, latency_ms=1.5 + seed)
+            write_run(folder, ODD, seed, 71.0 + seed)
+            write_latency(folder, Latency(1.5 + seed, (1.4, 1.6), 8, 1, "a CPU"))
     return root
 
 
@@ -154,6 +156,7 @@ def values_of(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
 def test_the_page_says_what_the_results_say(text: str) -> None:
     assert "Better than ce: dkd (+3.90 [" in text
     assert 'data-order="1.5"' in text  # latency of one run
+    assert "forward pass of the student; batch of 8, 1 thread, a CPU." in text
     assert "<td>protocol</td>" in text  # DKD on VGG-13 and VGG-8 is published
     assert "<code>model.losses.dkd</code>" in text
     assert '<th scope="row">torch</th><td>2.15.0</td>' in text
@@ -221,7 +224,7 @@ def test_without_the_extra_the_command_names_it_and_writes_nothing(
     with pytest.raises(SystemExit) as stopped:
         main(["report", folder, "--output", str(output), "--html"])
     assert stopped.value.code == 1
-    assert 'pip install "cls_kd[report]"' in capsys.readouterr().err
+    assert "pip install 'cls_kd[report]'" in capsys.readouterr().err
     assert not output.exists()
     main(["report", folder, "--output", str(output), "--latex"])
     assert (output / "report.md").is_file()

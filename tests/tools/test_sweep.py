@@ -17,6 +17,7 @@ from cls_kd.engine import load_config
 from cls_kd.engine.event_log import logged_events
 from cls_kd.engine.events import EpochFinished, RunEvent, RunFailed
 from cls_kd.engine.serial_executor import SerialExecutor
+from cls_kd.engine.sweep_status import RunStatus
 from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.runs import Run
 from cls_kd.runs.sweep import Sweep, plan_sweep
@@ -70,6 +71,19 @@ def test_a_failed_run_does_not_end_the_sweep(folder: Path) -> None:
     status = command("status", "out")
     assert status.code == 1
     assert "1 failed" in status.out
+
+
+def test_a_reason_is_shown_as_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "RuntimeError: [/gloo/pair.cc:545] Read error [127.0.0.1]"
+    failures = {"pair/kd (seed 0)": reason}
+    monkeypatch.setattr("cls_kd.cli.sweep.train_sweep", lambda *_: failures)
+    monkeypatch.setattr("cls_kd.cli.sweep._report", lambda *_: None)
+    outcome = command(*WORDS, "--methods", "kd", *SHORT)
+    assert outcome.code == 1
+    assert reason in outcome.out
+    status = RunStatus("pair/kd (seed 0)", "failed", 0, 2, None, reason)
+    monkeypatch.setattr("cls_kd.cli.status.sweep_status", lambda _: [status])
+    assert reason in command("status", "out").out
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(folder: Path) -> None:

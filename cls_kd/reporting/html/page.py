@@ -23,6 +23,7 @@ from cls_kd.reporting.html.published import published_table
 from cls_kd.reporting.html.settings import differences, environments, settings_of
 from cls_kd.reporting.html.table import Table, methods_table, over_pairs_table, runs_table
 from cls_kd.reporting.html.verdict import over_pairs, sentences, verdict_of
+from cls_kd.reporting.latency import conditions_of
 from cls_kd.runs.benchmarks import Cell, read_cells
 
 MAX_BYTES = 2_000_000
@@ -77,6 +78,7 @@ def _content(
     metric = experiments[0].report.collected.metric
     published = published_table(experiments, cells)
     tables = [methods_table(experiments), runs_table(experiments)]
+    latency = _latency_note(experiments)
     several = over_pairs_table(over_pairs(verdicts)) if len(experiments) > 1 else None
     sortable = [*tables, published] if published.rows else tables
     specs = {chart.name: chart.spec for group in charts.values() for chart in group}
@@ -86,7 +88,7 @@ def _content(
         "metric": metric.title,
         "verdicts": [(verdict.pair, sentences(verdict, metric)) for verdict in verdicts],
         "warnings": _unique(line for e in experiments for line in e.report.warnings()),
-        "notes": _unique(line for e in experiments for line in e.report.notes()),
+        "notes": [*_unique(line for e in experiments for line in e.report.notes()), *latency],
         "over_pairs": several if several and several.rows else None,
         "methods": tables[0],
         "runs": tables[1],
@@ -97,6 +99,15 @@ def _content(
         "specs": assets.json_text(specs),
         "options": assets.json_text(_options(sortable)),
     }
+
+
+def _latency_note(experiments: Sequence[Experiment]) -> list[str]:
+    """How the latency of the students was measured; nothing where it was not."""
+    every = (each for e in experiments for run in e.summary["run"] for each in e.latencies(run))
+    measured = [each for each in every if each is not None]
+    if not measured:
+        return []
+    return [f"Latency: median time of a forward pass of the student; {conditions_of(measured)}."]
 
 
 def _unique(lines: Any) -> list[str]:
