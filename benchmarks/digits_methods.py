@@ -280,6 +280,7 @@ def train(runs: Sequence[Planned], training: bool) -> list[Result]:
     """Train what is not finished, and give the results of all."""
     distinct = {item.run.work_dir: item for item in runs}
     waiting = [item.run for item in distinct.values() if not check_unchanged(item.run)]
+    waiting.sort(key=lambda run: run.seed)  # something of each method first
     progress = Progress(len(waiting))
     if training:
         SerialExecutor().execute(waiting, on_event=progress)
@@ -326,7 +327,7 @@ def _cell(value: Any) -> str:
 
 
 def main() -> None:
-    """Train in three stages, vision transformers last, and write the results after each pair."""
+    """Train in three stages, vision transformers last, and write the results after each."""
     parser = argparse.ArgumentParser(description="Train every method on the digits.")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/digits_methods"))
@@ -341,14 +342,13 @@ def main() -> None:
 def _train_stages(pairs: Mapping[str, Sequence[str]], args: argparse.Namespace) -> None:
     results: list[Result] = []
     stages = (
-        lambda pair: published(pair, args.work_dir),
-        lambda pair: searched(pair, args.work_dir),
-        lambda pair: tuned(pair, best_factors(results), args.work_dir),
+        lambda: published(pairs, args.work_dir),
+        lambda: searched(pairs, args.work_dir),
+        lambda: tuned(pairs, best_factors(results), args.work_dir),
     )
     for stage in stages:
-        for pair, methods in pairs.items():
-            results += train(stage({pair: methods}), not args.collect)
-            write_results(results, args.output)
+        results += train(stage(), not args.collect)
+        write_results(results, args.output)
 
 
 def _without(pairs: Mapping[str, list[str]], others: Container[str]) -> dict[str, list[str]]:

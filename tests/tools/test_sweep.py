@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from torch import Tensor, nn
 
-from cls_kd.engine import load_config
+from cls_kd.engine import latency, load_config
 from cls_kd.engine.event_log import logged_events
 from cls_kd.engine.events import EpochFinished, RunEvent, RunFailed
 from cls_kd.engine.serial_executor import SerialExecutor
 from cls_kd.engine.sweep_status import RunStatus
 from cls_kd.engine.worker_executor import WorkerExecutor
+from cls_kd.reporting.latency import Latency, read_latency
 from cls_kd.runs import Run
 from cls_kd.runs.sweep import Sweep, plan_sweep
 from tests.tools.driver import command
@@ -55,6 +57,34 @@ def test_what_is_finished_is_not_trained_again(folder: Path) -> None:
     assert "nkd" in (folder / "out/pair/report.md").read_text()
     status = command("status", "out").succeeded().out
     assert "4 finished, 0 running, 0 failed, 0 waiting" in status
+
+
+def test_latency_is_measured_once_for_students_of_one_config(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+    measure = latency.measure
+
+    def counted(network: nn.Module, inputs: Tensor) -> Latency:
+        measured.append(len(inputs))
+        return measure(network, inputs, seconds=0.0)
+
+    monkeypatch.setattr("cls_kd.engine.latency.measure", counted)
+    runs = [folder / "out/pair" / name for name in ("kd/seed_0", "student/seed_0", "teacher")]
+    results = [(run / "result.json").read_bytes() for run in runs]
+    empty = folder / "nothing"
+    empty.mkdir(exist_ok=True)
+    problems = list(latency.measure_runs([*runs, empty], batch_size=4))
+    assert [(problem[0], "holds no student" in problem[1]) for problem in problems] == [
+        (empty, True)
+    ]
+    assert measured == [4, 4]
+    kd, student, teacher = (read_latency(run) for run in runs)
+    assert kd is not None
+    assert kd == student != teacher
+    assert 0 < kd.milliseconds < 1000
+    assert kd.conditions.startswith("batch of 4, 1 thread, ")
+    assert [(run / "result.json").read_bytes() for run in runs] == results
 
 
 def test_a_failed_run_does_not_end_the_sweep(folder: Path) -> None:
