@@ -1,4 +1,4 @@
-"""``cls-kd status``: runs of a sweep, a search or a comparison: finished, running, failed, waiting."""
+"""``cls-kd status``: where the runs of a sweep, a search or a comparison stand."""
 
 from __future__ import annotations
 

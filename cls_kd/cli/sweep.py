@@ -22,13 +22,13 @@ from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.reporting.collect import results_under
+from cls_kd.runs import Run
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep, read_sweep
 
 EXAMPLES = (
     "cls-kd sweep --pairs digits/pair --methods kd,nkd,at --seeds 0-2 --jobs 2",
     "cls-kd sweep configs/my_sweep.py --work-dir work_dirs/my_sweep --dry-run",
 )
-_TEACHER = "teacher"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -166,13 +166,20 @@ def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
 
 def _report(plan: Plan, work_dir: Path, console: Console) -> None:
     """A report of each pair that has a finished run."""
-    for pair in plan:
+    for pair, runs in plan.items():
         folder = work_dir / pair
         if not results_under(folder):
             continue
-        report = make_report(folder, baseline=_baseline(folder), references=[_TEACHER])
+        references = _teachers(runs)
+        report = make_report(folder, baseline=_baseline(folder), references=references)
         report.show(console)
         console.print("Written:", *report.write(folder), sep="\n  ")
+
+
+def _teachers(runs: Sequence[Run]) -> list[str]:
+    """Names of the finished runs that others build on."""
+    needed = [need for run in runs for need in run.depends_on.values()]
+    return sorted({need.name for need in needed if need.result() is not None})
 
 
 def _baseline(folder: Path) -> str | None:

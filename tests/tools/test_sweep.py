@@ -10,10 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from filelock import FileLock
+from rich.console import Console
 from torch import Tensor, nn
 
+from cls_kd.cli import sweep as sweep_command
 from cls_kd.engine import latency, load_config
 from cls_kd.engine.event_log import logged_events
 from cls_kd.engine.events import EpochFinished, RunEvent, RunFailed
@@ -23,6 +26,7 @@ from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.reporting.latency import Latency, read_latency
 from cls_kd.runs import Run
 from cls_kd.runs.sweep import Sweep, plan_sweep
+from tests.reporting.fabricated import write_run
 from tests.tools.driver import command
 
 SHORT = ["--cfg-options", "train_cfg.max_epochs=2", "default_hooks.checkpoint.interval=1"]
@@ -85,6 +89,17 @@ def test_latency_is_measured_once_for_students_of_one_config(
     assert 0 < kd.milliseconds < 1000
     assert kd.conditions.startswith("batch of 4, 1 thread, ")
     assert [(run / "result.json").read_bytes() for run in runs] == results
+
+
+def test_teachers_are_references_of_the_report_by_any_name(tmp_path: Path) -> None:
+    for pair, method, names in (("branches", "dml", []), ("teachers", "aver_mkd", [1, 2, 3])):
+        plan = plan_sweep(Sweep((f"digits/{pair}",), {method: {}}), tmp_path, load_config)
+        for run in plan[pair]:
+            write_run(run.work_dir, run.name, run.seed, 80.0)
+        sweep_command._report(plan, tmp_path, Console())
+        table = pd.read_csv(tmp_path / pair / "report.csv")
+        references = table.loc[table["verdict"] == "reference", "run"]
+        assert references.tolist() == [f"teacher_{number}" for number in names]
 
 
 def test_a_failed_run_does_not_end_the_sweep(folder: Path) -> None:

@@ -18,6 +18,6 @@ def check_packages() -> None:
         "vl_convert",
         by="The HTML report",
         install="'cls_kd[report]'",
-        otherwise="Without --html, the report is written as Markdown, CSV and PNG, and with --latex "
-        "in LaTeX.",
+        otherwise="Without --html, the report is written as Markdown, CSV and PNG, and with "
+        "--latex in LaTeX.",
     )

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cls_kd.reporting.experiments import Experiment
-from cls_kd.reporting.latency import Latency
 from cls_kd.reporting.html.verdict import OverPairs
+from cls_kd.reporting.latency import Latency
 from cls_kd.reporting.tables import SPLITS
 
 _PAGE = 50  # rows
