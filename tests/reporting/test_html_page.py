@@ -143,7 +143,7 @@ def test_the_plots_show_the_results(text: str, elements: Elements) -> None:
     published = values_of(specs["published_results"])
     (records,) = (v for v in published if "track" in v[0])
     rows = {(r["row"], r["kind"], r["track"]) for r in records}
-    row = f"{PAIRS[1]}: dkd, best (protocol)"
+    row = f"dkd, best (protocol) {PAIRS[1]}"
     assert {(row, "ours", "protocol"), (row, "published", "protocol")} <= rows
     ours = next(r for r in records if r["row"] == row and r["kind"] == "ours")
     assert ours["score"] == pytest.approx(75.033, abs=1e-3)

@@ -64,7 +64,7 @@ def published_records(experiments: Sequence[Experiment], cells: Sequence[Cell]) 
         if compared.published is None:
             continue
         row = f"{cell.method}, {compared.epoch} ({cell.track})"
-        facts = {"row": f"{pair}: {row}" if len(experiments) > 1 else row, "track": cell.track}
+        facts = {"row": f"{row} {pair}" if len(experiments) > 1 else row, "track": cell.track}
         margin = 0.0 if math.isnan(compared.margin) else compared.margin
         for kind, score, spread in (
             (_OURS, compared.mean, margin),
