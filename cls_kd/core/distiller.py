@@ -180,7 +180,7 @@ class Distiller(nn.Module):
         Args:
             replace: Index, teacher and the signals that the losses ask of it to another teacher.
         """
-        self.teachers = [
+        self.teachers[:] = [
             replace(index, teacher, self._asked[index])
             for index, teacher in enumerate(self.teachers)
         ]

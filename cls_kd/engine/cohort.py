@@ -6,6 +6,7 @@ import contextvars
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -42,12 +43,14 @@ class Member:
         value: What the function has returned.
         error: What it has raised.
         conflict: Why the run has to be trained alone; empty otherwise.
+        log_dir: Folder of its log; None before there is one.
     """
 
     def __init__(self, cohort: Cohort, function: Callable[[Member], Any]) -> None:
         self.value: Any = None
         self.error: BaseException | None = None
         self.conflict = ""
+        self.log_dir: Path | None = None
         self._cohort = cohort
         self._function = function
         self._coroutine = greenlet(self._call, getcurrent())
@@ -114,6 +117,7 @@ class Member:
 
     def prepare(self, runner: Any) -> None:
         """See ``Surroundings.prepare``."""
+        self.log_dir = Path(runner.log_dir)
         self._cohort.parts.share_measurements(runner)
 
     def seconds(self) -> float:

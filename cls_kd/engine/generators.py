@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from ctypes import c_char
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class NumPyGenerator:
     name = "NumPy's random generator"
 
     def __init__(self) -> None:
-        address = np.random.get_bit_generator().ctypes.state_address
+        address = np.random.mtrand.get_bit_generator().ctypes.state_address
         self._memory = (c_char * _STATE_SIZE).from_address(address)
         self._seen = b""
         self._state: tuple[Any, ...] = ()
@@ -71,8 +71,8 @@ class NumPyGenerator:
         seen = self._memory.raw
         keeps_number = not self._state or self._state[3]
         if seen != self._seen or keeps_number:
-            name, words, position, kept, number = np.random.get_state()
-            self._state = (name, words.tobytes(), position, kept, number)  # type: ignore[union-attr]
+            name, words, *others = cast(tuple[Any, ...], np.random.get_state())
+            self._state = (name, words.tobytes(), *others)
             self._seen = seen
         return self._state
 

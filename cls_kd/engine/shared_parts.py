@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.shared_teacher import MemberTeacher, SharedTeacher
+from cls_kd.engine.evaluate import Log, evaluate_teacher
 from cls_kd.engine.generators import Generators, SharedCall
 from cls_kd.engine.hooks import TeacherHook
 from cls_kd.engine.loaders import build_loader
@@ -77,19 +78,17 @@ class SharedParts:
         """Let the runs of a cohort measure each teacher once."""
         evaluator = _text(runner.cfg.get("val_evaluator"))
 
+        def measure_once(
+            loop: Any, distiller: Distiller, index: int = 0, log: Log | None = None
+        ) -> dict[str, float]:
+            shared = getattr(distiller.teachers[index], "shared", None)
+            key = (id(shared), id(loop.dataloader), evaluator)
+            if shared is None or key not in self._metrics:
+                self._metrics[key] = evaluate_teacher(loop, distiller, index, log)
+            return self._metrics[key]
+
         for hook in runner.hooks:
             if isinstance(hook, TeacherHook):
-                measure = hook.measure
-
-                def measure_once(
-                    loop: Any, distiller: Distiller, index: int, log: Any, measure: Any = measure
-                ) -> dict[str, float]:
-                    shared = getattr(distiller.teachers[index], "shared", None)
-                    key = (id(shared), id(loop.dataloader), evaluator)
-                    if shared is None or key not in self._metrics:
-                        self._metrics[key] = measure(loop, distiller, index, log)
-                    return self._metrics[key]
-
                 hook.measure = measure_once
 
 

@@ -25,7 +25,8 @@ class Grouping:
     """Runs that are trained together, and runs that are not.
 
     Attributes:
-        groups: Every run once, in order of the first run of each group; a run alone is a group.
+        groups: Every run once, in an order in which they can be trained: what a run builds on is in
+            an earlier group. A run alone is a group too.
         reasons: Folder of each run alone to the reason, as the end of a sentence about the run.
     """
 
@@ -45,24 +46,26 @@ def group(runs: Sequence[Run], *, resume: bool = False, max_members: int = MAX_M
         resume: Whether runs go on from their last checkpoints.
         max_members: Maximum number of runs in a group.
     """
-    candidates: dict[tuple[str, ...], list[Run]] = {}
-    reasons: dict[Path, str] = {}
+    if max_members == 1:
+        return Grouping(_in_order([[run] for run in runs]))
     keys = {run.work_dir: _key(run, resume) for run in runs}
+    reasons = {run.work_dir: problem for run in runs if (problem := _problem(run))}
+    candidates: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        problem = _problem(run)
-        if problem:
-            reasons[run.work_dir] = problem
-        else:
-            candidates.setdefault(tuple(keys[run.work_dir].values()), []).append(run)
-    groups = [[run] for run in runs if run.work_dir in reasons]
-    for same in candidates.values():
-        for members in _by_teacher(same):
-            groups += _chunks(members, max_members)
+        own = (str(run.work_dir),) if run.work_dir in reasons else ()
+        candidates.setdefault((*keys[run.work_dir].values(), *own), []).append(run)
+    places = {run.work_dir: place for place, run in enumerate(runs)}
+    groups = [
+        members
+        for same in candidates.values()
+        for of_teacher in _by_teacher(same)
+        for members in _chunks(of_teacher, max_members)
+    ]
+    groups = _in_order(sorted(groups, key=lambda members: places[members[0].work_dir]))
     for members in groups:
         if len(members) == 1 and members[0].work_dir not in reasons:
-            reasons[members[0].work_dir] = _reason(members[0], runs, keys, max_members)
-    places = {run.work_dir: place for place, run in enumerate(runs)}
-    return Grouping(sorted(groups, key=lambda members: places[members[0].work_dir]), reasons)
+            reasons[members[0].work_dir] = _reason(members[0], runs, keys)
+    return Grouping(groups, reasons)
 
 
 def last_step(run: Run) -> int:
@@ -180,19 +183,55 @@ def _chunks(runs: list[Run], most: int) -> Iterator[list[Run]]:
         yield runs[part * len(runs) // count : (part + 1) * len(runs) // count]
 
 
-def _reason(
-    run: Run, runs: Sequence[Run], keys: Mapping[Path, Mapping[str, str]], max_members: int
-) -> str:
+def _in_order(groups: list[list[Run]]) -> list[list[Run]]:
+    """The groups so that each comes after what it builds on; one that cannot wait is divided."""
+    waiting = [list(members) for members in groups]
+    ordered: list[list[Run]] = []
+    while waiting:
+        opened = {run.work_dir for members in waiting for run in members}
+        ready = [[run for run in members if not _needs(run) & opened] for members in waiting]
+        whole = [place for place, runs in enumerate(ready) if len(runs) == len(waiting[place])]
+        place = whole[0] if whole else next(place for place, runs in enumerate(ready) if runs)
+        ordered.append(ready[place])
+        rest = [run for run in waiting[place] if run not in ready[place]]
+        waiting[place : place + 1] = [rest] if rest else []
+    return ordered
+
+
+def _needs(run: Run) -> set[Path]:
+    return {needed.work_dir for needed in run.depends_on.values()}
+
+
+def _reason(run: Run, runs: Sequence[Run], keys: Mapping[Path, Mapping[str, str]]) -> str:
     """Parts in which a run differs from the most similar other one."""
-    if max_members == 1:
-        return "at most one run is to be trained at a time"
     others = [other for other in runs if other.work_dir != run.work_dir]
     if not others:
         return "there is no other run to be trained"
     differences = {other.work_dir: _different(run, other, keys) for other in others}
     nearest = min(others, key=lambda other: len(differences[other.work_dir]))
-    parts = differences[nearest.work_dir] or ["place in the list"]
+    parts = differences[nearest.work_dir]
+    if not parts:
+        return f"{nearest.title} builds on it, or the other way round"
     return f"it differs from {nearest.title} in its {_listed(parts)}"
+
+
+def describe(grouping: Grouping) -> list[str]:
+    """One line for the runs that are trained together and for each that is not, with the reason.
+
+    Runs that differ in their seed only share a line.
+    """
+    lines: dict[tuple[str, str], list[int]] = {}
+    for members in grouping.groups:
+        names = ", ".join(run.name or run.title for run in members)
+        reason = grouping.reasons[members[0].work_dir] if len(members) == 1 else ""
+        # Seeds of one run differ in their seeds alone, and that is in the line.
+        start = reason.partition(" in its ")[0] if reason.startswith("it differs") else reason
+        lines.setdefault((names, start and reason), []).append(members[0].seed)
+    return [
+        f"{names} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}): "
+        + (f"alone, since {reason}." if reason else "together.")
+        for (names, reason), seeds in lines.items()
+    ]
 
 
 def _different(run: Run, other: Run, keys: Mapping[Path, Mapping[str, str]]) -> list[str]:
