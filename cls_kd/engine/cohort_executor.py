@@ -61,7 +61,9 @@ def train_together(runs: Sequence[Run], train_one: TrainOne) -> list[Ending]:
             if last_step(run) == step:
                 _remove_log(member.log_dir)
             Console(stderr=True, quiet=not is_main_process()).print(
-                f"{run.title} is trained alone: {member.conflict}.", highlight=False
+                f"{run.title} is trained alone: {member.conflict}.",
+                highlight=False,
+                soft_wrap=True,
             )
             endings.append(_alone(run, train_one))
         else:
@@ -182,4 +184,5 @@ def _remove_log(log_dir: Path | None) -> None:
     """Remove the log of a training that came to nothing."""
     if log_dir is not None and is_main_process():
         shutil.rmtree(log_dir, ignore_errors=True)
+        log_dir.with_suffix(".py").unlink(missing_ok=True)  # MMEngine's copy of the config
     barrier()

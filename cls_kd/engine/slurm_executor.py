@@ -158,7 +158,9 @@ class SlurmExecutor:
 def _queued_job(run: Run) -> str | None:
     """The job of a run that is still in the queue."""
     known = run.work_dir / JOB
-    job = str(json.loads(known.read_text())["job"]) if known.is_file() else None
+    if not known.is_file():
+        return None
+    job = str(json.loads(known.read_text())["job"])
     return job if job in queued_jobs() else None
 
 

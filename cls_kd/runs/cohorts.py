@@ -228,10 +228,18 @@ def describe(grouping: Grouping) -> list[str]:
         start = reason.partition(" in its ")[0] if reason.startswith("it differs") else reason
         lines.setdefault((names, start and reason), []).append(members[0].seed)
     return [
-        f"{names} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}): "
+        f"{names} (seed{'s' * (len(seeds) > 1)} {_numbers(seeds)}): "
         + (f"alone, since {reason}." if reason else "together.")
         for (names, reason), seeds in lines.items()
     ]
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """``0, 1, 5``, or the first and the last of a row."""
+    row = list(range(numbers[0], numbers[0] + len(numbers)))
+    if len(numbers) > 2 and list(numbers) == row:
+        return f"{row[0]} to {row[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _different(run: Run, other: Run, keys: Mapping[Path, Mapping[str, str]]) -> list[str]:
