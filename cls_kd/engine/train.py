@@ -42,6 +42,7 @@ from cls_kd.engine.loaders import (
     innermost,
 )
 from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
@@ -118,7 +119,8 @@ def train(
     try:
         lock = RunLock(run)
         try:
-            result = _train(run, lock, resume, launcher, send)
+            with STOP_REQUEST.noticed():
+                result = _train(run, lock, resume, launcher, send)
         finally:
             lock.release()
     except BaseException as error:
