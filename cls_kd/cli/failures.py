@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from cls_kd.errors import DivergedError, PreemptedError, UserError
 
 REQUEUE = 75
-"""Exit code of a training that a signal has ended after a checkpoint (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code of a training that a signal has ended: EX_TEMPFAIL of sysexits.h."""
 
 _FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
 """Prefix that PyTorch puts before an error of a loader's worker: the worker's traceback."""

@@ -15,7 +15,7 @@ from mmengine.dist import is_distributed
 from torch import distributed
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals of a cluster that takes a machine back: Slurm sends SIGTERM, ``--signal`` chooses others."""
+"""Slurm sends SIGTERM before it takes a machine back; its ``--signal`` chooses another."""
 
 
 class StopRequest:

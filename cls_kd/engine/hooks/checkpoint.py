@@ -15,7 +15,6 @@ from cls_kd.errors import DivergedError
 from cls_kd.files import write_atomically
 from cls_kd.registry import HOOKS
 
-
 PREEMPTED = "preempted.pth"
 """Name of the checkpoint that a training writes when it is asked to end."""
 
