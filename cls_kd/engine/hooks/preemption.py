@@ -31,7 +31,7 @@ class PreemptionHook(Hook):
     # After all hooks that belong to the step, the schedules' among them.
     priority = "LOWEST"
 
-    def before_train(self, runner: Runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Prepare the agreement, in all processes."""
         self._agreement = Agreement()
 
