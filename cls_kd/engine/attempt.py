@@ -10,9 +10,15 @@ from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrup
 from cls_kd.engine.run_lock import RunHeldError, is_held
 from cls_kd.engine.surroundings import Surroundings
 from cls_kd.engine.train import train
+from cls_kd.errors import PreemptedError
 from cls_kd.runs import Run, check_unchanged
 
-_INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit", RunStopped.__name__)
+_INTERRUPTIONS = (
+    "KeyboardInterrupt",
+    "SystemExit",
+    PreemptedError.__name__,
+    RunStopped.__name__,
+)
 
 
 class Outcome(Enum):
@@ -75,6 +81,8 @@ def attempt(
         return Outcome.HELD
     except RunStopped:
         return Outcome.STOPPED
+    except PreemptedError:
+        raise
     except Exception as error:
         if not events.failed:  # refused before training reported anything
             send(RunFailed.of(run, error=f"{type(error).__name__}: {error}"))

@@ -19,9 +19,9 @@ from cls_kd.engine.events import RunStopped
 from cls_kd.engine.generators import GeneratorConflictError, Generators
 from cls_kd.engine.shared_loader import MemberLoader
 from cls_kd.engine.shared_parts import SharedParts
-from cls_kd.errors import DivergedError, UserError
+from cls_kd.errors import DivergedError, PreemptedError, UserError
 
-_OF_ONE_MEMBER = (DivergedError, UserError, RunStopped)
+_OF_ONE_MEMBER = (DivergedError, PreemptedError, UserError, RunStopped)
 """Errors that all processes of a distributed training have alike."""
 
 Value = TypeVar("Value")
