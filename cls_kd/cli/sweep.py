@@ -19,7 +19,7 @@ from cls_kd.cli.options import (
     seed_list,
 )
 from cls_kd.engine import load_config
-from cls_kd.engine.cohort_executor import show
+from cls_kd.engine.cohort_executor import group_to_train, show
 from cls_kd.engine.durations import duration_text
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
@@ -30,7 +30,7 @@ from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.reporting.collect import results_under
 from cls_kd.runs import check_unchanged
-from cls_kd.runs.cohorts import MAX_MEMBERS, group
+from cls_kd.runs.cohorts import MAX_MEMBERS
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep, read_sweep
 
 EXAMPLES = (
@@ -165,7 +165,7 @@ def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
 def _show_groups(plan: Plan, most: int, console: Console) -> None:
     """The open runs that are trained together, those that are not, and why."""
     runs = [run for of_pair in plan.values() for run in of_pair if not check_unchanged(run)]
-    show(group(runs, resume=True, max_members=most), console)
+    show(group_to_train(runs, True, most), console)
 
 
 def _forecast_row(forecast: Forecast) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cls_kd.engine.attempt import Outcome
-from cls_kd.engine.cohort_executor import attempt_together
+from cls_kd.engine.cohort_executor import attempt_together, group_to_train
 from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.event_log import EventFollower, EventLog, logged_events
 from cls_kd.engine.events import EventConsumer, RunFailed
@@ -20,7 +20,6 @@ from cls_kd.engine.run_graph import RunGraph
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
 from cls_kd.runs import Run, check_unchanged
-from cls_kd.runs.cohorts import group
 
 JOB = "slurm_job.json"
 """File of a run's folder: its last job."""
@@ -110,7 +109,7 @@ class SlurmExecutor:
         follower = EventFollower(runs, on_event)
         submitted: Counter[Path] = Counter()
         jobs: dict[Path, str] = {}
-        for members in group(runs, resume=True, max_members=self._max_members).groups:
+        for members in group_to_train(runs, True, self._max_members).groups:
             known = {run.work_dir: job for run in members if (job := _queued_job(run))}
             jobs |= known
             new = [run for run in members if run.work_dir not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import re
 import signal
@@ -14,11 +15,12 @@ import pytest
 import torch
 
 from cls_kd.core.teacher import Teacher
+from cls_kd.distillers import Distiller
 from cls_kd.engine import plan, train_runs
 from cls_kd.engine.cohort_executor import CohortExecutor
 from cls_kd.engine.events import RunEvent, RunFailed
 from cls_kd.engine.generators import Generators, SharedCall
-from cls_kd.errors import DivergedError
+from cls_kd.errors import DivergedError, PreemptedError
 from cls_kd.losses import DistillLoss
 from cls_kd.runs import Run
 from tests.distributed.test_two_processes import in_two
@@ -37,6 +39,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "control": {"method": "ce", "train_cfg": {"val_interval": 2}},
 }
 EPOCHS = 3
+SOME = {name: RUNS[name] for name in ("kd", "crd", "at")}
 
 
 class DrawingLoss(DistillLoss):
@@ -153,7 +156,7 @@ def die_in_step(number: int) -> None:
             killed()
         return original(*args, **options)
 
-    patched(tiny_runs.train.__globals__["Distiller"], "train_step", step)
+    patched(Distiller, "train_step", step)
 
 
 def train_and_die(teacher: Path, folder: Path, steps: int) -> None:
@@ -230,6 +233,31 @@ def test_ctrl_c_stops_all_members(digits_teacher: Path, alone: Path, tmp_path: P
     }
     together(planned(digits_teacher, tmp_path, specs), resume=True)
     same(alone, tmp_path, specs)
+
+
+def train_with_a_signal(teacher: Path, folder: Path) -> None:
+    count = iter(range(2 * len(SOME) + 1))
+
+    def step(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        if next(count, None) is None:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(*args, **options)
+
+    patched(Distiller, "train_step", step)
+    with pytest.raises(PreemptedError):
+        together(planned(teacher, folder, SOME))
+
+
+def test_a_signal_ends_all_members_after_the_same_step(
+    digits_teacher: Path, alone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It comes while the second of three members trains, in the third step."""
+    assert tiny_runs.in_child(train_with_a_signal, digits_teacher, tmp_path) == 0
+    metas = [tiny_runs.last(tmp_path / name)["meta"] for name in SOME]
+    assert [meta["iter"] for meta in metas] == [4, 4, 4]
+    together(planned(digits_teacher, tmp_path, SOME), resume=True)
+    assert "kd, crd, at (seed 0): together." in capsys.readouterr().err
+    same(alone, tmp_path, SOME)
 
 
 ITERATIONS = dict(
