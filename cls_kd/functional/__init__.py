@@ -14,6 +14,7 @@ from cls_kd.functional.correlation import (
     pearson,
 )
 from cls_kd.functional.distributed import gather, mean_over_processes
+from cls_kd.functional.gradients import scale_gradient
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import (
@@ -79,6 +80,7 @@ __all__ = [
     "pearson",
     "peer_kl",
     "right_singular_vectors",
+    "scale_gradient",
     "shortest_combination",
     "sinkhorn_distance",
     "softened_cross_entropy",

@@ -17,7 +17,7 @@ from cls_kd.modules.connectors import (
     align_maps,
     align_width,
 )
-from cls_kd.modules.exits import ExitClassifier, Exits, StageClassifiers
+from cls_kd.modules.exits import ExitClassifier, Exits, MapExits, StageClassifiers
 from cls_kd.modules.factors import Paraphraser, Translator
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
@@ -55,6 +55,7 @@ __all__ = [
     "IPWDWeight",
     "LinearConnector",
     "LinearWarmup",
+    "MapExits",
     "Paraphraser",
     "PredictionBank",
     "ProjectionHead",

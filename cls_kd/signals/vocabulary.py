@@ -54,6 +54,13 @@ _BATCH = (
     Signal("index", "(N,) int64", "the sample's index in the data set", "batch"),
     Signal("pair_inputs", "(N, 3, H, W)", "another image of each sample's class", "batch"),
     Signal("view_inputs", "(V, N, 3, H, W)", "augmentations of each image, inputs first", "batch"),
+    Signal(
+        "permutation",
+        "(N,) int64",
+        "of each sample, the image of the batch that its second view is mixed with",
+        "batch",
+    ),
+    Signal("mix", "float in [0, 1]", "weight of the sample's own image in that mixture", "batch"),
     Signal("epoch", "int", "finished epochs", "time"),
     Signal("max_epochs", "int", "epochs of the whole training", "time"),
     Signal("progress", "float in [0, 1]", "finished fraction of all training steps", "time"),

@@ -143,6 +143,8 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
         "index": torch.arange(sizes.batch) * 3 % sizes.samples,
         "pair_inputs": normal(3, 8, 8),
         "view_inputs": normal(sizes.views, 3, 8, 8).transpose(0, 1),
+        "permutation": torch.arange(sizes.batch).roll(1),
+        "mix": 0.3,
         "epoch": 3,
         "max_epochs": 10,
         "progress": 0.25,

@@ -49,6 +49,7 @@ BY_HAND = {
 APART: dict[str, str] = {
     "byot": "test_self_teachers.py",
     "frskd": "test_self_teachers.py",
+    "mixskd": "test_self_teachers.py",
     "ols": "test_soft_labels.py",
     "sd_dropout": "test_self_teachers.py",
     "zipf": "test_soft_labels.py",
