@@ -280,8 +280,8 @@ class Teacher(nn.Module):
         run = self.source.forward_from(self.normalize_inputs(batch.inputs))
 
         def run_from(stage: int, feature: Tensor) -> Continued:
-            maps, logits = run(stage, feature)
-            return maps, self.select_classes(logits)
+            continued = run(stage, feature)
+            return continued._replace(logits=self.select_classes(continued.logits))
 
         return run_from
 

@@ -21,8 +21,10 @@ from cls_kd.functional.maps import (
     attention_map,
     class_activation_map,
     classify_positions,
+    direction_error,
     hierarchical_context_error,
     match_size,
+    without_mean,
 )
 from cls_kd.functional.margins import negative_margins
 from cls_kd.functional.pairs import pairwise_cosines, pairwise_distances, triplet_cosines
@@ -60,6 +62,7 @@ __all__ = [
     "classify_positions",
     "confidence_weights",
     "decouple",
+    "direction_error",
     "exchange",
     "gather",
     "gram_distance",
@@ -94,4 +97,5 @@ __all__ = [
     "teacher_kl_each",
     "triplet_cosines",
     "two_targets",
+    "without_mean",
 ]

@@ -44,6 +44,29 @@ def _pool(feature: Tensor, size: tuple[int, int]) -> Tensor:
     return feature if feature.shape[-2:] == size else F.adaptive_avg_pool2d(feature, size)
 
 
+def direction_error(a: Tensor, b: Tensor) -> Tensor:
+    """Squared difference of two maps (N, C, h, w) whose channels have unit length at each position.
+
+    Sum over channels and positions, mean over the batch.
+
+    >>> import torch
+    >>> a = torch.tensor([[[[2.0]], [[0.0]]]])
+    >>> direction_error(a, 5 * a), direction_error(a, -a)
+    (tensor(0.), tensor(4.))
+    """
+    return (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum() / len(a)
+
+
+def without_mean(feature: Tensor) -> Tensor:
+    """A map (N, C, h, w) without the mean of each channel over positions.
+
+    >>> import torch
+    >>> without_mean(torch.tensor([[[[1.0, 3.0]]]]))
+    tensor([[[[-1.,  1.]]]])
+    """
+    return feature - feature.mean((2, 3), keepdim=True)
+
+
 def attention_map(feature: Tensor, p: int = 2) -> Tensor:
     """Mean over channels of ``feature ** p``, flattened and L2-normalized: (N, C, h, w) -> (N, hw).
 

@@ -80,7 +80,7 @@ _NETWORK = (
     ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
     (
         "forward_from",
-        "int, (N, C, h, w) -> stages, (N, K)",
+        "int, (N, C, h, w) -> stages, feature, logits",
         "callable: an extra pass from a stage on, with another map in its place",
     ),
 )

@@ -37,6 +37,7 @@ BY_HAND = {
     "OFATokenExitsLoss": "test_ofa_exits.py",
     "PSKDLoss": "test_self_losses.py",
     "PeerTaskLoss": "test_online_losses.py",
+    "ScaleKDLoss": "test_scalekd.py",
     "SRRLLoss": "test_feature_losses.py",
     "MGDLoss": "test_feature_losses.py",
     "TaskLoss": "test_logit_losses.py",

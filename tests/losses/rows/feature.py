@@ -42,6 +42,16 @@ ROWS: dict[str, Row] = {
             {"warmup_epochs": 0},
         ),
     ),
+    "ScaleKDLoss": Row(
+        args={"stage_num_heads": 7},
+        wrong=(
+            {"spatial_weight": -1},
+            {"frequency_weight": -1},
+            {"num_heads": 3},
+            {"stage_num_heads": 2},
+            {"softmax_scale": 0},
+        ),
+    ),
     "ScaleKDFeatureLoss": Row(
         wrong=(
             {"spatial_weight": -1},
