@@ -280,8 +280,8 @@ class Teacher(nn.Module):
         run = self.source.forward_from(self.normalize_inputs(batch.inputs))
 
         def run_from(stage: int, feature: Tensor) -> Continued:
-            continued = run(stage, feature)
-            return continued._replace(logits=self.select_classes(continued.logits))
+            stages, last, logits = run(stage, feature)
+            return Continued(stages, last, self.select_classes(logits))
 
         return run_from
 

@@ -23,6 +23,7 @@ from cls_kd.functional.maps import (
     classify_positions,
     direction_error,
     hierarchical_context_error,
+    match_resolution,
     match_size,
     without_mean,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "hash_integers",
     "hierarchical_context_error",
     "least_margins",
+    "match_resolution",
     "match_size",
     "mean_logits",
     "mean_over_processes",

@@ -21,6 +21,19 @@ def match_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return _pool(a, size), _pool(b, size)
 
 
+def match_resolution(feature: Tensor, target: Tensor) -> Tensor:
+    """A map (N, C, h, w), bilinearly interpolated to the height and width of another one.
+
+    >>> import torch
+    >>> match_resolution(torch.ones(2, 3, 2, 2), torch.ones(2, 5, 7, 7)).shape
+    torch.Size([2, 3, 7, 7])
+    """
+    size = target.shape[-2:]
+    if feature.shape[-2:] == size:
+        return feature
+    return F.interpolate(feature, size=size, mode="bilinear", align_corners=False)
+
+
 def hierarchical_context_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared error of two maps (N, C, h, w) and of their averages over coarser grids.
 

@@ -28,7 +28,14 @@ ROWS: dict[str, Row] = {
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
     "PEFDLoss": Row(wrong=({"projectors": 0},)),
     "WKDFeatureLoss": Row(
-        wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
+        wrong=(
+            {"mean_weight": -1},
+            {"grid": 0},
+            {"eps": 0},
+            {"bottleneck": 0},
+            {"grid": 4},
+            {"grid": 5},
+        ),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
     "FCFDLoss": Row(
