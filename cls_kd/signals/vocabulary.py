@@ -73,6 +73,7 @@ _NETWORK = (
     ("feature", "(N, C, h, w)", "last map before pooling"),
     ("stages", "tuple of (N, C, h, w)", "the map after each stage, first stage first"),
     ("preacts", "tuple of (N, C, h, w)", "the same before the last ReLU"),
+    ("block_maps", "tuple of (N, C, h, w)", "the map after each residual block"),
     ("tokens", "(N, L, D)", "vision transformer: tokens of the last block"),
     ("blocks", "tuple of (N, L, D)", "vision transformer: tokens after each block"),
     ("normed_tokens", "(N, L, D)", "vision transformer: tokens after the final norm"),

@@ -72,6 +72,7 @@ class Sizes:
             "feature": stages[-1],
             "stages": stages,
             "preacts": stages,
+            "block_maps": stages,
             "preact_norms": tuple((2, channels) for channels, _, _ in stages),
             "tokens": (length, width),
             "normed_tokens": (length, width),

@@ -85,6 +85,10 @@ SIGNALS: dict[str, dict[str, str]] = {
         "student_dense_logits": "student_normed_tokens",
         "teacher_dense_logits": "teacher_feature",
     },
+    "afd": {
+        "student_stages": "student_block_maps",
+        "teacher_stages": "teacher_block_maps",
+    },
     "norm": {"student_feature": "student_expanded_feature"},
     "simkd": {"student_feature": "student_projected"},
     "vid": {"student_feature": "student_stages.0", "teacher_feature": "teacher_stages.0"},

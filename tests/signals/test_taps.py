@@ -489,6 +489,10 @@ def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
     assert shapes.pop("embedding") == (width,)
     stages = tuple((channels, size, size) for channels, size in expected["stages"])
     assert shapes.pop("stages") == stages
+    blocks = shapes.pop("block_maps")
+    assert len(blocks) >= len(stages)
+    assert blocks[-1] == stages[-1], "the last block ends the last stage"
+    assert set(stages) <= set(blocks)
     if expected.get("preacts"):
         assert shapes.pop("preacts") == stages
     if "blocks" in expected:

@@ -22,7 +22,9 @@ ROWS: dict[str, Row] = {
     "FTLoss": Row(
         wrong=({"beta": -1}, {"rate": 0}, {"rate": 1.5}, {"p1": 0}, {"p2": 0}, {"start": 2})
     ),
-    "AFDLoss": Row(args={"qk_dim": 4}, wrong=({"qk_dim": 0},)),
+    "AFDLoss": Row(
+        args={"qk_dim": 4}, wrong=({"qk_dim": 0}, {"teacher_step": 0}, {"teacher_step": 4})
+    ),
     "SimKDLoss": Row(),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
