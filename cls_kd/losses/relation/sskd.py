@@ -78,24 +78,17 @@ class SSKDLoss(DistillLoss):
         similarity_weight: float = 10.0,
     ) -> None:
         super().__init__()
-        temperatures = dict(
-            temperature=temperature,
-            transformed_temperature=transformed_temperature,
-            similarity_temperature=similarity_temperature,
-        )
-        weights = dict(
-            kd_weight=kd_weight,
-            transformed_weight=transformed_weight,
-            similarity_weight=similarity_weight,
-        )
-        check_positive(self, **temperatures)
-        check_not_negative(self, **weights)
+        check_positive(self, temperature=temperature)
+        check_positive(self, transformed_temperature=transformed_temperature)
+        check_positive(self, similarity_temperature=similarity_temperature)
+        check_not_negative(self, kd_weight=kd_weight, transformed_weight=transformed_weight)
+        check_not_negative(self, similarity_weight=similarity_weight)
         self.keep_wrong_transformed = keep_wrong_transformed
         self.keep_wrong_similarity = keep_wrong_similarity
         check_fraction(self, keep_wrong_transformed=keep_wrong_transformed)
         check_fraction(self, keep_wrong_similarity=keep_wrong_similarity)
-        self.temperatures = tuple(temperatures.values())
-        self.weights = tuple(weights.values())
+        self.temperatures = temperature, transformed_temperature, similarity_temperature
+        self.weights = kd_weight, transformed_weight, similarity_weight
         self.student_head: ProjectionHead | None = None
         self.teacher_head: ProjectionHead | None = None
 
