@@ -30,6 +30,7 @@ from cls_kd.engine.tuning.validation import for_selection, last_score, score
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
 from cls_kd.runs import Run, check_unchanged, read_config
+from cls_kd.runs.cohorts import MAX_MEMBERS
 from cls_kd.runs.config_names import CONFIGS
 from cls_kd.runs.methods import known_methods
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep
@@ -283,7 +284,7 @@ def train(runs: Sequence[Planned], training: bool) -> list[Result]:
     waiting.sort(key=lambda run: run.seed)  # something of each method first
     progress = Progress(len(waiting))
     if training:
-        SerialExecutor().execute(waiting, on_event=progress)
+        SerialExecutor(max_members=MAX_MEMBERS).execute(waiting, on_event=progress)
     results = (
         item.result(progress.errors) for item in distinct.values() if item.stage != "teacher"
     )
