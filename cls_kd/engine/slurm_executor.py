@@ -199,9 +199,13 @@ def _submitit_executor(folder: Path, parameters: Mapping[str, Any]) -> Any:
     executor = submitit.AutoExecutor(
         folder / "%j", cluster="slurm", slurm_max_num_timeout=_REQUEUES
     )
-    defaults = {"timeout_min": timeout, "slurm_signal_delay_s": 120, "stderr_to_stdout": True}
-    # Without it the other processes of a run would wait for one that has ended.
-    defaults["slurm_srun_args"] = ["--kill-on-bad-exit=1"]
+    defaults = {
+        "timeout_min": timeout,
+        "slurm_signal_delay_s": 120,
+        # Else the other processes of a run would wait for one that has ended.
+        "slurm_srun_args": ["--kill-on-bad-exit=1"],
+        "stderr_to_stdout": True,
+    }
     extra = {"kill-on-invalid-dep": "yes", **parameters.get("slurm_additional_parameters", {})}
     try:
         executor.update_parameters(
