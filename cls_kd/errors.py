@@ -15,7 +15,19 @@ class DivergedError(RuntimeError):
 
 
 class PreemptedError(RuntimeError):
-    """The process was asked to end, and a checkpoint was written; the message says where."""
+    """The process was asked to end, and a checkpoint was written; the message says where.
+
+    Args:
+        message: The text.
+        signal: Number of the signal that asked for it.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message, signal)
+        self.signal = signal
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def did_you_mean(word: str, known: Iterable[str], every: bool = True) -> str:

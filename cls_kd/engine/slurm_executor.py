@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -17,7 +18,7 @@ from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.event_log import EventFollower, EventLog, logged_events
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import RunGraph
-from cls_kd.errors import UserError
+from cls_kd.errors import PreemptedError, UserError
 from cls_kd.files import write_atomically
 from cls_kd.runs import Run, check_unchanged
 from cls_kd.runs.cohorts import group
@@ -54,6 +55,14 @@ class TrainJob:
             UserError: A run has failed; why stands in its events.
         """
         init_distributed(self._launcher)
+        try:
+            self._train()
+        except PreemptedError as error:
+            # Only now is it submitit's turn, which ignores SIGTERM: then Slurm requeues by itself.
+            os.kill(os.getpid(), error.signal)
+            raise
+
+    def _train(self) -> None:
         waiting, failed = list(self._runs), []
         while waiting:
             outcomes = attempt_together(waiting, launcher=self._launcher)
