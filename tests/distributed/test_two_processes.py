@@ -179,4 +179,3 @@ def test_the_group_is_there_before_the_samplers(monkeypatch: pytest.MonkeyPatch)
     assert calls == []
     init_distributed("pytorch")
     assert calls == ["pytorch"]
-

@@ -309,4 +309,3 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
         for name, expected in loss.state_dict().items():
             assert torch.equal(first["state"][name], second["state"][name]), name
             torch.testing.assert_close(first["state"][name], expected)
-

@@ -80,11 +80,8 @@ class FCFDLoss(DistillLoss):
         super().__init__()
         check_positive(self, paths=paths, temperature=temperature, warmup_epochs=warmup_epochs)
         check_not_negative(self, path_weight=path_weight, appearance_weight=appearance_weight)
-        self.paths = paths
-        self.temperature = temperature
-        self.path_weight = path_weight
-        self.appearance_weight = appearance_weight
-        self.warmup_epochs = warmup_epochs
+        self.paths, self.temperature, self.warmup_epochs = paths, temperature, warmup_epochs
+        self.path_weight, self.appearance_weight = path_weight, appearance_weight
         self.to_teacher: nn.ModuleList | None = None
         self.to_student: nn.ModuleList | None = None
 
@@ -112,8 +109,7 @@ class FCFDLoss(DistillLoss):
         pairs = zip(built(self.to_teacher, self), student_stages, strict=True)
         bridged = [bridge(feature) for bridge, feature in pairs]
         candidates, logits = [[feature] for feature in bridged], []
-        to_student = built(self.to_student, self)
-        into_teacher, into_student = self._draw(len(to_student))
+        into_teacher, into_student = self._draw(len(to_student := built(self.to_student, self)))
         for stage in into_teacher:
             maps, predicted = teacher_forward_from(stage, bridged[stage])
             logits.append(predicted)
@@ -121,13 +117,11 @@ class FCFDLoss(DistillLoss):
                 features.extend([] if feature is None else [feature])
         for stage in into_student:
             logits.append(student_forward_from(stage, to_student[stage](targets[stage]))[1])
-        divergences = [
-            softened_kl(item, teacher_logits.detach(), self.temperature) for item in logits
-        ]
-        last = len(targets) - 1
+        teacher = teacher_logits.detach()
+        divergences = [softened_kl(item, teacher, self.temperature) for item in logits]
         distances = [
-            self.appearance(target, maps, final=index == last)
-            for index, (target, maps) in enumerate(zip(targets, candidates, strict=True))
+            self.appearance(target, maps, final=target is targets[-1])
+            for target, maps in zip(targets, candidates, strict=True)
         ]
         warmup = min(1.0, (epoch + 1) / self.warmup_epochs)
         return dict(
@@ -147,15 +141,10 @@ class FCFDLoss(DistillLoss):
     def _draw(self, splits: int) -> tuple[list[int], list[int]]:
         """Stages after which the drawn paths go over, into the teacher and into the student."""
         drawn = torch.randperm(2 * splits)[: self.paths].tolist()
-        return [path for path in drawn if path < splits], [
-            path - splits for path in drawn if path >= splits
-        ]
+        into_student = [path - splits for path in drawn if path >= splits]
+        return [path for path in drawn if path < splits], into_student
 
     def _nothing(self) -> Tensor:
         """Zero, of all bridges: DistributedDataParallel wants a gradient of each in every step."""
-        return (
-            0.0
-            * torch.stack(
-                [value.sum() for value in built(self.to_student, self).parameters()]
-            ).sum()
-        )
+        sums = [value.sum() for value in built(self.to_student, self).parameters()]
+        return 0.0 * torch.stack(sums).sum()
