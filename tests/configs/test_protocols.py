@@ -281,3 +281,17 @@ def test_the_mask_token_of_vitkd_is_decayed_as_in_cls_kd() -> None:
     for name, parameter in loss.named_parameters():
         assert decays[id(parameter)] == (0.0 if name.endswith("bias") else 0.05), name
     assert decays[id(loss.generator.mask_token)] == 0.05
+
+
+def test_other_recipes_of_imagenet_train_at_the_rates_of_their_sources() -> None:
+    """Warm-ups, decays and ends, as docs/protocols.md lists them."""
+    ofa = learning_rates("imagenet_ofa_100", 100 * EPOCH)
+    assert ofa[0] == pytest.approx(1e-4)
+    assert [ofa[epoch * EPOCH] for epoch in (3, 29, 30, 60, 90)] == pytest.approx(
+        [0.1, 0.1, 0.01, 1e-3, 1e-4]
+    )
+    mobile = learning_rates("imagenet_mobilenet_v2", 20 * EPOCH)
+    assert mobile[::EPOCH] == pytest.approx([0.045 * 0.98**epoch for epoch in range(20)])
+    online = learning_rates("cifar_online_300", 300 * EPOCH)
+    assert [online[epoch * EPOCH] for epoch in (149, 150, 225)] == pytest.approx([0.1, 0.01, 1e-3])
+    assert learning_rates("cifar_densenet_300", 300 * EPOCH) == online

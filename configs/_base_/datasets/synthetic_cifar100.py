@@ -1,4 +1,4 @@
-"""10,000 synthetic images in CIFAR-100's format, 5,000 to test; docs/data.md says how they are made.
+"""10,000 synthetic images in CIFAR-100's format, 5,000 to test (docs/data.md).
 
 python tools/make_synthetic.py cifar100 data/synthetic_cifar100 --train 10000 --test 5000
 """

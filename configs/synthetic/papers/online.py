@@ -35,7 +35,9 @@ test_evaluator = [dict(type=Accuracy, topk=(1, 5)), dict(type=PeerAccuracy)]
 _seeds = [0, 1, 2, 3, 4]
 _compared = ["one", "dml", "okdmde_mean", "okdmde_no_cd"]
 runs = dict(
-    student=dict(method="ce", seeds=_seeds, model=dict(student=dict(_delete_=True, **cifar_resnet8))),
+    student=dict(
+        method="ce", seeds=_seeds, model=dict(student=dict(_delete_=True, **cifar_resnet8))
+    ),
     branches=dict(seeds=_seeds, model=branches_alone),
     **{name: dict(online[name], seeds=_seeds) for name in ["okdmde", *_compared]},
 )
@@ -43,5 +45,7 @@ method = "okdmde"
 report = dict(baseline="student", title="Synthetic CIFAR-100: branches that learn together")
 analyses = [
     dict(type="branches"),
-    dict(type="comparisons", pairs=[("okdmde", name) for name in ["student", "branches", *_compared]]),
+    dict(
+        type="comparisons", pairs=[("okdmde", name) for name in ["student", "branches", *_compared]]
+    ),
 ]
