@@ -30,6 +30,23 @@ class PreemptedError(RuntimeError):
         return str(self.args[0])
 
 
+_CONNECTION_TYPES = ("DistBackendError", "DistNetworkError")
+_GLOO = "gloo/transport"
+
+
+def is_of_lost_process(error: str) -> bool:
+    """Test for an error of the connection between processes, and not of the training.
+
+    PyTorch has types for those of NCCL; gloo raises a `RuntimeError` that names its source file.
+
+    Args:
+        error: Type and message.
+    """
+    return error.startswith(_CONNECTION_TYPES) or (
+        error.startswith("RuntimeError") and _GLOO in error
+    )
+
+
 def did_you_mean(word: str, known: Iterable[str], every: bool = True) -> str:
     """A hint: the nearest of ``known`` names, and (unless ``every`` is False) all of them."""
     names = sorted(known)

@@ -10,18 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from cls_kd.errors import DivergedError, PreemptedError, UserError
-from cls_kd.launches import launch_folder, leave
+from cls_kd.errors import DivergedError, PreemptedError, UserError, is_of_lost_process
+from cls_kd.launches import leave
 
 REQUEUE = 75
 """Exit code of a training that a signal has ended: EX_TEMPFAIL of sysexits.h."""
-
-_LOST = re.compile(
-    r"connection (closed|reset|refused)|broken pipe|timed out|timeout|no route to host|"
-    r"nccl|heartbeat",
-    re.IGNORECASE,
-)
-"""Messages of gloo and NCCL about a process that does not answer."""
 
 _FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
 """Prefix that PyTorch puts before an error of a loader's worker: the worker's traceback."""
@@ -38,7 +31,7 @@ def exit_with_message() -> Iterator[None]:
         _say_once(f"Interrupted: {error}")
         sys.exit(leave(REQUEUE))
     except Exception as error:
-        if is_lost_connection(error):
+        if is_of_lost_process(f"{type(error).__name__}: {error}"):
             print(f"Process {_rank()} lost another one: {_last_line(error)}", file=sys.stderr)
             sys.stderr.flush()
             os._exit(1)  # the process group would wait for the lost one once more
@@ -53,12 +46,6 @@ def _say_once(text: str) -> None:
     """All processes of a distributed training end for the same reason: the first one says it."""
     if _rank() == 0:
         print(text, file=sys.stderr)
-
-
-def is_lost_connection(error: BaseException) -> bool:
-    """Test for the error of a collective operation when another process is gone."""
-    several = _distributed() is not None or launch_folder() is not None
-    return several and isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
 
 
 def _rank() -> int:
