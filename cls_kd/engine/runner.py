@@ -20,6 +20,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, R
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cls_kd.digests import rename_with_digest
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
@@ -29,6 +30,7 @@ from cls_kd.engine.loaders import build_dataloader
 from cls_kd.engine.loops import loop_class
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
+from cls_kd.files import unwritable
 from cls_kd.registry import RUNNERS
 
 
@@ -193,12 +195,16 @@ class DistillRunner(Runner):
         """Write under a temporary name, then rename: a reader sees all of it or none."""
         temporary = f".{filename}.tmp"
         options["meta"] = {"processes": get_world_size(), **(options.get("meta") or {})}
-        super().save_checkpoint(out_dir, temporary, *args, **options)
-        if is_main_process():
-            written = Path(out_dir, temporary)
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-            written.replace(Path(out_dir, filename))
+        written = Path(out_dir, temporary)
+        try:
+            super().save_checkpoint(out_dir, temporary, *args, **options)
+            if is_main_process():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+                rename_with_digest(written, Path(out_dir, filename))
+        except (OSError, RuntimeError) as error:
+            written.unlink(missing_ok=True)
+            raise unwritable(Path(out_dir, filename), error) from error
 
     def _maybe_compile(self, target: str) -> None:
         options = self.cfg.get("compile", False)

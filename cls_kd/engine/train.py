@@ -43,7 +43,7 @@ from cls_kd.engine.loaders import (
 )
 from cls_kd.engine.loops import check_loop, check_signals
 from cls_kd.engine.preemption import STOP_REQUEST
-from cls_kd.engine.resume import check_resumable
+from cls_kd.engine.resume import check_resumable, intact_checkpoint
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
@@ -301,7 +301,7 @@ def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
     if isinstance(resume, str):
         return resume
     begun = (run.work_dir / "last_checkpoint").is_file()
-    return run.checkpoint() if resume and begun else None
+    return intact_checkpoint(run) if resume and begun else None
 
 
 def _facts(runner: DistillRunner) -> dict[str, Any]:
