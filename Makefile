@@ -44,7 +44,7 @@ papers: $(PAPERS:%=papers-%)
 
 .PHONY: $(PAPERS:%=papers-%)
 $(PAPERS:%=papers-%): papers-%: $(STAMP)
-	@$(PY) tools/train.py configs/digits/papers/$*.py
+	@$(PY) tools/train.py configs/digits/papers/$*.py --together
 
 # Workers pay for a long run only: each imports torch first, and two of them on two cores save a sixth of
 # the time of one. Hence here, not in pyproject.toml; a bare `pytest tests/losses` is one process. One
