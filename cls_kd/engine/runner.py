@@ -6,12 +6,14 @@ import inspect
 import itertools
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast, is_main_process
+from mmengine.dist import broadcast, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -39,7 +41,7 @@ class DistillRunner(Runner):
     """
 
     _counter = itertools.count()
-    _position: dict[str, Any] | None = None
+    _meta: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
     def from_parts(
@@ -125,7 +127,7 @@ class DistillRunner(Runner):
         check_match(model, model.state_dict(), weights, filename)
         model.load_state_dict(weights, strict=True)
         self._has_loaded = True
-        self._position = checkpoint["meta"].get("position") if "meta" in checkpoint else None
+        self._meta = checkpoint.get("meta", {})
         self.logger.info(f"Loaded {filename}")
         return checkpoint
 
@@ -135,14 +137,29 @@ class DistillRunner(Runner):
         ``check_extension`` has shown that so far they are the same.
         """
         super().resume(*args, **options)
-        if self._position is not None and isinstance(self.train_loop, ResumableEpochLoop):
-            self.train_loop.go_on_inside(self._position)
+        if self._meta.get("position") and isinstance(self.train_loop, ResumableEpochLoop):
+            self.train_loop.go_on_inside(self._meta["position"])
+        if self._meta.get("processes", get_world_size()) != get_world_size():
+            self._follow_processes()
         key = "max_iters" if isinstance(self.train_loop, IterBasedTrainLoop) else "max_epochs"
         length, planned = getattr(self, key), self.message_hub.runtime_info.get(key)
         if planned in (None, length) or not self.cfg.get("param_scheduler"):
             return
         epoch_length = len(self.train_dataloader)
         self.logger.info(f"{key} was {planned} and is {length} now.")
+        self._restart_schedule(length, epoch_length)
+
+    def _follow_processes(self) -> None:
+        """Count steps as the present number of processes makes them; schedules follow."""
+        loop = self.train_loop
+        if not isinstance(loop, ResumableEpochLoop):
+            return
+        self.logger.info(f"{self._meta['processes']} processes have become {get_world_size()}.")
+        loop.count_again()
+        if self.cfg.get("param_scheduler"):
+            self._restart_schedule(loop.max_epochs, len(self.train_dataloader))
+
+    def _restart_schedule(self, length: int, epoch_length: int) -> None:
         schedulers = restart_schedule(
             self.cfg, self.optim_wrapper, length=length, epoch_length=epoch_length
         )
@@ -175,6 +192,7 @@ class DistillRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any) -> None:
         """Write under a temporary name, then rename: a reader sees all of it or none."""
         temporary = f".{filename}.tmp"
+        options["meta"] = {"processes": get_world_size(), **(options.get("meta") or {})}
         super().save_checkpoint(out_dir, temporary, *args, **options)
         if is_main_process():
             written = Path(out_dir, temporary)

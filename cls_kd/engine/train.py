@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
+from cls_kd.engine.elastic import keep_global_batch
 from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
     EpochFinished,
@@ -146,6 +147,7 @@ def _train(
 ) -> dict[str, Any]:
     cfg = run.resolved()
     cfg.launcher = launcher
+    keep_global_batch(cfg)
     runner = build_runner(
         cfg,
         resume_from=_checkpoint_to_resume(run, resume),
