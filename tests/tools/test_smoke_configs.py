@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from cls_kd.engine import load_config, plan, smoke
-from cls_kd.engine.smoke import (
-    BATCH,
-    STEPS,
-    find_configs,
-    one_of_each,
-    tiny_config,
-    try_config,
-    try_together,
-    write_data,
-)
+from cls_kd.engine.smoke import find_configs, one_of_each, try_config, try_together
+from cls_kd.engine.smoke_config import BATCH, STEPS, tiny_config, write_data
 from cls_kd.engine.smoke_groups import group_cells, joined_config
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
