@@ -69,7 +69,8 @@ BRANCHES = ROOT / "configs" / "digits" / "branches.py"
 EPOCHS = 2
 # Options of losses that cost time.
 SMALL = {"negatives": 16, "dim": 8, "autoencoder_channels": 8, "num_heads": 4}
-GROUPS = 4
+GROUP = 8
+"""Methods that two processes train, one after the other."""
 # Of networks: one of convolutions, of branches, a transformer, one with a projector.
 COMPILED = ("ab", "cl_ilr", "cumulative_spatial", "simkd")
 BY_INDUCTOR = ("kd", "crd", "reviewkd", "vitkd", "fcfd")
@@ -93,7 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ("compiled", "backend"), cases or [(name, "eager") for name in COMPILED]
         )
     elif "methods" in metafunc.fixturenames:
-        groups = [methods[group::GROUPS] for group in range(GROUPS)]
+        groups = [methods[first : first + GROUP] for first in range(0, len(methods), GROUP)]
         metafunc.parametrize("methods", groups, ids=lambda group: group[0])
 
 
