@@ -97,7 +97,7 @@ def evaluate_teachers(
     # A loss that asks for logits, so that each teacher's are compared with the student's.
     asking = {"ce": TaskLoss(), "kd": KDLoss()}
     distiller = _distiller(
-        cfg, loader, asking, [Teacher(**_untyped(teacher)) for teacher in teachers]
+        cfg, loader, asking, [Teacher(**_without_store(teacher)) for teacher in teachers]
     )
     return [
         _evaluate(cfg, distiller, teacher_step(distiller, index), loader, split, teacher.note, amp)
@@ -133,8 +133,9 @@ def _distiller(
     )
 
 
-def _untyped(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key != "type"}
+def _without_store(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a teacher that is to be measured itself."""
+    return {key: value for key, value in config.items() if key not in ("type", "store")}
 
 
 def _evaluate(

@@ -31,6 +31,7 @@ from cls_kd.engine.events import (
 from cls_kd.engine.extension import check_extension
 from cls_kd.engine.hook_list import check_hooks
 from cls_kd.engine.hooks.history import finished, history
+from cls_kd.engine.hooks.store import StoreHook
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loaders import (
     build_loader,
@@ -46,6 +47,7 @@ from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
+from cls_kd.engine.teacher_stores import plan_stores, stored_teachers
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
@@ -180,6 +182,8 @@ def build_runner(
         check_extension(cfg, optimizer, model.terms, checkpoint, epoch_length)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
+    if stored_teachers(model):
+        runner.register_hook(StoreHook())
     if resume_from is not None:
         compat.resume_from(runner, resume_from)
     return runner
@@ -202,6 +206,7 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
     loaders = {key: build_loader(cfg, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
+    loaders["train_dataloader"] = plan_stores(cfg, model, loaders["train_dataloader"])
     losses = {name: term.loss for name, term in model.terms.items()}
     check_signals(cfg, losses)
     asked = {signal for loss in losses.values() for signal in loss.signals}

@@ -93,6 +93,11 @@ class Batch:
         return self._positions().to(self.inputs.device)
 
     @property
+    def host_index(self) -> Tensor:
+        """``index`` on the CPU, (N,) int64."""
+        return self._positions().cpu()
+
+    @property
     def pair_inputs(self) -> Tensor:
         """(N, 3, H, W)."""
         if self.pairs is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine.evaluate import evaluate_teacher
+from cls_kd.engine.evaluate import Log, evaluate_teacher
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
@@ -42,7 +43,7 @@ class TeacherHook(Hook):
             runner.logger.info(f"Teacher {index}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
-                metrics[str(index)] = evaluate_teacher(runner.val_loop, distiller, index, say)
+                metrics[str(index)] = _measured(runner, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
@@ -56,6 +57,22 @@ class TeacherHook(Hook):
             if teacher.digest() != self.digests[index]:
                 raise RuntimeError(f"Teacher {index} has changed during training.")
             runner.logger.info(f"Teacher {index} is bit for bit as before training.")
+
+
+def _measured(runner: Runner, index: int, say: Log) -> dict[str, float]:
+    """The metrics of a teacher: stored ones, or measured now."""
+    distiller = unwrapped(runner)
+    stored = getattr(distiller.teachers[index], "metrics", None)
+    # What the main process reads, so that all processes measure or none does.
+    known = [stored.read() if stored is not None and is_main_process() else None]
+    if stored is not None:
+        broadcast_object_list(known)
+    if known[0] is not None:
+        return known[0]
+    metrics = evaluate_teacher(runner.val_loop, distiller, index, say)
+    if stored is not None and is_main_process():
+        stored.write(metrics)
+    return metrics
 
 
 def _say(runner: Runner, index: int, text: str) -> None:
