@@ -18,7 +18,7 @@ EXAMPLES = (
     "cls-kd store rm 3f9a --dir work_dirs/teacher_outputs",
     "cls-kd store rm --all",
 )
-_SHORT = 12
+_SHORT = 8
 """Digits of a key that the table shows."""
 
 
@@ -69,7 +69,8 @@ def _show(stores: Sequence[StoreEntry], directory: str) -> None:
         return
     table = Table()
     for title in ("key", "teacher", "stored", "rows", "size", "last used"):
-        table.add_column(title, justify="right" if title in ("rows", "size") else "left")
+        justify: Any = "right" if title in ("rows", "size") else "left"
+        table.add_column(title, justify=justify, no_wrap=title in ("key", "size"))
     for entry in stores:
         table.add_row(*_row(entry))
     console.print(table)

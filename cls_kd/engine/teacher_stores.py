@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
+import mmcv
+import mmpretrain
+import numpy
 import torch
+import torchvision
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
@@ -217,15 +220,8 @@ def _device() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("torch", "torchvision", "mmpretrain", "mmcv", "numpy")
-    return {"cls_kd": cls_kd.__version__, **{name: _version(name) for name in packages}}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except ModuleNotFoundError:
-        return "none"
+    packages = (cls_kd, mmcv, mmpretrain, numpy, torch, torchvision)
+    return {package.__name__: package.__version__ for package in packages}
 
 
 def _plain(value: Any) -> Any:
