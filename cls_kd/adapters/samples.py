@@ -14,6 +14,9 @@ from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
 from cls_kd.signals.time import TrainingTime
 
+DRAW = "draw"
+"""Key of a sample's number in `Batch.draws`."""
+
 
 class BatchSamples:
     """Labels and places of a whole batch, where one object a sample would cost more than the step.
@@ -148,11 +151,14 @@ class SampleBatch(Batch):
         return index_of(self.data_samples)
 
     @property
-    def host_index(self) -> Tensor:
+    def draws(self) -> Tensor:
         """See `Batch`."""
-        if isinstance(self.data_samples, BatchSamples):
-            return self.data_samples.host_index.cpu()
-        return self._positions().cpu()
+        samples = self.data_samples
+        if isinstance(samples, BatchSamples):
+            return samples.host_index.cpu()
+        if DRAW not in samples[0]:
+            return self._positions().cpu()
+        return torch.tensor([sample.get(DRAW) for sample in samples])
 
 
 def samples_of(batch: Batch) -> Samples:

@@ -87,7 +87,7 @@ def _row(entry: StoreEntry) -> tuple[str, ...]:
 
 
 def _texts(parts: Mapping[str, Any]) -> tuple[str, str]:
-    """The teacher, and what is stored of it, in a few words; of a key that anybody may have made."""
+    """The teacher, and what is stored of it, in a few words; the key may be anybody's."""
     teacher, stored, rows = (
         value if isinstance(value := parts.get(name), dict) else {}
         for name in ("teacher", "stored", "rows")

@@ -108,8 +108,8 @@ def _store_teachers(runs: Sequence[Run], args: argparse.Namespace) -> None:
     """
     options: dict[str, Any] = {} if args.verify is None else {"verify": args.verify}
     if args.store_teacher is not None:
-        place = {} if args.store_teacher is True else {"dir": args.store_teacher}
-        add_store(runs, {**options, **place})
+        folder = {} if args.store_teacher is True else {"dir": args.store_teacher}
+        add_store(runs, {**options, **folder})
     elif options:
         stored = [run for run in runs if has_store(run)]
         if not stored:

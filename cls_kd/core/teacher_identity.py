@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def identity(teacher: Any, image_shape: Sequence[int], num_classes: int) -> dict[str, Any]:
-    """What tells a teacher from one with other outputs.
+    """Values that tell a teacher from one with other outputs.
 
     Beside its weights and the options that it was built with, this has a digest of its outputs on
     two fixed synthetic images, which depend on the code of the network and on this machine.

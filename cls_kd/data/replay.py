@@ -1,4 +1,4 @@
-"""Random draws that can be repeated: of a sample by (seed, epoch, index), of a batch by its step."""
+"""Random draws that can be repeated: of a sample by seed, epoch and index, of a batch by step."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from mmengine.dist import get_rank
 from torch import Tensor
 
+from cls_kd.adapters.samples import DRAW
 from cls_kd.data.batch_augments import LabelSmoothing
 from cls_kd.data.reading import NamedLoading, datasets_in
 from cls_kd.data.wrapper import DatasetWrapper
@@ -76,7 +77,7 @@ class SeededSamples(DatasetWrapper):
 
     def __getitem__(self, idx: int) -> Any:
         with seeded(*self._origin.tolist(), idx):
-            return self.dataset[idx]
+            return self._drawn(idx)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Items, each with draws of its own."""
@@ -85,8 +86,14 @@ class SeededSamples(DatasetWrapper):
         with seeded(seed, epoch):
             for index in indices:
                 _seed((seed, epoch, index))
-                items.append(self.dataset[index])
+                items.append(self._drawn(index))
         return items
+
+    def _drawn(self, index: int) -> Any:
+        item = self.dataset[index]
+        # Where the data set is repeated, the sample's own index would not tell its draws apart.
+        item["data_samples"].set_metainfo({DRAW: index})
+        return item
 
 
 class SeededBatchAugment:

@@ -154,11 +154,9 @@ def _build_student(
 
 
 def _build_teachers(teacher: TeacherConfig | Sequence[TeacherConfig] | None) -> list[Any]:
-    several = isinstance(teacher, Sequence)
-    configs: Sequence[Any] = teacher if several else [] if teacher is None else [teacher]
-    return [
-        build_teacher(config) if isinstance(config, Mapping) else config for config in configs
-    ]
+    configs: list[Any] = list(teacher or ()) if isinstance(teacher, list | tuple) else [teacher]
+    configs = [config for config in configs if config is not None]
+    return [build_teacher(config) if isinstance(config, Mapping) else config for config in configs]
 
 
 def _build_preprocessor(preprocessor: Mapping[str, Any] | nn.Module | None) -> nn.Module:

@@ -114,7 +114,9 @@ def build_teacher(config: Mapping[str, Any]) -> Teacher | StoredTeacher:
     if store is None:
         return teacher
     if not isinstance(store, Mapping):
-        raise UserError(f"teacher: store must be a dict of options, dict() for none, not {store!r}.")
+        raise UserError(
+            f"teacher: store must be a dict of options, dict() for none, not {store!r}."
+        )
     return StoredTeacher(teacher, StoreOptions(**store))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sized
+from typing import Any, cast
 
 import mmcv
 import mmpretrain
@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 import cls_kd
 from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.data.content import content_digest
+from cls_kd.data.reading import datasets_in
 from cls_kd.data.replay import (
     SeededBatchAugment,
     SeededSamples,
@@ -27,7 +28,6 @@ from cls_kd.data.replay import (
     mixes_images,
     random_transforms,
 )
-from cls_kd.data.reading import datasets_in
 from cls_kd.distillers import Distiller
 from cls_kd.engine.loaders import build_dataloader, innermost
 from cls_kd.engine.loops import counts_iterations
@@ -78,7 +78,7 @@ def plan_stores(cfg: Config, model: Distiller, loader: DataLoader) -> DataLoader
     is_random = bool(random_transforms(loader.dataset))
     is_mixed = mixes_images(getattr(preprocessor, "batch_augments", None))
     if is_random or is_mixed:
-        _check_epochs(cfg, loader.dataset)
+        _check_epochs(cfg, loader.dataset, is_random)
     if is_random:
         seeded = SeededSamples(loader.dataset)
         check_repeatable(seeded)
@@ -96,19 +96,20 @@ def plan_stores(cfg: Config, model: Distiller, loader: DataLoader) -> DataLoader
 def _addressing(
     cfg: Config, preprocessor: Any, loader: DataLoader, is_random: bool, is_mixed: bool
 ) -> Addressing:
-    images = len(innermost(loader.dataset))
     augment = getattr(preprocessor, "augment", None)
     if is_random or is_mixed:
         batches = _batches(cfg) if is_mixed else None
         seed = int(cfg.randomness.seed or 0)
+        images = len(cast(Sized, loader.dataset))
         return ByEpoch(images, int(cfg.train_cfg.max_epochs), seed, batches)
+    images = len(innermost(loader.dataset))
     if augment is None:
         return ByOutcome(images, 1, torch.zeros_like)
     return ByOutcome(images, augment.outcomes, augment.outcome)
 
 
 def _batches(cfg: Config) -> dict[str, Any]:
-    """What decides which images are in a batch together, beside the seed and the epoch."""
+    """The options that decide which images are in a batch together, beside seed and epoch."""
     loader = cfg.train_dataloader
     keys = ("batch_size", "sampler", "drop_last")
     return {"processes": get_world_size(), **{key: _plain(loader.get(key)) for key in keys}}
@@ -128,14 +129,14 @@ def _check_data(dataset: Any, preprocessor: Any) -> None:
     augment = getattr(preprocessor, "augment", None)
     if augment is not None and not hasattr(augment, "outcome"):
         raise UserError(
-            f"store: {type(augment).__name__} (data_preprocessor.augment) does not say which of its "
-            "outcomes a sample gets, as RandomCropFlip does: the teacher's outputs cannot be "
+            f"store: {type(augment).__name__} (data_preprocessor.augment) does not say which of "
+            "its outcomes a sample gets, as RandomCropFlip does: the teacher's outputs cannot be "
             "stored."
         )
 
 
-def _check_epochs(cfg: Config, dataset: Any) -> None:
-    """Refuse a training that sees a sample several times in an epoch, with other draws.
+def _check_epochs(cfg: Config, dataset: Any, is_random: bool) -> None:
+    """Refuse a training whose draws are not told apart by epoch and sample.
 
     Raises:
         UserError: Says what would be right.
@@ -147,7 +148,7 @@ def _check_epochs(cfg: Config, dataset: Any) -> None:
         reason = "train_cfg counts iterations: take train_cfg=dict(by_epoch=True, max_epochs=...)"
     elif kind is not DefaultSampler or cfg.train_dataloader.get("batch_sampler"):
         reason = "the loader's sampler is not DefaultSampler, which gives each sample once an epoch"
-    elif len(dataset) != len(innermost(dataset)):
+    elif not is_random and len(dataset) != len(innermost(dataset)):
         reason = f"{type(dataset).__name__} gives a sample several times in an epoch"
     if reason:
         raise UserError(
@@ -177,7 +178,7 @@ def key_parts(cfg: Config, teacher: StoredTeacher, dataset: Any) -> dict[str, An
 
 
 def validation_parts(cfg: Config, dataset: Any) -> dict[str, Any]:
-    """What a teacher's metrics on validation data depend on, beside the key of its store."""
+    """The key of a teacher's metrics on validation data, beside that of its store."""
     return {
         "data": _content(dataset),
         "loader": _plain(_without_places(cfg.val_dataloader)),

@@ -93,8 +93,11 @@ class Batch:
         return self._positions().to(self.inputs.device)
 
     @property
-    def host_index(self) -> Tensor:
-        """``index`` on the CPU, (N,) int64."""
+    def draws(self) -> Tensor:
+        """Numbers on the CPU by which an epoch's samples draw their augmentation, (N,) int64.
+
+        The same as ``index``, unless a data set is repeated within an epoch.
+        """
         return self._positions().cpu()
 
     @property

@@ -43,9 +43,7 @@ class ByOutcome:
 
     blocks = 1
 
-    def __init__(
-        self, images: int, outcomes: int, outcome_of: Callable[[Tensor], Tensor]
-    ) -> None:
+    def __init__(self, images: int, outcomes: int, outcome_of: Callable[[Tensor], Tensor]) -> None:
         self.images, self.outcomes, self.outcome_of = images, outcomes, outcome_of
         self.rows = images * outcomes
 

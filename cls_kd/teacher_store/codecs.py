@@ -118,7 +118,9 @@ class LargestLogits:
         ends = np.cumsum(sizes)
         rest, largest, indices = (
             np.ascontiguousarray(rows[:, end - size : end]).view(kind)
-            for size, end, kind in zip(sizes, ends, (np.float32, self.dtype, index_type), strict=True)
+            for size, end, kind in zip(
+                sizes, ends, (np.float32, self.dtype, index_type), strict=True
+            )
         )
         others = torch.from_numpy(rest) - math.log(max(width - k, 1))
         # A damaged row never comes here, but an index must not leave its row in any case.
@@ -144,8 +146,8 @@ def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         narrow = values.astype(dtype, copy=False)
     if narrow is not values and (np.isinf(narrow) & np.isfinite(values)).any():
         raise UserError(
-            f"The teacher gives values up to {np.abs(values[np.isfinite(values)]).max():.3g}, which "
-            f"{dtype} does not hold: take store=dict(dtype='float32', ...)."
+            f"The teacher gives values up to {np.abs(values[np.isfinite(values)]).max():.3g}, "
+            f"which {dtype} does not hold: take store=dict(dtype='float32', ...)."
         )
     return narrow
 

@@ -138,7 +138,9 @@ def check_size(directory: Path, size: int, max_bytes: int) -> None:
             f"store: the teacher's outputs of this run take up to {size_text(size)}, and max_size "
             f"is {size_text(max_bytes)}: raise max_size. {smaller}"
         )
-    existing = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
+    existing = next(
+        path for path in (directory.absolute(), *directory.absolute().parents) if path.exists()
+    )
     free = shutil.disk_usage(existing).free
     if size > free:
         raise UserError(

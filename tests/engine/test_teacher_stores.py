@@ -105,9 +105,12 @@ def test_another_seed_and_a_longer_run_share_the_store(
     options: dict[str, Any] = dict(epochs=3, randomness__seed=5, train_dataloader__batch_size=30)
     store = {"dir": str(folder / "stores"), "verify": 0.5}
     shared = trained(crops(root, teacher, store, **options), tmp_path / "shared")
-    assert tiny_runs.different(
-        trained(crops(root, teacher, None, **options), tmp_path / "plain"), shared
-    ) == []
+    assert (
+        tiny_runs.different(
+            trained(crops(root, teacher, None, **options), tmp_path / "plain"), shared
+        )
+        == []
+    )
     assert len(entries(folder / "stores")) == 1
 
 
@@ -156,16 +159,21 @@ def test_rounded_outputs_teach_alike_when_stored_and_when_replayed(
 def test_single_images_with_mixup_replay_by_epoch(
     digits_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Transforms of mmpretrain, image by image, and mixup: both follow the seed of the store."""
+    """Transforms of mmpretrain, image by image, and mixup; each image twice an epoch."""
     mixup = {"augments": {"type": "mmpretrain.models.Mixup", "alpha": 0.8}}
     store = {"dir": str(tmp_path / "stores")}
     cfg = digits(digits_teacher, store, epochs=1, data_preprocessor__batch_augments=mixup)
+    cfg.train_dataloader["dataset"] = {
+        "type": "mmengine.dataset.RepeatDataset",
+        "times": 2,
+        "dataset": cfg.train_dataloader.dataset,
+    }
     state = trained(cfg, tmp_path / "first")
     with images_seen(monkeypatch) as seen:
         replayed = trained(cfg, tmp_path / "second")
     assert tiny_runs.different(state, replayed) == []
     assert seen == PROBE
-    assert "100 of 100 rows read" in log(tmp_path / "second")
+    assert "200 of 200 rows read" in log(tmp_path / "second")
 
 
 def test_a_full_disk_stops_storing_and_not_training(
@@ -235,11 +243,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "the loader's sampler is not DefaultSampler",
     ),
     (
-        {
-            "data_preprocessor__augment": {
-                "type": "torchvision.transforms.v2.RandomHorizontalFlip"
-            }
-        },
+        {"data_preprocessor__augment": {"type": "torchvision.transforms.v2.RandomHorizontalFlip"}},
         "RandomHorizontalFlip .* does not say which of its outcomes a sample gets",
     ),
 ]

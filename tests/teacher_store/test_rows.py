@@ -56,7 +56,8 @@ def test_rows_are_read_as_written_by_another_process_too(file: RowFile) -> None:
     slots, rows, marks = written(file)
     for opened in (file, RowFile(file.path, ROWS, 4 * WIDTH)):
         read, valid, _ = opened.read(slots, marks)
-        assert valid.all() and np.array_equal(read, rows)
+        assert valid.all()
+        assert np.array_equal(read, rows)
     assert file.count() == 4
     assert not file.read(np.array([1, 2]), marks[:2])[1].any()
 
@@ -70,7 +71,8 @@ def test_a_row_with_a_changed_byte_is_missing(byte: int, file: RowFile) -> None:
         opened.seek(-1, os.SEEK_CUR)
         opened.write(bytes([before[0] ^ 1]))
     _, valid, present = file.read(slots, marks)
-    assert valid.tolist() == [True, False, True, True] and present.all()
+    assert valid.tolist() == [True, False, True, True]
+    assert present.all()
 
 
 def test_a_row_of_another_image_or_place_is_missing(file: RowFile) -> None:
@@ -253,7 +255,8 @@ def test_stores_are_listed_and_removed(tmp_path: Path) -> None:
         remove(entry)
     (store.folder / "mine.txt").unlink()
     remove(entry)
-    assert not store.folder.exists() and (tmp_path / "other").exists()
+    assert not store.folder.exists()
+    assert (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"accuracy": "1"}', '{"accuracy": NaN}'])

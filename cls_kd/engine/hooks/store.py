@@ -55,7 +55,10 @@ class StoreHook(Hook):
 
 
 def _report(runner: Runner, teacher: StoredTeacher) -> None:
-    counts = teacher.report()
+    rows = teacher.rows
+    if rows is None:
+        return
+    counts = rows.report()
     total = counts.read + counts.computed
     if not total or not is_main_process():
         return
@@ -64,11 +67,11 @@ def _report(runner: Runner, teacher: StoredTeacher) -> None:
         text += f", {counts.misfits} rows that did not fit their images computed again"
     if counts.verified:
         text += f", {counts.verified} verified: " + _agreement(counts.difference)
-    if counts.computed and teacher.batch_difference is not None:
+    if counts.computed and rows.batch_difference is not None:
         text += ". In batches of other images a row is " + (
             "the same, bit for bit"
-            if teacher.batch_difference == 0
-            else f"the same but for rounding ({teacher.batch_difference:.1g})"
+            if rows.batch_difference == 0
+            else f"the same but for rounding ({rows.batch_difference:.1g})"
         )
     runner.logger.info(text)
 
