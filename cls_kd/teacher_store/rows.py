@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 
@@ -36,8 +37,13 @@ class RowFile:
 
     def __init__(self, path: Path, rows: int, row_bytes: int) -> None:
         self.path = path
-        self._rows = _mapped(_named(path, ROWS), np.uint8, (rows, row_bytes))
-        self._tags = _mapped(_named(path, TAGS), np.uint32, (rows,))
+        row_map = _mapped(_named(path, ROWS), rows * row_bytes)
+        tag_map = _mapped(_named(path, TAGS), rows * TAG_BYTES)
+        if hasattr(mmap, "MADV_RANDOM"):  # reading ahead would only cost time
+            row_map.madvise(mmap.MADV_RANDOM)
+        self._maps = (row_map, tag_map)
+        self._rows = np.frombuffer(row_map, np.uint8).reshape(rows, row_bytes)
+        self._tags = np.frombuffer(tag_map, np.uint32)
 
     @staticmethod
     def size(rows: int, row_bytes: int) -> int:
@@ -111,9 +117,8 @@ class RowFile:
 
     def flush(self) -> None:
         """Write to the disk what is in memory: rows, then tags."""
-        for mapped in (self._rows, self._tags):
-            if isinstance(mapped.base, np.memmap):
-                mapped.base.flush()
+        for mapped in self._maps:
+            mapped.flush()
 
 
 def count_tags(file: Path) -> int:
@@ -126,8 +131,7 @@ def _named(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def _mapped(file: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
-    expected = int(np.prod(shape)) * np.dtype(kind).itemsize
+def _mapped(file: Path, expected: int) -> mmap.mmap:
     if file.is_symlink() or not file.is_file() or file.stat().st_size != expected:
         size = file.stat().st_size if file.is_file() else "no regular file"
         raise UserError(
@@ -135,7 +139,8 @@ def _mapped(file: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
             f"bytes ({size}). `cls-kd store rm {file.parent.name} --dir {file.parent.parent}` "
             "removes them."
         )
-    return np.asarray(np.memmap(file, kind, "r+", shape=shape))
+    with file.open("r+b") as opened:
+        return mmap.mmap(opened.fileno(), expected)
 
 
 def _reserve(file: Path, length: int) -> None:
