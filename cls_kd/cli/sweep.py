@@ -8,10 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from cls_kd.cli.options import KeyValues, add_config_options, add_jobs, names, seed_list
+from cls_kd.cli.options import (
+    KeyValues,
+    add_config_options,
+    add_jobs,
+    add_together,
+    names,
+    seed_list,
+)
 from cls_kd.engine import load_config
+from cls_kd.engine.cohort_executor import group_to_train, show
 from cls_kd.engine.durations import duration_text
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
@@ -21,13 +30,14 @@ from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.reporting.collect import results_under
+from cls_kd.runs import Run, check_unchanged
+from cls_kd.runs.cohorts import MAX_MEMBERS
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep, read_sweep
 
 EXAMPLES = (
     "cls-kd sweep --pairs digits/pair --methods kd,nkd,at --seeds 0-2 --jobs 2",
     "cls-kd sweep configs/my_sweep.py --work-dir work_dirs/my_sweep --dry-run",
 )
-_TEACHER = "teacher"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", type=names, help="methods, separated by commas, or 'all'")
     parser.add_argument("--seeds", type=seed_list, metavar="SEEDS", help="0-2, or 0,2,5")
     add_jobs(parser)
+    add_together(parser, MAX_MEMBERS, f"default: {MAX_MEMBERS}; 1 trains each alone")
     parser.add_argument(
         "--executor",
         choices=["local", "slurm"],
@@ -76,13 +87,16 @@ def run(args: argparse.Namespace) -> int:
     if sweep.takes_all:
         plan = without_problems(plan, expected)
     _show(expected, args.jobs, console)
+    if args.together > 1:
+        _show_groups(plan, args.together, console)
     if args.dry_run:
         return 0
     executor = _executor(args, sweep, work_dir)
     failures = train_sweep(plan, work_dir, executor, Console(stderr=True))
     _report(plan, work_dir, console)
     for title, reason in failures.items():
-        console.print(f"failed: {title}: {reason}", style="red", highlight=False, soft_wrap=True)
+        line = f"failed: {title}: {reason}"
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     if failures:
         console.print(
             f"{len(failures)} runs have failed; the same command tries them again.",
@@ -119,8 +133,10 @@ def _default_work_dir(args: argparse.Namespace) -> Path:
 
 def _executor(args: argparse.Namespace, sweep: Sweep, work_dir: Path) -> Executor:
     if args.executor == "slurm":
-        return SlurmExecutor(work_dir, {**sweep.slurm, **args.slurm})
-    return SerialExecutor() if args.jobs == 1 else WorkerExecutor(args.jobs)
+        return SlurmExecutor(work_dir, {**sweep.slurm, **args.slurm}, args.together)
+    if args.jobs == 1:
+        return SerialExecutor(max_members=args.together)
+    return WorkerExecutor(args.jobs, max_members=args.together)
 
 
 def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
@@ -147,10 +163,16 @@ def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
     )
 
 
+def _show_groups(plan: Plan, most: int, console: Console) -> None:
+    """The open runs that are trained together, those that are not, and why."""
+    runs = [run for of_pair in plan.values() for run in of_pair if not check_unchanged(run)]
+    show(group_to_train(runs, True, most), console)
+
+
 def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
     finished = f"{forecast.count - forecast.open} of {forecast.count}"
     if forecast.each is None:
-        reason = forecast.problem and f"cannot be built: {forecast.problem}"
+        reason = forecast.problem and escape(f"cannot be built: {forecast.problem}")
         return forecast.pair, forecast.name, finished, "-", reason or "-", "-"
     return (
         forecast.pair,
@@ -164,13 +186,20 @@ def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
 
 def _report(plan: Plan, work_dir: Path, console: Console) -> None:
     """A report of each pair that has a finished run."""
-    for pair in plan:
+    for pair, runs in plan.items():
         folder = work_dir / pair
         if not results_under(folder):
             continue
-        report = make_report(folder, baseline=_baseline(folder), references=[_TEACHER])
+        references = _teachers(runs)
+        report = make_report(folder, baseline=_baseline(folder), references=references)
         report.show(console)
         console.print("Written:", *report.write(folder), sep="\n  ")
+
+
+def _teachers(runs: Sequence[Run]) -> list[str]:
+    """Names of the finished runs that others build on."""
+    needed = [need for run in runs for need in run.depends_on.values()]
+    return sorted({need.name for need in needed if need.result() is not None})
 
 
 def _baseline(folder: Path) -> str | None:

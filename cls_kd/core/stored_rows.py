@@ -91,7 +91,7 @@ class StoredRows:
         self.addressing, self.columns, self.options = addressing, columns, options
         self.counts = Counts()
         self.batch_difference: float | None = None
-        self._folder = folder
+        self.folder = folder
         self._say = say
         self._files: dict[str, dict[str, RowFile] | None] = {}
         self._misfits: Tensor | None = None
@@ -138,13 +138,13 @@ class StoredRows:
 
     @property
     def _store_name(self) -> str:
-        return f"{self._folder.folder.name} --dir {self._folder.folder.parent}"
+        return f"{self.folder.folder.name} --dir {self.folder.folder.parent}"
 
     def _rows(
         self, batch: Batch, files: Mapping[str, RowFile], compute: Compute
     ) -> tuple[dict[str, np.ndarray], bool]:
         """Encoded rows of a batch, by signal, and whether all of them were there."""
-        slots = self.addressing.slots(batch.draws).numpy()
+        slots = self.addressing.slots(batch.draws, batch.time).numpy()
         if len(slots) and (slots.min() < 0 or slots.max() >= self.addressing.rows):
             raise UserError(f"store: there is no row {slots.max()}: the data set has changed.")
         marks = fingerprint(batch.inputs)
@@ -188,7 +188,7 @@ class StoredRows:
         name = self.addressing.block(time)
         if name not in self._files:
             try:
-                self._files = {name: self._folder.block(name)}
+                self._files = {name: self.folder.block(name)}
             except OSError as error:
                 self._files = {name: None}
                 self._say(

@@ -88,12 +88,17 @@ class StoredTeacher(nn.Module):
     def measure(self, inputs: Tensor, classes: Sequence[str] | None, num_classes: int) -> Shapes:
         """See `TeacherProtocol`."""
         self._image_shape, self._num_classes = tuple(inputs.shape[1:]), num_classes
+        if self.rows is not None:
+            self._move()
         shapes = self.teacher.measure(inputs, classes, num_classes)
         self._widths = {
             name: int(shapes[name][-1])  # type: ignore[arg-type]
             for name in STORED_SIGNALS
             if name in self.wanted and name in shapes
         }
+        if self.rows is not None:  # other losses have been attached
+            self.plan(self.rows.addressing)
+            self.rows = self._opened()
         return shapes
 
     def digest(self) -> str:
@@ -174,10 +179,16 @@ class StoredTeacher(nn.Module):
             UserError: The store cannot be written, or is damaged.
         """
         assert self.addressing is not None
+        self._key, self._say = dict(parts), say
+        self.rows = self._opened()
+        return self.rows.folder.folder
+
+    def _opened(self) -> StoredRows:
+        assert self.addressing is not None
         row_bytes = {name: column.row_bytes for name, column in self._columns.items()}
-        folder = open_folder(Path(self.options.dir), parts, self.addressing.rows, row_bytes)
-        self.rows = StoredRows(folder, self.addressing, self._columns, self.options, say)
-        return folder.folder
+        rows = self.addressing.rows
+        folder = open_folder(Path(self.options.dir), self._key, rows, row_bytes)
+        return StoredRows(folder, self.addressing, self._columns, self.options, self._say)
 
     @property
     def description(self) -> str:

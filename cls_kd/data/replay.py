@@ -17,6 +17,7 @@ from cls_kd.data.batch_augments import LabelSmoothing
 from cls_kd.data.reading import NamedLoading, datasets_in
 from cls_kd.data.wrapper import DatasetWrapper
 from cls_kd.errors import UserError
+from cls_kd.registry import DATASETS
 from cls_kd.signals.time import TrainingTime
 
 _DRAWS_NOTHING = frozenset(
@@ -52,35 +53,44 @@ def _seed(origin: Sequence[int]) -> None:
     torch.default_generator.manual_seed(int(pytorch))
 
 
+@DATASETS.register_module()
 class SeededSamples(DatasetWrapper):
     """A data set whose random transforms depend on (seed, epoch, index) alone.
+
+    Until ``is_active`` is set, it is the data set as it is.
 
     The transforms themselves are unchanged: Python's, NumPy's and PyTorch's generators are seeded
     before each sample. TinyViT (Wu et al., ECCV 2022) stores teachers' outputs this way.
 
     Args:
-        dataset: A data set.
+        dataset: A data set, or its config.
+        lazy_init: Load at first use.
+
+    Attributes:
+        is_active: Whether samples are seeded.
     """
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: Any, lazy_init: bool = False) -> None:
         # Shared with the processes that load, which may have been started in an earlier epoch.
         self._origin = torch.zeros(2, dtype=torch.int64).share_memory_()
-        super().__init__(dataset)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> SeededSamples:
-        # MMEngine copies the config of a loader, with the data set that is in it.
-        return self
+        self.is_active = False
+        super().__init__(dataset, lazy_init)
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Let the draws that follow depend on this seed and this epoch."""
         self._origin.copy_(torch.tensor([seed, epoch]))
 
     def __getitem__(self, idx: int) -> Any:
+        if not self.is_active:
+            return self.dataset[idx]
         with seeded(*self._origin.tolist(), idx):
             return self._drawn(idx)
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Items, each with draws of its own."""
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """Items, each with draws of its own; or a whole batch, as the data set gives it."""
+        if not self.is_active:
+            fetch = getattr(self.dataset, "__getitems__", None)
+            return [self[index] for index in indices] if fetch is None else fetch(indices)
         seed, epoch = self._origin.tolist()
         items = []
         with seeded(seed, epoch):

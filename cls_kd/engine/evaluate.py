@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.runner import set_random_seed
 from mmengine.runner.loops import TestLoop, ValLoop
@@ -181,6 +181,24 @@ def evaluate_teacher(
     """
     metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, log)
     return {name: float(value) for name, value in metrics.items()}
+
+
+def teacher_metrics(
+    loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, log: Log | None = None
+) -> dict[str, float]:
+    """As ``evaluate_teacher``; of a teacher whose outputs are stored, measured once."""
+    stored = getattr(distiller.teachers[index], "metrics", None)
+    if stored is None:
+        return evaluate_teacher(loop, distiller, index, log)
+    # What the main process reads, so that all processes measure or none does.
+    known = [stored.read() if is_main_process() else None]
+    broadcast_object_list(known)
+    if known[0] is not None:
+        return known[0]
+    metrics = evaluate_teacher(loop, distiller, index, log)
+    if is_main_process():
+        stored.write(metrics)
+    return metrics
 
 
 def teacher_step(distiller: Distiller, index: int) -> Step:

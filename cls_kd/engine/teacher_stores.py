@@ -29,7 +29,7 @@ from cls_kd.data.replay import (
     random_transforms,
 )
 from cls_kd.distillers import Distiller
-from cls_kd.engine.loaders import build_dataloader, innermost
+from cls_kd.engine.loaders import innermost
 from cls_kd.engine.loops import counts_iterations
 from cls_kd.errors import UserError
 from cls_kd.registry import resolve
@@ -45,26 +45,36 @@ FORMAT = 1
 
 def stored_teachers(model: Distiller) -> list[StoredTeacher]:
     """The teachers of a distiller whose outputs are stored, and of whom something is asked."""
-    return [
-        teacher
-        for teacher in model.teachers
-        if isinstance(teacher, StoredTeacher) and teacher.is_asked
+    # A teacher that runs of a cohort share stands in front of its own.
+    shared = [getattr(teacher, "shared", None) for teacher in model.teachers]
+    teachers = [
+        teacher if part is None else part.teacher
+        for teacher, part in zip(model.teachers, shared, strict=True)
     ]
+    return [item for item in teachers if isinstance(item, StoredTeacher) and item.is_asked]
 
 
-def plan_stores(cfg: Config, model: Distiller, loader: DataLoader) -> DataLoader:
+def with_seeded_samples(cfg: Config) -> Config:
+    """A config whose samples can be seeded one by one, if a teacher's outputs are to be stored."""
+    teacher = cfg.model.get("teacher")
+    configs = [teacher] if isinstance(teacher, Mapping) else teacher or []
+    if not any(isinstance(item, Mapping) and "store" in item for item in configs):
+        return cfg
+    loader = dict(cfg.train_dataloader)
+    loader["dataset"] = {"type": "cls_kd.data.SeededSamples", "dataset": loader["dataset"]}
+    return Config({**cfg.to_dict(), "train_dataloader": loader})
+
+
+def plan_stores(cfg: Config, model: Distiller, loader: DataLoader) -> None:
     """Prepare a training whose teachers' outputs are stored. Writes nothing.
 
     Random transforms of samples, mixup and CutMix are made to depend on (seed, epoch, index) and
-    (seed, epoch, step): the loader that is returned draws so.
+    (seed, epoch, step).
 
     Args:
         cfg: Config of the run.
         model: Its distiller.
         loader: Its loader of training data.
-
-    Returns:
-        The loader of training data.
 
     Raises:
         UserError: Something that is drawn at random cannot be repeated, a loss asks for what is
@@ -72,25 +82,23 @@ def plan_stores(cfg: Config, model: Distiller, loader: DataLoader) -> DataLoader
     """
     teachers = stored_teachers(model)
     if not teachers:
-        return loader
+        return
     preprocessor: Any = model.data_preprocessor
     _check_data(loader.dataset, preprocessor)
     is_random = bool(random_transforms(loader.dataset))
     is_mixed = mixes_images(getattr(preprocessor, "batch_augments", None))
     if is_random or is_mixed:
         _check_epochs(cfg, loader.dataset, is_random)
-    if is_random:
-        seeded = SeededSamples(loader.dataset)
+    seeded = loader.dataset
+    if is_random and isinstance(seeded, SeededSamples):
+        seeded.is_active = True
         check_repeatable(seeded)
-        config = {**cfg.train_dataloader, "dataset": seeded}
-        loader = build_dataloader(config, seed=cfg.randomness.seed)
     if is_mixed:
         preprocessor.batch_augments = SeededBatchAugment(preprocessor.batch_augments)
         preprocessor.follow(model.time)
     addressing = _addressing(cfg, preprocessor, loader, is_random, is_mixed)
     for teacher in teachers:
         teacher.plan(addressing)
-    return loader
 
 
 def _addressing(
@@ -104,7 +112,7 @@ def _addressing(
         return ByEpoch(images, int(cfg.train_cfg.max_epochs), seed, batches)
     images = len(innermost(loader.dataset))
     if augment is None:
-        return ByOutcome(images, 1, torch.zeros_like)
+        return ByOutcome(images, 1, lambda index, _: torch.zeros_like(index))
     return ByOutcome(images, augment.outcomes, augment.outcome)
 
 

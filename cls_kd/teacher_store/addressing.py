@@ -24,7 +24,7 @@ class Addressing(Protocol):
     def block(self, time: TrainingTime) -> str:
         """Name of the block that is read at this time."""
 
-    def slots(self, index: Tensor) -> Tensor:
+    def slots(self, index: Tensor, time: TrainingTime) -> Tensor:
         """Rows of samples, given their indices in the data set; both (N,) int64."""
 
     def parts(self) -> Mapping[str, Any]:
@@ -37,13 +37,14 @@ class ByOutcome:
     Args:
         images: Length of the data set.
         outcomes: Number of outcomes of the augmentation.
-        outcome_of: The outcomes, (N,) int64 from 0, of samples with these indices, at the present
-            training time.
+        outcome_of: The outcomes, (N,) int64 from 0, of samples with these indices at a time.
     """
 
     blocks = 1
 
-    def __init__(self, images: int, outcomes: int, outcome_of: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, images: int, outcomes: int, outcome_of: Callable[[Tensor, TrainingTime], Tensor]
+    ) -> None:
         self.images, self.outcomes, self.outcome_of = images, outcomes, outcome_of
         self.rows = images * outcomes
 
@@ -51,9 +52,9 @@ class ByOutcome:
         """See `Addressing`."""
         return "all"
 
-    def slots(self, index: Tensor) -> Tensor:
+    def slots(self, index: Tensor, time: TrainingTime) -> Tensor:
         """See `Addressing`."""
-        return index * self.outcomes + self.outcome_of(index)
+        return index * self.outcomes + self.outcome_of(index, time)
 
     def parts(self) -> Mapping[str, Any]:
         """See `Addressing`."""
@@ -80,7 +81,7 @@ class ByEpoch:
         """See `Addressing`."""
         return f"epoch_{time.epoch:04d}"
 
-    def slots(self, index: Tensor) -> Tensor:
+    def slots(self, index: Tensor, time: TrainingTime) -> Tensor:
         """See `Addressing`."""
         return index
 

@@ -18,10 +18,11 @@ from mmengine.config import Config
 from cls_kd import core
 from cls_kd.data import synthetic
 from cls_kd.distillers import Teacher
+from cls_kd.engine import train_runs
 from cls_kd.errors import UserError
 from cls_kd.teacher_store import entries
 from cls_kd.teacher_store.rows import RowFile
-from tests.engine import stored_runs, tiny_runs
+from tests.engine import stored_runs, test_cohort, tiny_runs
 from tests.engine.stored_runs import IMAGES, NETWORK, crops, digits, log, trained, weights_of
 
 TRANSFORMS = "mmpretrain.datasets.transforms"
@@ -304,3 +305,28 @@ def _die_while_storing(cfg: Config, work_dir: Path, batches: int) -> None:
 
     RowFile.__init__ = watched  # type: ignore[method-assign]
     stored_runs.trained(cfg, work_dir)
+
+
+def test_runs_that_are_trained_together_fill_and_read_one_store(
+    digits_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One asks for logits, the other for the embedding; alone or together, the same bits."""
+    specs = {name: test_cohort.RUNS[name] for name in ("kd", "crd")}
+    joined, alone = (
+        test_cohort.planned(
+            digits_teacher,
+            tmp_path / name,
+            specs,
+            epochs=1,
+            model__teacher__store={"dir": str(tmp_path / "stores")},
+        )
+        for name in ("joined", "alone")
+    )
+    test_cohort.together(joined)
+    with images_seen(monkeypatch) as seen:
+        train_runs(alone)
+    assert seen == 2 * PROBE
+    test_cohort.same(tmp_path / "alone", tmp_path / "joined", specs)
+    (entry,) = entries(tmp_path / "stores")
+    signals = {file.name.split(".")[1] for file in entry.folder.glob("*.tags")}
+    assert signals == {"teacher_logits", "teacher_embedding"}

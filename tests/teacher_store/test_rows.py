@@ -164,19 +164,19 @@ def test_a_value_too_large_for_half_precision_is_an_error() -> None:
 
 
 def test_addresses() -> None:
-    by_outcome = ByOutcome(10, 162, lambda index: index % 162)
+    by_outcome = ByOutcome(10, 162, lambda index, _: index % 162)
     assert (by_outcome.rows, by_outcome.blocks) == (1620, 1)
-    assert by_outcome.slots(torch.tensor([0, 9])).tolist() == [0, 9 * 162 + 9]
+    assert by_outcome.slots(torch.tensor([0, 9]), TrainingTime()).tolist() == [0, 9 * 162 + 9]
     assert by_outcome.block(TrainingTime(epoch=7)) == "all"
     by_epoch = ByEpoch(10, 240, seed=3)
-    assert by_epoch.slots(torch.tensor([4])).tolist() == [4]
+    assert by_epoch.slots(torch.tensor([4]), TrainingTime()).tolist() == [4]
     assert by_epoch.block(TrainingTime(epoch=7)) == "epoch_0007"
     assert by_epoch.parts() != ByEpoch(10, 240, seed=4).parts()
 
 
 def test_cifar100_stays_below_its_bound_whatever_the_seeds() -> None:
     """50,000 images, 162 outcomes each: 3.27 GB of logits in float32."""
-    rows = ByOutcome(50_000, 162, lambda index: index).rows
+    rows = ByOutcome(50_000, 162, lambda index, _: index).rows
     size = RowFile.size(rows, build_codec("teacher_logits", "float32", None).row_bytes(100))
     assert size < 3.3e9
     assert size_text(size) == "3.27 GB"

@@ -27,6 +27,8 @@ class StoreHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Open the stores; the size is logged."""
         for teacher in stored_teachers(unwrapped(runner)):
+            if teacher.rows is not None:  # by another run of the cohort
+                continue
             parts = key_parts(runner.cfg, teacher, runner.train_dataloader.dataset)
             folder = teacher.open(parts, partial(announce, runner.logger))
             if runner.val_loop is not None:

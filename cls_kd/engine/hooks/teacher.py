@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from cls_kd.distillers import Distiller
-from cls_kd.engine.evaluate import Log, evaluate_teacher
+from cls_kd.engine.evaluate import teacher_metrics
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
@@ -23,6 +22,9 @@ class TeacherHook(Hook):
         evaluate: Whether to measure the teachers on the validation data before training. Default
             True; a large validation set may make one want to skip it.
 
+    Attributes:
+        measure: Validation loop, distiller, index of a teacher and log to its metrics.
+
     Raises:
         RuntimeError: A teacher has changed during training.
     """
@@ -31,6 +33,7 @@ class TeacherHook(Hook):
 
     def __init__(self, evaluate: bool = True) -> None:
         self.evaluate = evaluate
+        self.measure = teacher_metrics
 
     def before_train(self, runner: Runner) -> None:
         """Log the networks, take the teachers' digests, measure them."""
@@ -43,7 +46,7 @@ class TeacherHook(Hook):
             runner.logger.info(f"Teacher {index}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
-                metrics[str(index)] = _measured(runner, index, say)
+                metrics[str(index)] = self.measure(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
@@ -57,22 +60,6 @@ class TeacherHook(Hook):
             if teacher.digest() != self.digests[index]:
                 raise RuntimeError(f"Teacher {index} has changed during training.")
             runner.logger.info(f"Teacher {index} is bit for bit as before training.")
-
-
-def _measured(runner: Runner, index: int, say: Log) -> dict[str, float]:
-    """The metrics of a teacher: stored ones, or measured now."""
-    distiller = unwrapped(runner)
-    stored = getattr(distiller.teachers[index], "metrics", None)
-    # What the main process reads, so that all processes measure or none does.
-    known = [stored.read() if stored is not None and is_main_process() else None]
-    if stored is not None:
-        broadcast_object_list(known)
-    if known[0] is not None:
-        return known[0]
-    metrics = evaluate_teacher(runner.val_loop, distiller, index, say)
-    if stored is not None and is_main_process():
-        stored.write(metrics)
-    return metrics
 
 
 def _say(runner: Runner, index: int, text: str) -> None:
