@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cls_kd.core.fast_pass import body_of, is_compiled, set_layout
 from cls_kd.core.teacher import Teacher, TeacherProtocol, check_module
 from cls_kd.core.terms import (
     LossConfig,
@@ -59,6 +60,8 @@ class Distiller(nn.Module):
             for a teacher with another normalization. Default: as the teacher's.
         student_taps: Places of signals that differ from what the student declares (see
             `cls_kd.signals.taps`).
+        student_channels_last: Keep the student's maps in memory with the channels last, which is
+            faster for many convolutional networks and changes rounding. Default: False.
 
     Raises:
         UserError: A loss asks for something that does not exist or that these networks lack.
@@ -77,9 +80,12 @@ class Distiller(nn.Module):
         classes: Sequence[str] | None = None,
         normalization: Mapping[str, Any] | None = None,
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
+        student_channels_last: bool = False,
     ) -> None:
         super().__init__()
         check_module("student", student)
+        if student_channels_last:
+            set_layout(student, channels_last=True)
         teachers = _as_teachers(teacher, student)
         if normalization is not None:
             for item in teachers:
@@ -167,10 +173,10 @@ class Distiller(nn.Module):
 
     def compile_networks(self, **options: Any) -> None:
         """``torch.compile`` the bodies of the student and the teachers; losses stay as they are."""
-        networks = [self.student, *(getattr(teacher, "network", None) for teacher in self.teachers)]
+        compiled = [teacher for teacher in self.teachers if not is_compiled(teacher)]
+        networks = [self.student, *(getattr(teacher, "network", None) for teacher in compiled)]
         for network in (network for network in networks if network is not None):
-            body = getattr(network, "backbone", None) or getattr(network, "model", None) or network
-            body.compile(**options)
+            body_of(network).compile(**options)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Distiller:
         for teacher in self.teachers:
@@ -224,6 +230,10 @@ class Distiller(nn.Module):
         teachers = [teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers]
         for index, shapes in enumerate(teachers):
             _check_classes(index, shapes, self.num_classes)
+        passes = [getattr(teacher, "fast", None) for teacher in self.teachers]
+        self.notes += [
+            f"Teacher {index}: {item.note}" for index, item in enumerate(passes) if item and item.note
+        ]
         stacked: dict[str, Any] = {"all_teacher_logits": (len(teachers), self.num_classes)}
         if all("teacher_feature" in shapes for shapes in teachers):
             features = tuple(shapes["teacher_feature"] for shapes in teachers)

@@ -11,13 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cls_kd.core.class_names import Names, class_indices, read_names, shared_names
+from cls_kd.core.fast_pass import Agreement, FastPass, agreement, check_plain
 from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
 from cls_kd.signals.forward_from import Continued
-from cls_kd.signals.heads import describe
+from cls_kd.signals.heads import describe, logits_of
 from cls_kd.signals.network import Indices
 from cls_kd.signals.shapes import Shape
+
+_NOISE = 4
+"""Images on which the fast pass is compared with the plain one at build."""
 
 Shapes = dict[str, Shape | tuple[Shape, ...]]
 
@@ -91,6 +95,15 @@ class Teacher(nn.Module):
             with one name per line, where they differ from the student's: of its logits, those of
             the student's classes remain, in the student's order. Default: the student's classes.
         class_map: The teacher's name for a class of the student, where the names differ.
+        fold_batch_norm: Fold each batch norm into the convolution before it: fewer operations, and
+            logits that differ by rounding. Parameters, state dict and digest stay as they are.
+            Default: True; a fold that changes logits by more than 1e-5 is not used.
+        channels_last: Keep the network's maps in memory with the channels last, which is faster for
+            many convolutional networks and changes rounding. Default: see
+            `cls_kd.core.fast_pass.prefers_channels_last`.
+        dtype: ``'float32'`` (default), or ``'bfloat16'`` for a pass under autocast. Callable
+            signals (``teacher_classify`` and others) stay in float32.
+        compile: ``torch.compile`` the network's body; a dict gives its options. Default: False.
         train_mode: Run the network in training mode in training steps: batch norm by the batch,
             dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
             reproduce its figures with (docs/protocols.md). Default: eval mode.
@@ -114,6 +127,10 @@ class Teacher(nn.Module):
         interpolation: str = "bicubic",
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
+        fold_batch_norm: bool = True,
+        channels_last: bool | None = None,
+        dtype: str = "float32",
+        compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
     ) -> None:
         super().__init__()
@@ -127,6 +144,16 @@ class Teacher(nn.Module):
         self.class_map = dict(class_map or {})
         self._must_map = classes is not None or bool(self.class_map)
         self.network = network.requires_grad_(False)
+        if train_mode:
+            check_plain(channels_last, dtype, compile)
+            fold_batch_norm, channels_last = False, False
+        self.fast = FastPass(
+            self.network,
+            fold_batch_norm=fold_batch_norm,
+            channels_last=channels_last,
+            dtype=dtype,
+            compile=compile,
+        )
         self.taps = taps
         self.normalization = None if normalization is None else checked_normalization(normalization)
         self.flip = False
@@ -229,7 +256,9 @@ class Teacher(nn.Module):
             source: This teacher's own, or that of an analysis.
             inputs: As the student sees them, (N, 3, H, W).
         """
-        signals = source.run(self.normalize_inputs(inputs))
+        images = self.fast.inputs(self.normalize_inputs(inputs))
+        with self.fast.precision(images.device):
+            signals = source.run(images)
         return {**signals, "teacher_logits": self.select_classes(signals["teacher_logits"])}
 
     def functions(self, batch: Batch) -> dict[str, Any]:
@@ -259,11 +288,31 @@ class Teacher(nn.Module):
         """
         if not self.is_asked and self.classes is None and not self._must_map:
             return {}
-        shapes = self.source.measure(self.normalize_inputs(inputs))
+        images = self.normalize_inputs(inputs)
+        shapes = self.source.measure(images)
+        self.fast.prepare(_noise_like(images), self.source.known_taps())
         (outputs,) = shapes["teacher_logits"]
         self.match_classes(classes, int(outputs), num_classes)  # type: ignore[arg-type]
         kept = outputs if self.class_indices is None else len(self.class_indices)
         return {**shapes, "teacher_logits": (kept,)} if self.is_asked else {}  # type: ignore
+
+    @torch.no_grad()
+    def compare(self, inputs: Tensor) -> Agreement:
+        """The logits of its fast pass beside those of the plain network in float32.
+
+        Args:
+            inputs: As the student sees them, (N, 3, H, W).
+        """
+        fast = self.logits(inputs)
+        with self.fast.exact(), torch.autocast(inputs.device.type, enabled=False):
+            plain = self.logits(inputs)
+        return agreement(fast, plain)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits of the student's classes, (N, K), for images as the student sees them."""
+        images = self.fast.inputs(self.normalize_inputs(inputs))
+        with self.fast.precision(images.device):
+            return self.select_classes(logits_of(self.network(images)))
 
     def digest(self) -> str:
         """SHA-256 of every parameter and buffer of the network."""
@@ -272,6 +321,11 @@ class Teacher(nn.Module):
             hasher.update(key.encode())
             hasher.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
         return hasher.hexdigest()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Teacher:
+        super()._apply(fn, recurse)
+        self.fast.lay_out()
+        return self
 
     def _selecting(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda tensor: self.select_classes(function(tensor))
@@ -298,3 +352,10 @@ class Teacher(nn.Module):
                 f"{outputs} outputs: give the name of each output, in order."
             )
         return self.classes
+
+
+def _noise_like(image: Tensor) -> Tensor:
+    """Images of normal noise, always the same, of the size and type of one."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(_NOISE, *image.shape[1:], generator=generator)
+    return noise.to(image)

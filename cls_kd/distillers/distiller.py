@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cls_kd import core
 from cls_kd.adapters.samples import SampleBatch, Samples
 from cls_kd.core.distiller import Losses
+from cls_kd.core.fast_pass import set_layout
 from cls_kd.core.terms import LossConfig, build_terms
 from cls_kd.distillers.build_loss import build_registered_loss, build_registered_schedule
 from cls_kd.distillers.freezing import freeze
@@ -44,6 +45,7 @@ class Distiller(core.Distiller, BaseModel):
         student_frozen: Names (patterns with ``*``) of the student's modules and parameters that are
             not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
         student_taps: Taps that differ from those of the student (see ``signals.taps``).
+        student_channels_last: See `cls_kd.Distiller`.
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
 
@@ -65,12 +67,15 @@ class Distiller(core.Distiller, BaseModel):
         student_weights: str | Mapping[str, Any] | None = None,
         student_frozen: Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
+        student_channels_last: bool = False,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         BaseModel.__init__(self, _build_preprocessor(data_preprocessor), init_cfg)
         terms = build_terms(losses, build_registered_loss, build_registered_schedule)
         network, notes = _build_student(student, student_weights)
+        if student_channels_last:
+            set_layout(network, channels_last=True)
         self._in_eval_mode = freeze(network, student_frozen)
         self._connect(terms, network, _build_teachers(teacher), student_taps)
         if hasattr(self.data_preprocessor, "follow"):

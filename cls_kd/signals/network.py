@@ -79,6 +79,7 @@ class NetworkSource:
     ) -> None:
         self.role = role
         self.network = network
+        self._taps = taps
         wanted = [name for name in names if VOCABULARY[name].provider == role]
         self.sees_pairs = "pair_logits" in wanted
         self.views = [name for name in wanted if name in VIEWS]
@@ -114,6 +115,14 @@ class NetworkSource:
                 for name in tapped
             },
         )
+
+    def known_taps(self) -> list[Tap]:
+        """Every place that the network has a name for, wanted or not."""
+        try:
+            known = find_taps(self.network, self._taps)
+        except UserError:  # of a place that nobody asks for
+            return []
+        return [item for tap in known.values() for item in _as_tuple(tap)]
 
     def run(self, inputs: Tensor) -> dict[str, Any]:
         """One forward pass: every wanted tensor signal."""
