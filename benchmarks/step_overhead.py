@@ -347,7 +347,12 @@ def _runner(
         dict(
             type="Distiller",
             student=pair.student,
-            teacher=dict(network=pair.teacher, weights="random"),
+            teacher=dict(
+                network=pair.teacher,
+                weights="random",
+                fold_batch_norm=False,
+                channels_last=False,
+            ),
             losses=dict(ce=dict(type="TaskLoss", weight=0.1), **method.losses),
             input_shape=(pair.channels, pair.size, pair.size),
             data_preprocessor=dict(mean=columns[0], std=columns[1], to_rgb=pair.channels == 3),

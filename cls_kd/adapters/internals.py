@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mmengine.optim import OptimWrapper
 from mmpretrain.models import ClsHead, TimmClassifier
 from torch import Tensor, nn
 
@@ -54,3 +55,8 @@ def add_first_state_dict_hook(network: Any, hook: Callable[..., None]) -> None:
     """Register a hook of ``state_dict`` that runs before all others."""
     handle = network._register_state_dict_hook(hook)
     network._state_dict_hooks.move_to_end(handle.id, last=False)
+
+
+def is_plain(wrapper: OptimWrapper) -> bool:
+    """Test for MMEngine's own wrapper, which updates in every step and casts nothing."""
+    return type(wrapper) is OptimWrapper and wrapper._accumulative_counts == 1

@@ -129,9 +129,13 @@ def weighted(name: str, value: Any, weight: float) -> dict[str, Tensor]:
     """The values of a loss as logged: ``{'nkd.loss_target': ..., 'nkd.temperature': ...}``."""
     values = check_returned(name, value)
     return {
-        f"{name}.{key}": item * weight if "loss" in key else item.detach()
+        f"{name}.{key}": _times(item, weight) if "loss" in key else item.detach()
         for key, item in values.items()
     }
+
+
+def _times(value: Tensor, weight: float) -> Tensor:
+    return value if weight == 1.0 else value * weight
 
 
 def _term(

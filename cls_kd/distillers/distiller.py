@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from cls_kd import core
+from cls_kd.adapters.internals import is_plain
 from cls_kd.adapters.samples import SampleBatch, Samples
 from cls_kd.core.distiller import Losses
 from cls_kd.core.fast_pass import set_layout
@@ -121,6 +125,38 @@ class Distiller(core.Distiller, BaseModel):
             time=self.time,
         )
         return self.step(batch)
+
+    def parse_losses(  # type: ignore[override]
+        self, losses: Losses
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of the terms that count, and all terms for the log, as MMEngine's.
+
+        Args:
+            losses: Scalars by name, as `loss` returns them.
+        """
+        counted = [value for name, value in losses.items() if "loss" in name]
+        # In MMEngine's order, for the same bits; without a mean of each scalar.
+        total = reduce(operator.add, counted)
+        return total, {"loss": total, **losses}
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """As MMEngine's, without a context and a division that have no effect here.
+
+        Args:
+            data: A batch, as the loader gives it.
+            optim_wrapper: Any; where it is a plain one without accumulation, less is done.
+
+        Returns:
+            The sum and all terms, for the log.
+        """
+        if not is_plain(optim_wrapper):
+            return super().train_step(data, optim_wrapper)
+        ready = self.data_preprocessor(data, True)
+        total, terms = self.parse_losses(self(**ready, mode="loss"))
+        optim_wrapper.backward(total)
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return terms
 
     def train(self, mode: bool = True) -> Distiller:
         """As PyTorch's; frozen modules stay in eval mode."""

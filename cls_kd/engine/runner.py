@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import broadcast, is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -21,7 +22,7 @@ from torch.utils.data import DataLoader
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
-from cls_kd.engine.hook_list import complete_hooks
+from cls_kd.engine.hook_list import acts, complete_hooks
 from cls_kd.engine.loaders import build_dataloader
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
@@ -37,6 +38,11 @@ class DistillRunner(Runner):
     """
 
     _counter = itertools.count()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # By stage, for its hooks; a list that a hook was added to is made anew.
+        self._acting: dict[str, list[Hook]] = {}
+        super().__init__(*args, **options)
 
     @classmethod
     def from_parts(
@@ -68,6 +74,21 @@ class DistillRunner(Runner):
         """MMEngine's and this project's, as the config changes them (``complete_hooks``)."""
         for hook in complete_hooks(hooks).values():
             self.register_hook(hook)
+
+    def register_hook(self, hook: Any, priority: Any = None) -> None:
+        """As MMEngine's."""
+        super().register_hook(hook, priority)
+        self._acting.clear()
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """As MMEngine's; of each hook only the methods that do something are called."""
+        if fn_name not in self._acting:
+            self._acting[fn_name] = [hook for hook in self.hooks if acts(hook, fn_name)]
+        for hook in self._acting[fn_name]:
+            try:
+                getattr(hook, fn_name)(self, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{error} in {hook}") from None
 
     def close(self) -> None:
         """Close the log files; several runs may share one process."""

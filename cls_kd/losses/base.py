@@ -76,9 +76,13 @@ class DistillLoss(nn.Module):
         """Create connectors and memory banks from measured shapes. Default: none."""
 
     def __call__(self, *values: Any, **signals: Any) -> Any:
-        signals = {**self._by_name(values, signals), **signals}
+        if values:
+            signals = {**self._by_name(values, signals), **signals}
         signals = {name: in_full_precision(value) for name, value in signals.items()}
-        with torch.autocast(device_type=_device_type(signals), enabled=False):
+        device = _device_type(signals)
+        if not torch.is_autocast_enabled(device):
+            return super().__call__(**signals)
+        with torch.autocast(device_type=device, enabled=False):
             return super().__call__(**signals)
 
     def _by_name(self, values: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,8 +106,7 @@ def in_full_precision(value: Any) -> Any:
 
 def _device_type(signals: Mapping[str, Any]) -> str:
     for value in signals.values():
-        items = value if isinstance(value, tuple) else (value,)
-        tensors = [item for item in items if isinstance(item, Tensor)]
-        if tensors:
-            return tensors[0].device.type
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Tensor):
+                return item.device.type
     return "cpu"

@@ -7,11 +7,13 @@ from cls_kd.engine.hooks.history import HistoryHook, MissedValidationHook
 from cls_kd.engine.hooks.run_summary import RunSummaryHook
 from cls_kd.engine.hooks.runtime_info import BufferedRuntimeInfoHook
 from cls_kd.engine.hooks.teacher import TeacherHook
+from cls_kd.engine.hooks.timer import BufferedTimerHook
 from cls_kd.engine.hooks.training_time import TrainingTimeHook
 
 __all__ = [
     "BroadcastBuffersHook",
     "BufferedRuntimeInfoHook",
+    "BufferedTimerHook",
     "EpochSeedHook",
     "HistoryHook",
     "MissedValidationHook",
