@@ -60,3 +60,8 @@ def add_first_state_dict_hook(network: Any, hook: Callable[..., None]) -> None:
 def is_plain(wrapper: OptimWrapper) -> bool:
     """Test for MMEngine's own wrapper, which updates in every step and casts nothing."""
     return type(wrapper) is OptimWrapper and wrapper._accumulative_counts == 1
+
+
+def count_writes(tensor: Tensor) -> int:
+    """Number of operations that have written to a tensor in place."""
+    return tensor._version

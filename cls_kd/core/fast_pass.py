@@ -94,7 +94,7 @@ class FastPass:
         self.dtype = DTYPES[dtype]
         self.compile = compile
         self._fold, self._channels_last = fold_batch_norm, channels_last
-        self._runs_plain = False
+        self._runs_plain = self._is_compiled = False
         self.channels_last = False
         self.folding: Folding | None = None
         self.note = ""
@@ -109,7 +109,8 @@ class FastPass:
         if self._fold and self.folding is None:
             self._try_folding(images, taps)
         self.lay_out()
-        if self.compile:
+        if self.compile and not self._is_compiled:
+            self._is_compiled = True
             options = self.compile if isinstance(self.compile, Mapping) else {}
             body_of(self.network).compile(**options)
 

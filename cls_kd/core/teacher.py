@@ -44,7 +44,10 @@ class TeacherProtocol(Protocol):
         """True if any loss asks for one of its signals."""
 
     def attach(self, names: Mapping[str, Indices]) -> None:
-        """Prepare to give these signals; of tuples, the items at these indices."""
+        """Prepare to give these signals; of tuples, the items at these indices.
+
+        A later call, followed by ``measure``, replaces what was asked for before.
+        """
 
     def match(self, normalization: Mapping[str, Any]) -> None:
         """Prepare for images with the student's normalization."""
@@ -175,7 +178,13 @@ class Teacher(nn.Module):
         return self
 
     def attach(self, names: Mapping[str, Indices]) -> None:
-        """Attach hooks to the network for the signals that the losses ask for."""
+        """Attach hooks to the network for the signals that the losses ask for.
+
+        A later call replaces what was asked for before.
+        """
+        source = getattr(self, "source", None)
+        if source is not None:
+            source.recorder.detach()
         self.source = NetworkSource("teacher", self.network, names, self.taps)
 
     def match(self, normalization: Mapping[str, Any]) -> None:
@@ -217,12 +226,12 @@ class Teacher(nn.Module):
         student = tuple(str(name) for name in classes)
         if not self._must_map and outputs == num_classes and not shared_names(student, names):
             if student != names:
-                self.note += " Its classes have other names; they are taken in their order."
+                self._remark(" Its classes have other names; they are taken in their order.")
             return
         indices = class_indices(student, names, self.class_map)
         if indices != list(range(outputs)):
-            self.class_indices = torch.tensor(indices)
-            self.note += f" Of its {outputs} classes, {len(indices)} are the student's, by name."
+            self.class_indices = torch.tensor(indices, device=self._device())
+            self._remark(f" Of its {outputs} classes, {len(indices)} are the student's, by name.")
 
     def normalize_inputs(self, inputs: Tensor) -> Tensor:
         """The student's images in this teacher's normalization and size, (N, 3, h, w)."""
@@ -326,6 +335,14 @@ class Teacher(nn.Module):
         super()._apply(fn, recurse)
         self.fast.lay_out()
         return self
+
+    def _remark(self, text: str) -> None:
+        """Add to the note, once."""
+        if text not in self.note:
+            self.note += text
+
+    def _device(self) -> torch.device | None:
+        return next((value.device for value in self.network.parameters()), None)
 
     def _selecting(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda tensor: self.select_classes(function(tensor))

@@ -23,6 +23,9 @@ class TeacherHook(Hook):
         evaluate: Whether to measure the teachers on the validation data before training. Default
             True; a large validation set may make one want to skip it.
 
+    Attributes:
+        measure: Validation loop, distiller, index of a teacher and log to its metrics.
+
     Raises:
         RuntimeError: A teacher has changed during training.
     """
@@ -31,6 +34,7 @@ class TeacherHook(Hook):
 
     def __init__(self, evaluate: bool = True) -> None:
         self.evaluate = evaluate
+        self.measure = evaluate_teacher
 
     def before_train(self, runner: Runner) -> None:
         """Log the networks, take the teachers' digests, measure them."""
@@ -44,7 +48,7 @@ class TeacherHook(Hook):
             _state_agreement(runner, index)
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
-                metrics[str(index)] = evaluate_teacher(runner.val_loop, distiller, index, say)
+                metrics[str(index)] = self.measure(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
