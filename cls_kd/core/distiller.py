@@ -20,6 +20,7 @@ from cls_kd.core.terms import (
 )
 from cls_kd.errors import UserError
 from cls_kd.signals import VOCABULARY, Batch, NetworkSource, SignalShapes, TrainingTime
+from cls_kd.signals.heads import direct_criterion_of
 from cls_kd.signals.network import Indices
 from cls_kd.signals.vocabulary import OF_ALL_TEACHERS
 
@@ -62,6 +63,9 @@ class Distiller(nn.Module):
             `cls_kd.signals.taps`).
         student_channels_last: Keep the student's maps in memory with the channels last, which is
             faster for many convolutional networks and changes rounding. Default: False.
+        direct_cross_entropy: Compute the student's own loss by PyTorch's cross-entropy where that
+            is what its head computes for hard labels: fewer operations, other rounding. Default:
+            False.
 
     Raises:
         UserError: A loss asks for something that does not exist or that these networks lack.
@@ -81,6 +85,7 @@ class Distiller(nn.Module):
         normalization: Mapping[str, Any] | None = None,
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         student_channels_last: bool = False,
+        direct_cross_entropy: bool = False,
     ) -> None:
         super().__init__()
         check_module("student", student)
@@ -91,6 +96,8 @@ class Distiller(nn.Module):
             for item in teachers:
                 item.match(normalization)
         self._connect(build_terms(losses, build_loss), student, teachers, student_taps)
+        if direct_cross_entropy:
+            self.source.criterion = direct_criterion_of
         self._measure(input_shape, num_samples, classes)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, **options: Any) -> Any:

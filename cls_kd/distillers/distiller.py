@@ -24,7 +24,7 @@ from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
 from cls_kd.distillers.teacher import Teacher
 from cls_kd.registry import MODELS
-from cls_kd.signals.heads import describe
+from cls_kd.signals.heads import describe, direct_criterion_of
 
 TeacherConfig = Mapping[str, Any] | Teacher
 
@@ -50,6 +50,7 @@ class Distiller(core.Distiller, BaseModel):
             not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
         student_taps: Taps that differ from those of the student (see ``signals.taps``).
         student_channels_last: See `cls_kd.Distiller`.
+        direct_cross_entropy: See `cls_kd.Distiller`.
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
 
@@ -72,6 +73,7 @@ class Distiller(core.Distiller, BaseModel):
         student_frozen: Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         student_channels_last: bool = False,
+        direct_cross_entropy: bool = False,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
@@ -82,6 +84,8 @@ class Distiller(core.Distiller, BaseModel):
             set_layout(network, channels_last=True)
         self._in_eval_mode = freeze(network, student_frozen)
         self._connect(terms, network, _build_teachers(teacher), student_taps)
+        if direct_cross_entropy:
+            self.source.criterion = direct_criterion_of
         if hasattr(self.data_preprocessor, "follow"):
             self.data_preprocessor.follow(self.time)
         for item in self.teachers:

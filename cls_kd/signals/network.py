@@ -81,6 +81,7 @@ class NetworkSource:
         self.network = network
         self._taps = taps
         wanted = [name for name in names if VOCABULARY[name].provider == role]
+        self.criterion: Callable[..., Any] = criterion_of
         self.sees_pairs = "pair_logits" in wanted
         self.views = [name for name in wanted if name in VIEWS]
         others = {"pair_logits", *CALLABLES, *VIEWS}
@@ -154,7 +155,7 @@ class NetworkSource:
             f"{self.role}_classify": lambda: classify_with(self.network),
             f"{self.role}_forward": lambda: partial(_forward, self.network),
             f"{self.role}_forward_from": lambda: self.forward_from(batch.inputs),
-            f"{self.role}_criterion": lambda: criterion_of(self.network, batch),
+            f"{self.role}_criterion": lambda: self.criterion(self.network, batch),
         }
         return {name: makers[name]() for name in self.callables}
 
