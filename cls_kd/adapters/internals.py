@@ -59,7 +59,18 @@ def add_first_state_dict_hook(network: Any, hook: Callable[..., None]) -> None:
 
 def is_plain(wrapper: OptimWrapper) -> bool:
     """Test for MMEngine's own wrapper, which updates in every step and casts nothing."""
-    return type(wrapper) is OptimWrapper and wrapper._accumulative_counts == 1
+    return type(wrapper) is OptimWrapper and not accumulates(wrapper)
+
+
+def accumulates(wrapper: OptimWrapper) -> bool:
+    """Test for an optimizer wrapper that does not update in every step."""
+    return wrapper._accumulative_counts != 1
+
+
+def scales_losses(wrapper: Any) -> bool:
+    """Test for a wrapper for float16, which looks at the gradients of each step."""
+    scaler = getattr(wrapper, "loss_scaler", None)
+    return scaler is not None and bool(scaler._enabled)
 
 
 def count_writes(tensor: Tensor) -> int:

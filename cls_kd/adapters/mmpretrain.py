@@ -32,7 +32,13 @@ from cls_kd.adapters.samples import for_criterion, samples_of
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
 from cls_kd.signals.feature_info import timm_classify
-from cls_kd.signals.heads import classify_with, criterion_of, describe, has_plain_criterion
+from cls_kd.signals.heads import (
+    classify_with,
+    criterion_of,
+    describe,
+    has_plain_criterion,
+    takes_labels_at_once,
+)
 from cls_kd.signals.rules import NetworkRule
 from cls_kd.signals.tap import Tap, Taps
 from cls_kd.signals.tap_groups import distillation_token_taps, isotropic_taps
@@ -233,7 +239,7 @@ def _(network: Any, batch: Batch) -> Callable[[Tensor], Tensor]:
 def _(network: Any) -> bool:
     """Of mmpretrain's cross-entropy without weights, sigmoid, soft labels or measured accuracy."""
     head: Any = network if isinstance(network, ClsHead) else getattr(network, "head", None)
-    loss = getattr(head, "loss_module", None)
+    loss: Any = getattr(head, "loss_module", None)
     return (
         type(loss) is CrossEntropyLoss
         and concatenates_labels(head)
@@ -241,3 +247,10 @@ def _(network: Any) -> bool:
         and not (loss.use_sigmoid or loss.use_soft or loss.class_weight or head.cal_acc)
         and (loss.loss_weight, loss.reduction) == (1.0, "mean")
     )
+
+
+@takes_labels_at_once.register(BaseClassifier)
+@takes_labels_at_once.register(ClsHead)
+def _(network: Any) -> bool:
+    owner: Any = network if has_criterion(network) else getattr(network, "head", None)
+    return concatenates_labels(owner)

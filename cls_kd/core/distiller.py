@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cls_kd.core.fast_pass import body_of, is_compiled, set_layout
-from cls_kd.core.teacher import Teacher, TeacherProtocol, check_module
+from cls_kd.core.fast_pass import body_of, is_compiled, notes_of, set_layout
+from cls_kd.core.lookup import Lookup, of_each_teacher, wanted_by
+from cls_kd.core.teacher import Teacher
+from cls_kd.core.teacher_protocol import TeacherProtocol, check_module
 from cls_kd.core.terms import (
     LossConfig,
     Term,
@@ -19,10 +21,9 @@ from cls_kd.core.terms import (
     weighted,
 )
 from cls_kd.errors import UserError
-from cls_kd.signals import VOCABULARY, Batch, NetworkSource, SignalShapes, TrainingTime
+from cls_kd.signals import Batch, NetworkSource, SignalShapes, TrainingTime
 from cls_kd.signals.heads import direct_criterion_of
 from cls_kd.signals.network import Indices
-from cls_kd.signals.vocabulary import OF_ALL_TEACHERS
 
 Losses = dict[str, Tensor]
 TeacherLike = nn.Module | TeacherProtocol
@@ -154,28 +155,40 @@ class Distiller(nn.Module):
             groups.setdefault(group, {})[key] = value
         return {group: self.total(values) for group, values in groups.items()}
 
-    def step(self, batch: Batch) -> Losses:
-        """Every term of every loss on one batch, weighted."""
-        return self.terms_of(batch, self.student_signals(batch))
+    def step(self, batch: Batch, weights: Mapping[str, Tensor] | None = None) -> Losses:
+        """Every term of every loss on one batch, weighted.
+
+        Args:
+            batch: The batch.
+            weights: By the losses' names, scalars on the device. Default: by their schedules.
+        """
+        return self.terms_of(batch, self.student_signals(batch), weights)
 
     def student_signals(self, batch: Batch) -> dict[str, Any]:
         """The signals of the student that the losses ask for, on one batch, by name."""
         student = {**self.source.on(batch), **self.source.functions(batch)}
         return student | self.source.on_pairs(batch)
 
-    def terms_of(self, batch: Batch, student: Mapping[str, Any]) -> Losses:
+    def terms_of(
+        self,
+        batch: Batch,
+        student: Mapping[str, Any],
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> Losses:
         """Every term of every loss, weighted, for a student that has given its signals.
 
         Args:
             batch: The batch, which the teachers see.
             student: As `student_signals` returns them.
+            weights: See `step`.
         """
         teachers = [teacher(batch) for teacher in self.teachers]
         terms: Losses = {}
         for name, term in self.terms.items():
-            lookup = _Lookup(batch, student, teachers, self._teacher_index[name])
+            lookup = Lookup(batch, student, teachers, self._teacher_index[name])
             value = term.loss(**{signal: lookup(signal) for signal in term.loss.signals})
-            terms.update(weighted(name, value, term.weight(self.time)))
+            weight = term.weight(self.time) if weights is None else weights[name]
+            terms.update(weighted(name, value, weight))
         return terms
 
     def compile_networks(self, **options: Any) -> None:
@@ -223,7 +236,7 @@ class Distiller(nn.Module):
         self._teacher_index = {
             name: choose_teacher(name, term, names) for name, term in terms.items()
         }
-        self.source = NetworkSource("student", student, _wanted(terms.values()), student_taps)
+        self.source = NetworkSource("student", student, wanted_by(terms.values()), student_taps)
         self._asked = [self._asked_of(index) for index in range(len(self.teachers))]
         for index, teacher in enumerate(self.teachers):
             teacher.attach(self._asked[index])
@@ -234,7 +247,7 @@ class Distiller(nn.Module):
         """The signals that a teacher has to give, with the indices that are read of tuples."""
         terms = self.terms.items()
         asking = [term for name, term in terms if self._teacher_index[name] in (teacher, None)]
-        return _of_each_teacher(_wanted(asking))
+        return of_each_teacher(wanted_by(asking))
 
     def _measure(
         self,
@@ -255,10 +268,7 @@ class Distiller(nn.Module):
         teachers = [teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers]
         for index, shapes in enumerate(teachers):
             _check_classes(index, shapes, self.num_classes)
-        passes = [getattr(teacher, "fast", None) for teacher in self.teachers]
-        self.notes += [
-            f"Teacher {index}: {item.note}" for index, item in enumerate(passes) if item and item.note
-        ]
+        self.notes += notes_of(self.teachers)
         stacked: dict[str, Any] = {"all_teacher_logits": (len(teachers), self.num_classes)}
         if all("teacher_feature" in shapes for shapes in teachers):
             features = tuple(shapes["teacher_feature"] for shapes in teachers)
@@ -271,32 +281,6 @@ class Distiller(nn.Module):
             term.loss.build(facts)
         device = inputs.device
         self.losses.to(device)
-
-
-class _Lookup:
-    """Finds a signal of one step for one loss."""
-
-    def __init__(
-        self,
-        batch: Batch,
-        student: Mapping[str, Any],
-        teachers: Sequence[Mapping[str, Any]],
-        teacher: int | None,
-    ) -> None:
-        self.batch, self.student, self.teachers, self.teacher = batch, student, teachers, teacher
-
-    def __call__(self, name: str) -> Any:
-        provider = VOCABULARY[name].provider
-        if provider == "student":
-            return self.student[name]
-        if provider != "teacher":
-            return getattr(self.batch, name)
-        if name in OF_ALL_TEACHERS:
-            values = tuple(signals[OF_ALL_TEACHERS[name]] for signals in self.teachers)
-            return torch.stack(values) if name == "all_teacher_logits" else values
-        if self.teacher is not None:
-            return self.teachers[self.teacher][name]
-        return torch.stack([signals[name] for signals in self.teachers]).mean(dim=0)
 
 
 def _as_teachers(
@@ -315,23 +299,6 @@ def _as_teachers(
                 "the distiller a copy, teacher=copy.deepcopy(network)."
             )
     return teachers
-
-
-def _wanted(terms: Any) -> dict[str, Indices]:
-    """The signals that terms ask for, with the indices that they read of tuples."""
-    wanted: dict[str, Indices] = {}
-    for term in terms:
-        for name in term.loss.signals:
-            indices = term.loss.stage_indices.get(name)
-            before = wanted.get(name, frozenset())
-            unknown = indices is None or before is None
-            wanted[name] = None if unknown else before | frozenset(indices)  # type: ignore
-    return wanted
-
-
-def _of_each_teacher(wanted: Mapping[str, Indices]) -> dict[str, Indices]:
-    """The signals that each teacher has to give for those of all teachers."""
-    return {OF_ALL_TEACHERS.get(name, name): indices for name, indices in wanted.items()}
 
 
 def _zeros(network: nn.Module, shape: Sequence[int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -66,12 +66,13 @@ def agreement(fast: Tensor, plain: Tensor) -> Agreement:
 
 
 class FastPass:
-    """How a frozen network is computed.
+    """The pass of a frozen network, and its settings.
 
     Args:
         network: The network, in eval mode.
         fold_batch_norm: Fold batch norm into convolutions (`cls_kd.core.folding`).
-        channels_last: Keep maps in memory with the channels last. None: see `prefers_channels_last`.
+        channels_last: Keep maps in memory with the channels last. Default:
+            see `prefers_channels_last`.
         dtype: ``'float32'``, or ``'bfloat16'`` for autocast.
         compile: ``torch.compile`` the network's body; a dict gives the options.
 
@@ -115,7 +116,7 @@ class FastPass:
             body_of(self.network).compile(**options)
 
     def settings(self) -> dict[str, Any]:
-        """How the network is computed: where it is equal, so are the bits of the outputs.
+        """The settings of the pass: where they are equal, so are the bits of its outputs.
 
         Returns:
             ``{'fold_batch_norm': 34, 'channels_last': True, 'dtype': 'float32',
@@ -274,6 +275,14 @@ def is_intact(teacher: Any) -> bool:
     """Test for a teacher whose folded parameters, if any, are what its weights give."""
     fast = getattr(teacher, "fast", None)
     return fast is None or fast.is_intact()
+
+
+def notes_of(teachers: Sequence[Any]) -> list[str]:
+    """A line for each teacher whose pass was compared with the plain one at build."""
+    passes = [getattr(teacher, "fast", None) for teacher in teachers]
+    return [
+        f"Teacher {index}: {fast.note}" for index, fast in enumerate(passes) if fast and fast.note
+    ]
 
 
 def body_of(network: nn.Module) -> nn.Module:

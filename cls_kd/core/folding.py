@@ -76,6 +76,7 @@ class FoldedConvolution(nn.Conv2d):
     is_folded: bool
 
     def forward(self, input: Tensor) -> Tensor:
+        """Both, in eval mode."""
         if self.training or not self.is_folded:
             return super().forward(input)
         weight, bias = self.folded_weight, self.folded_bias
@@ -98,6 +99,7 @@ class FoldedNorm(nn.BatchNorm2d):
     is_folded: bool
 
     def forward(self, input: Tensor) -> Tensor:
+        """The input, in eval mode."""
         return super().forward(input) if self.training or not self.is_folded else input
 
 
@@ -120,7 +122,7 @@ class Folding:
     ) -> None:
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         self.norms = len(norms)
-        self.pairs = [_folded(*found) for found in _sole_readers(network, run, tuple(taps))]
+        self.pairs = [_folded(*pair) for pair in _sole_readers(network, run, tuple(taps))]
 
     def refresh(self) -> None:
         """Fold anew, after the parameters have moved to another type or device."""
@@ -164,7 +166,11 @@ class _Readers(TorchDispatchMode):
         self.kept: list[Tensor] = []
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         for value in _tensors((*args, *(kwargs or {}).values())):
             self.kept.append(value)
@@ -225,9 +231,7 @@ def _sole_readers(
 def _watch(network: nn.Module, tap: Tap, seen: list[Tensor]) -> Callable[[], None]:
     module = network.get_submodule(tap.module)
     if tap.side == "input":
-        return module.register_forward_pre_hook(
-            lambda _, args: seen.extend(_tensors(args))
-        ).remove
+        return module.register_forward_pre_hook(lambda _, args: seen.extend(_tensors(args))).remove
     return module.register_forward_hook(
         lambda _, args, output: seen.extend(_tensors((output,)))
     ).remove

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,67 +13,15 @@ from torch import Tensor, nn
 from cls_kd.core.class_names import Names, class_indices, read_names, shared_names
 from cls_kd.core.fast_pass import Agreement, FastPass, agreement, check_plain
 from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
+from cls_kd.core.teacher_protocol import Shapes, check_module
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
 from cls_kd.signals.forward_from import Continued
 from cls_kd.signals.heads import describe, logits_of
 from cls_kd.signals.network import Indices
-from cls_kd.signals.shapes import Shape
 
 _NOISE = 4
 """Images on which the fast pass is compared with the plain one at build."""
-
-Shapes = dict[str, Shape | tuple[Shape, ...]]
-
-
-class TeacherProtocol(Protocol):
-    """Interface of a teacher: its signals, their shapes, and its identity.
-
-    `Teacher` is a network; stored outputs or a remote network can be teachers as well.
-
-    Attributes:
-        name: By which losses choose it (``teacher='name'``); None for its index.
-        note: One line for the log: what it is and where it comes from.
-    """
-
-    name: str | None
-    note: str
-
-    @property
-    def is_asked(self) -> bool:
-        """True if any loss asks for one of its signals."""
-
-    def attach(self, names: Mapping[str, Indices]) -> None:
-        """Prepare to give these signals; of tuples, the items at these indices.
-
-        A later call, followed by ``measure``, replaces what was asked for before.
-        """
-
-    def match(self, normalization: Mapping[str, Any]) -> None:
-        """Prepare for images with the student's normalization."""
-
-    def measure(self, inputs: Tensor, classes: Sequence[str] | None, num_classes: int) -> Shapes:
-        """Shapes of the signals that were asked for, without the batch axis."""
-
-    def __call__(self, batch: Batch) -> dict[str, Any]:
-        """The signals of a batch, by name."""
-
-    def digest(self) -> str:
-        """Identity: the same as long as its signals are the same."""
-
-
-def check_module(role: str, network: Any) -> None:
-    """Refuse what is no module.
-
-    Raises:
-        UserError: With what to give instead.
-    """
-    if not isinstance(network, nn.Module):
-        raise UserError(
-            f"The {role} must be a torch.nn.Module with its weights loaded, not "
-            f"{network!r:.80} of the type {type(network).__name__}. Configs and checkpoint files "
-            "are for cls_kd.train and the command line."
-        )
 
 
 class Teacher(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -54,11 +54,16 @@ class Distiller(core.Distiller, BaseModel):
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
 
+    Attributes:
+        captured_step: Takes the place of a training step, from a CUDA graph
+            (`cls_kd.engine.captured_step`). None: none does.
+
     Raises:
         UserError: A loss asks for something that does not exist or that these networks lack.
     """
 
     data_preprocessor: Any
+    captured_step: Callable[[Any], dict[str, Tensor]] | None = None
 
     def __init__(
         self,
@@ -153,6 +158,8 @@ class Distiller(core.Distiller, BaseModel):
         Returns:
             The sum and all terms, for the log.
         """
+        if self.captured_step is not None:
+            return self.captured_step(data)
         if not is_plain(optim_wrapper):
             return super().train_step(data, optim_wrapper)
         ready = self.data_preprocessor(data, True)

@@ -21,6 +21,8 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
+from cls_kd.engine.capture_check import obstacles
+from cls_kd.engine.captured_step import CapturedStep
 from cls_kd.engine.compat import keep_freed_memory, without_code
 from cls_kd.engine.hook_list import acts, complete_hooks
 from cls_kd.engine.loaders import build_dataloader
@@ -191,9 +193,25 @@ class DistillRunner(Runner):
             written.replace(Path(out_dir, filename))
 
     def _maybe_compile(self, target: str) -> None:
+        self._maybe_capture()
         options = self.cfg.get("compile", False)
         if not options:
             return
         model = self.model.module if is_model_wrapper(self.model) else self.model
         model.compile_networks(**(options if isinstance(options, dict) else {}))
         self.logger.info("The networks are compiled at their first steps, which takes a while.")
+
+    def _maybe_capture(self) -> None:
+        """Let training steps come from a CUDA graph, or say what cannot be captured."""
+        if not self.cfg.get("cuda_graph", False):
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        device = next(model.student.parameters()).device.type
+        parts = obstacles(
+            model, self.optim_wrapper, self.cfg, device=device, processes=self.world_size
+        )
+        if parts:
+            self.logger.warning(f"No CUDA graph: it cannot capture {', '.join(parts)}.")
+            return
+        model.captured_step = CapturedStep(model, self.optim_wrapper, say=self.logger.warning)
+        self.logger.info("Training steps come from a CUDA graph after the first ones.")

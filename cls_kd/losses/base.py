@@ -35,12 +35,16 @@ class DistillLoss(nn.Module):
             also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
         group: ``'task'``, ``'distillation'`` or, for `cls_kd.optimizers.DeepKD`, ``'target'`` or
             ``'non_target'``: for optimizers that keep their gradients apart.
+        host_bound: Why a step with the loss cannot be captured in a CUDA graph, in a few words: it
+            waits for the device, or decides something on the host in each step. Losses that ask for
+            the training time need not say so. Default: it can be.
         search_space: Options that ``cls-kd tune`` searches, to their ranges. Default: none, so that
             the weight alone is searched.
     """
 
     stateless: ClassVar[bool] = True
     group: ClassVar[str] = "distillation"
+    host_bound: ClassVar[str] = ""
     search_space: ClassVar[Mapping[str, Space]] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:

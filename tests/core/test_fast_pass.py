@@ -104,7 +104,7 @@ def test_a_fold_that_is_not_exact_is_not_used() -> None:
 
 
 def test_options_that_make_no_sense() -> None:
-    with pytest.raises(UserError, match="dtype: 'bfloat'. Did you mean 'bfloat16'"):
+    with pytest.raises(UserError, match=r"dtype: 'bfloat'\. Did you mean 'bfloat16'"):
         cls_kd.Teacher(network(), dtype="bfloat")
     with pytest.raises(UserError, match=r"train_mode=True\), where channels_last, dtype cannot"):
         cls_kd.Teacher(network(), train_mode=True, dtype="bfloat16", channels_last=True)

@@ -23,6 +23,7 @@ class BufferedTimerHook(IterTimerHook):
     def before_train(self, runner: Runner) -> None:
         """Learn from the other hooks in which steps the times are read."""
         super().before_train(runner)
+        self.t = time.time()
         self.steps = ReadSteps(runner)
         self.waits: list[float] = []
         self.times: list[float] = []
