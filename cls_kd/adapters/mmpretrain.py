@@ -152,6 +152,7 @@ def _(backbone: SwinTransformer) -> Taps:
     normed = Tap(f"norm{last}") if hasattr(backbone, f"norm{last}") else blocks[-1]
     return {
         "blocks": blocks,
+        "block_maps": tuple(replace(block, first_patch=0) for block in blocks),
         "tokens": blocks[-1],
         "normed_tokens": normed,
         "stages": tuple(replace(stage[-1], first_patch=0) for stage in stages),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cls_kd.adapters.internals import concatenates_labels
 from cls_kd.errors import UserError
-from cls_kd.signals.batch import Batch
+from cls_kd.signals.batch import Batch, Mixture
 from cls_kd.signals.time import TrainingTime
 
 
@@ -114,6 +114,7 @@ class SampleBatch(Batch):
         num_classes: K.
         pairs: See `Batch`.
         views: See `Batch`.
+        mixture: See `Batch`.
         time: See `Batch`.
     """
 
@@ -125,9 +126,12 @@ class SampleBatch(Batch):
         *,
         pairs: Tensor | None = None,
         views: Tensor | None = None,
+        mixture: Mixture | None = None,
         time: TrainingTime | None = None,
     ) -> None:
-        super().__init__(inputs, None, num_classes, pairs=pairs, views=views, time=time)
+        super().__init__(
+            inputs, None, num_classes, pairs=pairs, views=views, mixture=mixture, time=time
+        )
         self.data_samples = data_samples
 
     def _distribution(self) -> Tensor | None:

@@ -38,7 +38,9 @@ COMMANDS = {
     "sweep": Command("sweep", "Train pairs with methods and seeds, and report on each pair."),
     "tune": Command("tune", "Search the settings of a method on the validation split."),
     "choose": Command("choose", "Find the methods that cannot be told from the best, in a budget."),
-    "status": Command("status", "Show which runs of a sweep are finished, running or failed."),
+    "status": Command(
+        "status", "Show which runs of a sweep, tune or choose are finished or failed."
+    ),
     "test": Command("test", "Evaluate a student's checkpoint, or the teachers of a config."),
     "predict": Command("predict", "Classify images with a trained or exported student."),
     "analyze": Command("analyze", "Analyze finished runs beyond accuracy."),

@@ -22,6 +22,7 @@ from cls_kd.core.terms import (
 )
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource, SignalShapes, TrainingTime
+from cls_kd.signals.batch import Mixture
 from cls_kd.signals.heads import direct_criterion_of
 from cls_kd.signals.network import Indices
 
@@ -113,6 +114,7 @@ class Distiller(nn.Module):
         index: Tensor | None = None,
         pair_inputs: Tensor | None = None,
         view_inputs: Tensor | None = None,
+        mixture: Mixture | None = None,
     ) -> Losses:
         """Every term of every loss, weighted: ``{'ce.loss': ..., 'nkd.loss_target': ...}``.
 
@@ -123,6 +125,8 @@ class Distiller(nn.Module):
             pair_inputs: Another image of each sample's class, (N, 3, H, W), for losses that ask.
             view_inputs: Augmentations of each image, (V, N, 3, H, W), for losses that ask; the
                 first of them are ``images``.
+            mixture: How the second of them is mixed, for losses that ask
+                (`cls_kd.data.mixture_view`).
         """
         batch = Batch(
             images,
@@ -131,6 +135,7 @@ class Distiller(nn.Module):
             index=index,
             pairs=pair_inputs,
             views=view_inputs,
+            mixture=mixture,
             time=self.time,
         )
         return self.step(batch)

@@ -299,8 +299,8 @@ class Teacher(nn.Module):
         run = self.source.forward_from(self.normalize_inputs(batch.inputs))
 
         def run_from(stage: int, feature: Tensor) -> Continued:
-            maps, logits = run(stage, feature)
-            return maps, self.select_classes(logits)
+            stages, last, logits = run(stage, feature)
+            return Continued(stages, last, self.select_classes(logits))
 
         return run_from
 

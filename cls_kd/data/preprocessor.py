@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from cls_kd.adapters.samples import BatchSamples, index_of
+from cls_kd.data.mixtures import MIXTURE_ALPHA, mixture_view
 from cls_kd.data.rotations import VIEW_TURNS, quarter_turns
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS, TRANSFORMS
@@ -64,7 +65,12 @@ class BatchPreprocessor(ClsDataPreprocessor):
             if training and self.augment is not None:
                 pairs = self._augmented(pairs, data.get("data_samples"), draw=1)
             ready["pair_inputs"] = super().forward({"inputs": pairs}, training)["inputs"]
-        if "view_inputs" in data:
+        if {"view_inputs", MIXTURE_ALPHA} & data.keys() and training:
+            self._check_not_mixed()
+        if MIXTURE_ALPHA in data:
+            alpha = torch.as_tensor(data[MIXTURE_ALPHA]).flatten()[0].item()
+            ready["view_inputs"], ready["mixture"] = mixture_view(ready["inputs"], alpha)
+        elif "view_inputs" in data:
             ready["view_inputs"] = torch.stack(
                 [ready["inputs"], *self._other_views(data, ready["inputs"], training)]
             )
@@ -75,11 +81,6 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
         Where they are turns of the image, they are those of the images that are ``ready``.
         """
-        if training and self.batch_augments is not None:
-            raise UserError(
-                "data_preprocessor: batch_augments mix the images, and not their views: leave them "
-                "out where a loss asks for `view_inputs`."
-            )
         if VIEW_TURNS in data:
             return quarter_turns(ready)
         views = data["view_inputs"]
@@ -90,6 +91,13 @@ class BatchPreprocessor(ClsDataPreprocessor):
                 view = self._augmented(view, data.get("data_samples"), draw=number)
             others.append(super().forward({"inputs": view}, training)["inputs"])
         return others
+
+    def _check_not_mixed(self) -> None:
+        if self.batch_augments is not None:
+            raise UserError(
+                "data_preprocessor: batch_augments mix the images, and not their views: leave them "
+                "out where a loss asks for `view_inputs`."
+            )
 
     def _images_and_labels(self, data: Mapping[str, Any], training: bool) -> dict[str, Any]:
         samples: Any = data.get("data_samples")

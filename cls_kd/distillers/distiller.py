@@ -24,6 +24,7 @@ from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
 from cls_kd.distillers.teacher import Teacher
 from cls_kd.registry import MODELS
+from cls_kd.signals.batch import Mixture
 from cls_kd.signals.heads import describe, direct_criterion_of
 
 TeacherConfig = Mapping[str, Any] | Teacher
@@ -105,10 +106,17 @@ class Distiller(core.Distiller, BaseModel):
         mode: str = "tensor",
         pair_inputs: Tensor | None = None,
         view_inputs: Tensor | None = None,
+        mixture: Mixture | None = None,
     ) -> Any:
         """``mode='loss'`` gives the weighted losses by name; any other is the student's own."""
         if mode == "loss":
-            return self.loss(inputs, data_samples, pair_inputs=pair_inputs, view_inputs=view_inputs)
+            return self.loss(
+                inputs,
+                data_samples,
+                pair_inputs=pair_inputs,
+                view_inputs=view_inputs,
+                mixture=mixture,
+            )
         return self.student(inputs, data_samples, mode)
 
     def loss(  # type: ignore[override]
@@ -119,11 +127,17 @@ class Distiller(core.Distiller, BaseModel):
         index: Tensor | None = None,
         pair_inputs: Tensor | None = None,
         view_inputs: Tensor | None = None,
+        mixture: Mixture | None = None,
     ) -> Losses:
         """As `cls_kd.Distiller.loss`; labels may be mmpretrain's data samples."""
         if labels is None or isinstance(labels, Tensor):
             return super().loss(
-                images, labels, index=index, pair_inputs=pair_inputs, view_inputs=view_inputs
+                images,
+                labels,
+                index=index,
+                pair_inputs=pair_inputs,
+                view_inputs=view_inputs,
+                mixture=mixture,
             )
         batch = SampleBatch(
             images,
@@ -131,6 +145,7 @@ class Distiller(core.Distiller, BaseModel):
             self.num_classes,
             pairs=pair_inputs,
             views=view_inputs,
+            mixture=mixture,
             time=self.time,
         )
         return self.step(batch)

@@ -93,7 +93,7 @@ class _Pass:
 
 
 class MemberTeacher:
-    """A shared teacher as one distiller has it (see `cls_kd.core.teacher_protocol.TeacherProtocol`).
+    """A shared teacher as one distiller has it (see `cls_kd.core.TeacherProtocol`).
 
     Args:
         shared: The shared teacher.

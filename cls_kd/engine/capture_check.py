@@ -16,6 +16,7 @@ from cls_kd.core.terms import Term
 from cls_kd.distillers import Distiller
 from cls_kd.signals import VOCABULARY
 from cls_kd.signals.heads import takes_labels_at_once
+from cls_kd.signals.vocabulary import CALLABLES
 
 _OPTIMIZERS = (SGD, Adam, AdamW)
 
@@ -56,11 +57,15 @@ def _of_device(cfg: Config, device: str, processes: int) -> Iterator[str]:
 
 def _of_loss(name: str, term: Term) -> Iterator[str]:
     loss = term.loss
-    times = [signal for signal in loss.signals if VOCABULARY[signal].provider == "time"]
-    if times:
-        yield f"the loss {name!r} (asks for `{times[0]}`, a number of the host)"
+    numbers = [signal for signal in loss.signals if _is_number(signal)]
+    if numbers:
+        yield f"the loss {name!r} (asks for `{numbers[0]}`, a number of the host)"
     elif loss.host_bound:
         yield f"the loss {name!r} ({loss.host_bound})"
+
+
+def _is_number(signal: str) -> bool:
+    return signal not in CALLABLES and VOCABULARY[signal].shape.startswith(("int", "float"))
 
 
 def _of_teachers(distiller: Distiller) -> Iterator[str]:

@@ -14,10 +14,11 @@ from mmpretrain.datasets import CustomDataset
 from torch.utils.data import DataLoader
 
 from cls_kd.data.in_memory import collate
+from cls_kd.data.mixtures import MIXTURE_ALPHA
 from cls_kd.data.reading import name_unreadable
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
-from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
+from cls_kd.signals.batch import NO_MIXTURES, NO_PAIRS, NO_VIEWS, check_label_range
 from cls_kd.signals.network import VIEWS
 
 
@@ -147,7 +148,10 @@ def check_pairs(dataset: Any, signals: Collection[str]) -> None:
     """
     if {"pair_inputs", "pair_logits"} & set(signals) and "pair_inputs" not in dataset[0]:
         raise UserError(NO_PAIRS)
-    if {"view_inputs", *VIEWS} & set(signals) and "view_inputs" not in dataset[0]:
+    if {"mix", "permutation"} & set(signals) and MIXTURE_ALPHA not in dataset[0]:
+        raise UserError(NO_MIXTURES)
+    views = {"view_inputs", *VIEWS} & set(signals)
+    if views and not {"view_inputs", MIXTURE_ALPHA} & dataset[0].keys():
         raise UserError(NO_VIEWS)
 
 

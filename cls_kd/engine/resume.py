@@ -11,6 +11,8 @@ from torch import nn
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.errors import UserError
+from cls_kd.runs import Run
+from cls_kd.runs.cohorts import last_step
 
 
 def check_resumable(
@@ -45,6 +47,18 @@ def check_resumable(
             f"The checkpoint {source} was written with another optimizer: {error}"
         ) from error
     return checkpoint
+
+
+def saved_step(run: Run) -> int:
+    """The epoch or iteration of a run's last checkpoint; inside an epoch, its steps, below 0.
+
+    Args:
+        run: With a checkpoint or not; then 0.
+    """
+    step = last_step(run)
+    if step or not (run.work_dir / "last_checkpoint").is_file():
+        return step
+    return -int(read_checkpoint(run.checkpoint())["meta"]["iter"])
 
 
 def _has_state(checkpoint: Mapping[str, Any]) -> bool:

@@ -41,6 +41,7 @@ from cls_kd.engine.loaders import (
     innermost,
 )
 from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
@@ -120,7 +121,8 @@ def train(
     try:
         lock = RunLock(run)
         try:
-            result = _train(run, lock, resume, launcher, send, surroundings or Alone())
+            with STOP_REQUEST.noticed():
+                result = _train(run, lock, resume, launcher, send, surroundings or Alone())
         finally:
             lock.release()
     except BaseException as error:

@@ -68,6 +68,27 @@ class Exits(nn.ModuleList):
         return torch.stack(logits), torch.stack(embeddings)
 
 
+class MapExits(nn.Module):
+    """`Exits` that give their last maps in place of embeddings.
+
+    Args:
+        shapes: Shapes of all stages, the first one first.
+        width: Channels of the last maps.
+        num_classes: K.
+    """
+
+    def __init__(self, shapes: Sequence[Sequence[int]], width: int, num_classes: int) -> None:
+        super().__init__()
+        self.branches = Exits(shapes, width, num_classes)
+
+    def forward(self, stages: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Of all stages' maps the logits (E, N, K) and maps (N, C, h, w) of the E exits."""
+        pairs = zip(self.branches, stages[:-1], strict=True)
+        maps = [branch.blocks(feature) for branch, feature in pairs]
+        pooled = zip(self.branches, maps, strict=True)
+        return torch.stack([branch.classifier(last.mean((2, 3))) for branch, last in pooled]), maps
+
+
 class StageClassifiers(nn.ModuleList):
     """An `ExitClassifier` on every stage, as wide as the last one; after this one comes one block.
 

@@ -34,7 +34,21 @@ class Grouping:
     reasons: dict[Path, str] = field(default_factory=dict)
 
 
-def group(runs: Sequence[Run], *, resume: bool = False, max_members: int = MAX_MEMBERS) -> Grouping:
+def last_step(run: Run) -> int:
+    """The epoch or iteration of a run's last checkpoint, by its name; 0 where there is none."""
+    pointer = run.work_dir / "last_checkpoint"
+    name = Path(pointer.read_text().strip()).stem if pointer.is_file() else ""
+    numbers = re.findall(r"\d+", name)
+    return int(numbers[-1]) if numbers else 0
+
+
+def group(
+    runs: Sequence[Run],
+    *,
+    resume: bool = False,
+    max_members: int = MAX_MEMBERS,
+    step_of: Callable[[Run], int] = last_step,
+) -> Grouping:
     """Group runs that can share their batches and teachers.
 
     Members agree in the seed, the training data, the preprocessing, the length, the precision, the
@@ -45,10 +59,11 @@ def group(runs: Sequence[Run], *, resume: bool = False, max_members: int = MAX_M
         runs: In order.
         resume: Whether runs go on from their last checkpoints.
         max_members: Maximum number of runs in a group.
+        step_of: A run to a number that tells its last checkpoint from those of other steps.
     """
     if max_members == 1:
         return Grouping(_in_order([[run] for run in runs]))
-    keys = {run.work_dir: _key(run, resume) for run in runs}
+    keys = {run.work_dir: _key(run, step_of(run) if resume else 0) for run in runs}
     reasons = {run.work_dir: problem for run in runs if (problem := _problem(run))}
     candidates: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
@@ -66,15 +81,6 @@ def group(runs: Sequence[Run], *, resume: bool = False, max_members: int = MAX_M
         if len(members) == 1 and members[0].work_dir not in reasons:
             reasons[members[0].work_dir] = _reason(members[0], runs, keys)
     return Grouping(groups, reasons)
-
-
-def last_step(run: Run) -> int:
-    """The epoch or iteration of a run's last checkpoint; 0 where there is none."""
-    pointer = run.work_dir / "last_checkpoint"
-    numbers = (
-        re.findall(r"\d+", Path(pointer.read_text().strip()).stem) if pointer.is_file() else []
-    )
-    return int(numbers[-1]) if numbers else 0
 
 
 def teachers(run: Run) -> list[str]:
@@ -149,9 +155,9 @@ _PARTS: dict[str, Callable[[Config], Any]] = {
 _PROGRESS = "last checkpoint"
 
 
-def _key(run: Run, resume: bool) -> dict[str, str]:
+def _key(run: Run, step: int) -> dict[str, str]:
     parts = {name: _text(part(run.cfg)) for name, part in _PARTS.items()}
-    return {**parts, _PROGRESS: str(last_step(run)) if resume else ""}
+    return {**parts, _PROGRESS: str(step)}
 
 
 def _problem(run: Run) -> str:
@@ -230,10 +236,18 @@ def describe(grouping: Grouping) -> list[str]:
         start = reason.partition(" in its ")[0] if reason.startswith("it differs") else reason
         lines.setdefault((names, start and reason), []).append(members[0].seed)
     return [
-        f"{names} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}): "
+        f"{names} (seed{'s' * (len(seeds) > 1)} {_numbers(seeds)}): "
         + (f"alone, since {reason}." if reason else "together.")
         for (names, reason), seeds in lines.items()
     ]
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """``0, 1, 5``, or the first and the last of a row."""
+    row = list(range(numbers[0], numbers[0] + len(numbers)))
+    if len(numbers) > 2 and list(numbers) == row:
+        return f"{row[0]} to {row[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _different(run: Run, other: Run, keys: Mapping[Path, Mapping[str, str]]) -> list[str]:

@@ -39,6 +39,7 @@ class Run:
     cfg: Config
     work_dir: Path
     depends_on: dict[str, Run] = field(default_factory=dict)
+    _formatted: tuple[str, str] = field(default=("", ""), init=False, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -52,7 +53,11 @@ class Run:
         finished run a changed one as soon as a seed is added.
         """
         sections = {key: value for key, value in self.cfg.to_dict().items() if key in SECTIONS}
-        return PlainConfig(sections).pretty_text
+        # Formatting takes most of a digest's time, and a sweep asks for it several times.
+        values = repr(sections)
+        if self._formatted[0] != values:
+            self._formatted = (values, PlainConfig(sections).pretty_text)
+        return self._formatted[1]
 
     def digest(self) -> str:
         """SHA-256 of the config and of the runs that it builds on."""

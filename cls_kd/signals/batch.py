@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,26 @@ NO_VIEWS = (
     "a loop of your own: distiller.loss(images, labels, view_inputs=views), (V, N, 3, H, W)."
 )
 
+NO_MIXTURES = (
+    "A loss asks for mixtures of images (`mix`, `permutation`), and the training data give none: "
+    "put MixtureViews around the data set, dataset=dict(type='MixtureViews', dataset=...). "
+    "`--method` does it for its methods, train_data=dict(wrapper=dict(type='MixtureViews')) for a "
+    "run of a list. In a loop of your own: views, mixture = cls_kd.data.mixture_view(images, "
+    "alpha), then distiller.loss(images, labels, view_inputs=views, mixture=mixture)."
+)
+
+
+class Mixture(NamedTuple):
+    """The mixture that is the second view of a batch: ``mix * x + (1 - mix) * x[permutation]``.
+
+    Attributes:
+        mix: Weight of the sample's own image, from 0 to 1.
+        permutation: Position in the batch of the other image, (N,) int64.
+    """
+
+    mix: float
+    permutation: Tensor
+
 
 class Batch:
     """One mini-batch, as the losses and the teachers see it.
@@ -37,6 +58,7 @@ class Batch:
         index: Positions of the samples in the data set, (N,) int64. Default: unknown.
         pairs: Another normalized image of each sample's class, (N, 3, H, W). Default: none.
         views: Augmentations of each image, (V, N, 3, H, W), ``inputs`` first. Default: none.
+        mixture: How the second of the views is mixed. Default: it is no mixture.
         time: The training time. Default: the start of a training.
     """
 
@@ -49,12 +71,14 @@ class Batch:
         index: Tensor | None = None,
         pairs: Tensor | None = None,
         views: Tensor | None = None,
+        mixture: Mixture | None = None,
         time: TrainingTime | None = None,
     ) -> None:
         self.inputs = inputs
         self.num_classes = num_classes
         self.pairs = pairs
         self.views = views
+        self.mixture = mixture
         self.time = time or TrainingTime()
         self._labels, self._index = labels, index
 
@@ -113,6 +137,16 @@ class Batch:
         return self.views
 
     @property
+    def mix(self) -> float:
+        """Weight of a sample's own image in the second view."""
+        return self._known_mixture().mix
+
+    @property
+    def permutation(self) -> Tensor:
+        """(N,) int64."""
+        return self._known_mixture().permutation.to(self.inputs.device)
+
+    @property
     def epoch(self) -> int:
         """Completed epochs."""
         return self.time.epoch
@@ -136,6 +170,11 @@ class Batch:
         if self._labels is None:
             raise UserError("A loss asks for the labels, and the batch has none.")
         return self._labels
+
+    def _known_mixture(self) -> Mixture:
+        if self.mixture is None:
+            raise UserError(NO_MIXTURES)
+        return self.mixture
 
     def _positions(self) -> Tensor:
         if self._index is None:

@@ -100,6 +100,7 @@ class NetworkSource:
             if name.removeprefix(f"{role}_") not in known:
                 self._refuse(name, known)
         self.stages = check_stages(network, role, known["stages"]) if continued else ()
+        self.feature = _as_tuple(known["feature"])[-1] if continued else None
         if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
             _check_peers(network, PEER_CLASSIFIERS)
         self.norms = (
@@ -161,7 +162,8 @@ class NetworkSource:
 
     def forward_from(self, inputs: Tensor) -> ForwardFrom:
         """Passes through the network from a stage on, for images as it takes them."""
-        return ForwardFrom(self.network, self.stages, inputs)
+        assert self.feature is not None
+        return ForwardFrom(self.network, self.stages, self.feature, inputs)
 
     def on_pairs(self, batch: Batch) -> dict[str, Tensor]:
         """Logits of the paired images, where a loss asks for them: a second pass, no gradient."""
