@@ -33,7 +33,7 @@ steps() {
 }
 
 if $small; then
-    device=(--device cpu --batch-size 4 --size 32 --block 1 --blocks 2 --warmup 1 --threads 1)
+    device=(--device cpu --batch-size 4 --size 32 --block 1 --blocks 2 --warmup 1 --threads 1 --backend eager)
     batches=(2 4)
     run=(--images 200 --test-images 100 --minutes 0.1 --batch-size 20)
     cohort=(--threads 1 --counts 2 --block 1 --blocks 2 --warmup 1 --batch-size 8)

@@ -15,6 +15,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,8 @@ def measure(args: argparse.Namespace, folder: Path) -> str:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     clock = Clock(args.minutes)
-    try:
+    with suppress(RunStopped):
         train(run, on_event=clock)
-    except RunStopped:
-        pass
     epochs, done = cfg.train_cfg.max_epochs, len(clock.times)
     whole = clock.first() + (epochs - 1) * clock.seconds()
     memory = (
