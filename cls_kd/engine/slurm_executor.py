@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -17,7 +18,7 @@ from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.event_log import EventFollower, EventLog, last_failure, logged_events
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import RunGraph
-from cls_kd.errors import UserError
+from cls_kd.errors import PreemptedError, UserError
 from cls_kd.files import write_atomically
 from cls_kd.packages import require
 from cls_kd.runs import Run, check_unchanged
@@ -54,17 +55,26 @@ class TrainJob:
             UserError: A run is not finished; why stands in its events.
         """
         init_distributed(self._launcher)
-        waiting, open_runs = list(self._runs), []
+        try:
+            self._train()
+        except PreemptedError as error:
+            # Only now is it submitit's turn, which ignores SIGTERM: then Slurm requeues by itself.
+            os.kill(os.getpid(), error.signal)
+            raise
+
+    def _train(self) -> None:
+        waiting, ended = list(self._runs), []
         while waiting:
-            outcomes = attempt_together(waiting, launcher=self._launcher)
-            ended = list(zip(waiting, outcomes, strict=True))
-            waiting = [run for run, outcome in ended if outcome is Outcome.HELD]
-            finished = (Outcome.FINISHED, Outcome.HELD)
-            open_runs += [run.title for run, outcome in ended if outcome not in finished]
+            outcomes = list(
+                zip(waiting, attempt_together(waiting, launcher=self._launcher), strict=True)
+            )
+            ended += [pair for pair in outcomes if pair[1] is not Outcome.HELD]
+            waiting = [run for run, outcome in outcomes if outcome is Outcome.HELD]
             if waiting:
                 time.sleep(_POLL_SECONDS)
-        if open_runs:
-            raise UserError(f"The run {', '.join(open_runs)} has not been finished.")
+        unfinished = [run.title for run, outcome in ended if outcome is not Outcome.FINISHED]
+        if unfinished:
+            raise UserError(f"The run {', '.join(unfinished)} has not been finished.")
 
     def checkpoint(self) -> Any:
         """The same job, which submitit requeues before the time is over, or at a preemption."""
@@ -202,9 +212,9 @@ def _submitit_executor(folder: Path, parameters: Mapping[str, Any]) -> Any:
     defaults = {
         "timeout_min": timeout,
         "slurm_signal_delay_s": 120,
-        # Else the other processes of a run would wait for one that has ended.
-        "slurm_srun_args": ["--kill-on-bad-exit=1"],
         "stderr_to_stdout": True,
+        # Without it the other processes of a run would wait for one that has ended.
+        "slurm_srun_args": ["--kill-on-bad-exit=1"],
     }
     extra = {"kill-on-invalid-dep": "yes", **parameters.get("slurm_additional_parameters", {})}
     try:

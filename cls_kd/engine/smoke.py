@@ -97,9 +97,11 @@ def try_configs(files: Sequence[Path], root: Path, jobs: int = 1) -> Iterator[Ou
             for task in tasks:
                 yield from _outcomes(task)
             return
-        # Anew now and then: what a hundred networks leave in memory is a lot.
-        spawn = get_context("spawn")
-        with spawn.Pool(jobs, torch.set_num_threads, (1,), maxtasksperchild=20) as pool:
+        # Anew now and then: what a hundred networks leave in memory is a lot. The server that
+        # workers are forked from imports this module once, for all of them.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        with context.Pool(jobs, torch.set_num_threads, (1,), maxtasksperchild=20) as pool:
             for outcomes in pool.imap(_outcomes, tasks):
                 yield from outcomes
 

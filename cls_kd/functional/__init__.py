@@ -47,7 +47,7 @@ from cls_kd.functional.softened import (
     subset_kl_each,
 )
 from cls_kd.functional.standardize import standardize, standardize_columns
-from cls_kd.functional.targets import two_targets
+from cls_kd.functional.targets import right_rows, two_targets
 from cls_kd.functional.teachers import confidence_weights, teacher_kl_each
 from cls_kd.functional.tokens import grid_side, patch_tokens
 from cls_kd.functional.transport import sinkhorn_distance
@@ -84,6 +84,7 @@ __all__ = [
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "right_rows",
     "right_singular_vectors",
     "scale_gradient",
     "shortest_combination",

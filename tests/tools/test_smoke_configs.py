@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,9 @@ def test_a_group_that_fails_is_tried_one_by_one(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
-def test_processes_share_the_work() -> None:
+def test_processes_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A server would import all anew.
+    monkeypatch.setattr(smoke, "get_context", lambda _: multiprocessing.get_context("fork"))
     files = find_configs(CONFIGS, ["networks/digits_*"])
     outcomes = list(smoke.try_configs(files, CONFIGS, jobs=2))
     assert [(one.name, one.failed) for one in outcomes] == [

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cls_kd.functional import softened_kl, softened_kl_each
+from cls_kd.functional import right_rows, softened_kl, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
 from cls_kd.losses.search import TEMPERATURE, Range, search_over
@@ -78,17 +78,23 @@ class SSKDLoss(DistillLoss):
         similarity_weight: float = 10.0,
     ) -> None:
         super().__init__()
-        check_positive(self, temperature=temperature)
-        check_positive(self, transformed_temperature=transformed_temperature)
-        check_positive(self, similarity_temperature=similarity_temperature)
-        check_not_negative(self, kd_weight=kd_weight, transformed_weight=transformed_weight)
-        check_not_negative(self, similarity_weight=similarity_weight)
-        self.keep_wrong_transformed = keep_wrong_transformed
-        self.keep_wrong_similarity = keep_wrong_similarity
+        temperatures = dict(
+            temperature=temperature,
+            transformed_temperature=transformed_temperature,
+            similarity_temperature=similarity_temperature,
+        )
+        weights = dict(
+            kd_weight=kd_weight,
+            transformed_weight=transformed_weight,
+            similarity_weight=similarity_weight,
+        )
+        check_positive(self, **temperatures)
+        check_not_negative(self, **weights)
+        self.keep_wrong = keep_wrong_transformed, keep_wrong_similarity
         check_fraction(self, keep_wrong_transformed=keep_wrong_transformed)
         check_fraction(self, keep_wrong_similarity=keep_wrong_similarity)
-        self.temperatures = temperature, transformed_temperature, similarity_temperature
-        self.weights = kd_weight, transformed_weight, similarity_weight
+        self.temperatures = tuple(temperatures.values())
+        self.weights = tuple(weights.values())
         self.student_head: ProjectionHead | None = None
         self.teacher_head: ProjectionHead | None = None
 
@@ -115,10 +121,10 @@ class SSKDLoss(DistillLoss):
             teachers[1:].flatten(0, 1),
             labels.repeat(turns),
             self.temperatures[1],
-            self.keep_wrong_transformed,
+            self.keep_wrong[0],
         )
         similarity = _mean_of_kept(
-            student, teacher.detach(), images, self.temperatures[2], self.keep_wrong_similarity
+            student, teacher.detach(), images, self.temperatures[2], self.keep_wrong[1]
         )
         return dict(
             loss_kd=self.weights[0] * kd,
@@ -138,9 +144,6 @@ def _mean_of_kept(
     student: Tensor, teacher: Tensor, targets: Tensor, temperature: float, fraction: float
 ) -> Tensor:
     """Mean divergence over the rows where the teacher is right, and a fraction of the others."""
-    rank = (teacher > teacher.gather(1, targets.unsqueeze(1))).sum(1)
-    position = torch.argsort(torch.argsort(rank, stable=True))
-    right = (rank == 0).sum()
-    kept = position < right + (fraction * (len(rank) - right)).floor()
+    kept = right_rows(teacher, targets, fraction)
     each = softened_kl_each(student, teacher, temperature)
     return (each * kept).sum() / kept.sum().clamp_min(1)
