@@ -153,8 +153,8 @@ def _counts(
     ]
     if _tested(against_kd.values()):
         texts.append(
-            f"With the chosen weights {_count(list(against_kd.values()))} than KD, whose weight was "
-            "chosen in the same way."
+            f"With the chosen weights {_count(list(against_kd.values()))} than KD, whose weight "
+            "was chosen in the same way."
         )
     return "\n".join(texts)
 
