@@ -149,7 +149,8 @@ class CapturedStep:
     def _step(self, tensors: Mapping[str, Tensor]) -> None:
         """The step that is captured: passes, losses, backward, optimizer."""
         model, optimizer = self.distiller, self.wrapper.optimizer
-        batch = Batch(**tensors, num_classes=model.num_classes, time=model.time)
+        parts: dict[str, Any] = dict(tensors)
+        batch = Batch(**parts, num_classes=model.num_classes, time=model.time)
         with self._precision():
             terms = model.step(batch, self._weights)
         total, values = model.parse_losses(terms)

@@ -111,8 +111,7 @@ class FCFDLoss(DistillLoss):
         bridges = built(self.to_teacher, self)
         bridged = [bridges[index](feature) for index, feature in enumerate(student_stages)]
         candidates, logits = [[feature] for feature in bridged], []
-        to_student = built(self.to_student, self)
-        into_teacher, into_student = self._draw(len(to_student))
+        into_teacher, into_student = self._draw(len(to_student := built(self.to_student, self)))
         for stage in into_teacher:
             continued = teacher_forward_from(stage, bridged[stage])
             logits.append(continued.logits)
