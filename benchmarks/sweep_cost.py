@@ -7,8 +7,13 @@ python benchmarks/sweep_cost.py --threads 1 --counts 2 --block 1 --blocks 3     
 The methods are KD at K temperatures, so that all have the same cost and the bare loop is easily
 written. Data are synthetic images in the form of CIFAR-100, read, cropped and flipped as in every
 training. All contestants are in one process and take turns, a block of steps each; the order is
-reversed in every second round. A cost is the processor time of the process, divided by that of K
-bare loops in the same round: median and quartiles over rounds. Teachers are untrained.
+reversed in every second round. A cost is the processor time of the process (on a GPU, the time
+until it has done its work), divided by that of K bare loops in the same round: median and quartiles
+over rounds. Teachers are untrained.
+
+The bare loops, "runs" and "together" compute the teacher as it is; of the other columns one has its
+defaults (batch norm folded, channels last), one students with channels last as well, and one a
+teacher in bfloat16 on top.
 
 The limit is what sharing the teacher alone allows, (T + K S) / (K (T + S)), with T the teacher's
 pass and S the rest of the bare loop, measured in the same rounds.
@@ -23,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +36,7 @@ import torch
 import torch.nn.functional as F
 from greenlet import GreenletExit, getcurrent, greenlet
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.hooks import Hook
 from torch import Tensor
 
@@ -61,10 +68,44 @@ class Variant:
     change: Callable[[Config], None] = lambda cfg: None
 
 
+def plain(cfg: Config) -> None:
+    """The teacher as a bare loop computes it."""
+    cfg.model.teacher.update(fold_batch_norm=False, channels_last=False)
+
+
+def by_default(cfg: Config) -> None:
+    """The teacher as a training computes it: exact but for rounding."""
+    for option in ("fold_batch_norm", "channels_last"):
+        del cfg.model.teacher[option]
+
+
+def fast(cfg: Config) -> None:
+    """The same, and a student with channels last."""
+    by_default(cfg)
+    cfg.model.student_channels_last = True
+
+
+def bfloat16(cfg: Config) -> None:
+    """The same, with a teacher in bfloat16."""
+    fast(cfg)
+    cfg.model.teacher.dtype = "bfloat16"
+
+
 VARIANTS = [
     Variant("runs", together=False),
     Variant("together", together=True),
+    Variant("together, default teacher", together=True, change=by_default),
+    Variant("together, fast", together=True, change=fast),
+    Variant("together, bfloat16 teacher", together=True, change=bfloat16),
 ]
+
+
+def now() -> float:
+    """Seconds, as they are counted here."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
 
 
 class Contestant:
@@ -81,12 +122,12 @@ class Contestant:
         self._states = self._generators.get()
 
     def advance(self) -> float:
-        """Train a block of steps. Returns its processor time in seconds."""
+        """Train a block of steps. Returns its time in seconds."""
         self._generators.get()
         self._generators.set(self._states)
-        started = time.process_time()
+        started = now()
         self._paused.switch()
-        seconds = time.process_time() - started
+        seconds = now() - started
         self._states = self._generators.get()
         return seconds
 
@@ -130,8 +171,7 @@ def train_runs(
             runner.close()
 
     if variant.together:
-        functions = [lambda member, cfg=cfg: train_one(cfg, member) for cfg in configs]
-        members = Cohort().train(functions)
+        members = Cohort().train([partial(train_one, cfg) for cfg in configs])
         raise members[0].error or AssertionError("the training has ended")
     train_one(configs[0], Alone())
 
@@ -141,15 +181,20 @@ class BareLoop:
 
     Args:
         cfg: Gives data, networks and temperature.
+
+    Attributes:
+        seconds: Processor time of the teacher's passes of `teach`.
     """
 
     def __init__(self, cfg: Config) -> None:
         distiller, loaders, _ = build_parts(cfg)
         self._loader = loaders["train_dataloader"]
         self._preprocess = distiller.data_preprocessor
+        distiller.to(get_device())
         self._teacher = distiller.teachers[0].network.eval()
         self._student = distiller.student.train()
         self._temperature = cfg.model.losses.kd.temperature
+        self.seconds = 0.0
         self._optimizer = torch.optim.SGD(
             self._student.parameters(), lr=LEARNING_RATE, momentum=0.9, weight_decay=5e-4
         )
@@ -164,9 +209,9 @@ class BareLoop:
     def teach(self, block: int, pause: Callable[[], None]) -> None:
         """Only let the teacher see the batches."""
         for step, batch in enumerate(self._batches(), start=1):
-            started = time.process_time()
+            started = now()
             self.taught(batch["inputs"])
-            self.seconds = getattr(self, "seconds", 0.0) + time.process_time() - started
+            self.seconds += now() - started
             if step % block == 0:
                 pause()
 
@@ -249,16 +294,14 @@ def measure(args: argparse.Namespace, folder: Path) -> Costs:
     configs = [_config(args, folder, number) for number in range(most)]
     bare, teacher = BareLoop(configs[0]), BareLoop(configs[0])
     contestants: dict[tuple[str, int], Contestant] = {
-        ("bare", 1): Contestant(lambda pause: bare.train(args.block, pause)),
-        ("teacher", 1): Contestant(lambda pause: teacher.teach(args.block, pause)),
+        ("bare", 1): Contestant(partial(bare.train, args.block)),
+        ("teacher", 1): Contestant(partial(teacher.teach, args.block)),
     }
     for variant in args.variants:
         for count in args.counts if variant.together else [1]:
             changed = [_changed(cfg, variant, count, folder) for cfg in configs[:count]]
             contestants[variant.name, count] = Contestant(
-                lambda pause, changed=changed, variant=variant: train_runs(
-                    changed, variant, args.block, pause
-                )
+                partial(train_runs, changed, variant, args.block)
             )
     rounds: list[dict[tuple[str, int], float]] = []
     try:
@@ -305,6 +348,7 @@ def _config(args: argparse.Namespace, folder: Path, number: int) -> Config:
         }
     )
     cfg.model.teacher.weights = "random"
+    plain(cfg)
     cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
     return cfg
 

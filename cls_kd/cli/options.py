@@ -100,6 +100,12 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="what started the processes of this training or test; default: %(default)s",
     )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=300.0,
+        help="longest time that processes wait for each other in a step; default: 5m",
+    )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -184,4 +190,4 @@ def seed_list(text: str) -> list[int]:
 def join_processes(args: argparse.Namespace) -> None:
     """Join the process group of ``add_launcher``'s options, if there is one."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    init_distributed(args.launcher)
+    init_distributed(args.launcher, args.timeout)

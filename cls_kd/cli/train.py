@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from rich.console import Console
 
 from cls_kd.analyses import analyze
@@ -26,6 +26,7 @@ from cls_kd.cli.options import (
 )
 from cls_kd.engine import train_runs
 from cls_kd.engine.cohort_executor import CohortExecutor
+from cls_kd.engine.elastic import take_the_place
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.runs import RESULT, Run, check_unchanged, choose
@@ -93,16 +94,30 @@ def run(args: argparse.Namespace) -> None:
     chosen = runs if args.run is None else [_ready(choose(runs, args.run), runs, args)]
     join_processes(args)
     single = "runs" not in cfg
+    again = take_the_place()
+    if again and is_main_process():
+        print(_goes_on(chosen), flush=True)
+    resume = args.resume or again
     train_runs(
         chosen,
-        resume=args.resume,
-        restart=args.restart or (single and not args.resume),
+        resume=resume,
+        restart=not again and (args.restart or (single and not args.resume)),
         launcher=args.launcher,
         executor=CohortExecutor(args.together) if args.together else None,
     )
     wanted = args.run is None and ("report" in cfg or _several_seeds(runs))
     if wanted and is_main_process():
         _report(cfg, runs, experiment.work_dir)
+
+
+def _goes_on(runs: Sequence[Run]) -> str:
+    """Say where restarted processes go on."""
+    run = next((run for run in runs if not check_unchanged(run)), None)
+    if run is None:
+        return "Started again: all runs are finished."
+    pointer = run.work_dir / "last_checkpoint"
+    where = Path(pointer.read_text()).name if pointer.is_file() else "the beginning"
+    return f"Started again with {get_world_size()} processes: {run.title} goes on from {where}."
 
 
 def _store_teachers(runs: Sequence[Run], args: argparse.Namespace) -> None:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cls_kd.core.stored_rows import Column, StoredRows
-from cls_kd.core.teacher import Shapes, TeacherProtocol
 from cls_kd.core.teacher_identity import identity
+from cls_kd.core.teacher_protocol import Shapes, TeacherProtocol
 from cls_kd.errors import UserError
 from cls_kd.signals import VOCABULARY, Batch
 from cls_kd.signals.network import Indices

@@ -48,6 +48,10 @@ class Teacher(core.Teacher):
         classes: See `cls_kd.Teacher`. Default: the names that are known of the weights (see
             ``class_names.known_names``); none: the student's classes.
         class_map: See `cls_kd.Teacher`.
+        fold_batch_norm: See `cls_kd.Teacher`.
+        channels_last: See `cls_kd.Teacher`.
+        dtype: See `cls_kd.Teacher`.
+        compile: See `cls_kd.Teacher`.
         train_mode: See `cls_kd.Teacher`.
 
     Raises:
@@ -66,6 +70,10 @@ class Teacher(core.Teacher):
         interpolation: str = "bicubic",
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
+        fold_batch_norm: bool = True,
+        channels_last: bool | None = None,
+        dtype: str = "float32",
+        compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
     ) -> None:
         built, note = _built(network, weights)
@@ -79,6 +87,10 @@ class Teacher(core.Teacher):
             interpolation=interpolation,
             classes=classes,
             class_map=class_map,
+            fold_batch_norm=fold_batch_norm,
+            channels_last=channels_last,
+            dtype=dtype,
+            compile=compile,
             train_mode=train_mode,
         )
         self.note = note
@@ -88,10 +100,11 @@ class Teacher(core.Teacher):
 
     def predict(self, inputs: Tensor, data_samples: Samples) -> list[DataSample]:
         """The teacher's predictions among the student's classes, as mmpretrain's classifiers'."""
-        images = self.normalize_inputs(inputs)
         if self.class_indices is None:
-            return self.network(images, data_samples, mode="predict")
-        scores = self.select_classes(self.network(images)).softmax(dim=1)
+            images = self.fast.inputs(self.normalize_inputs(inputs))
+            with self.fast.precision(images.device):
+                return self.network(images, data_samples, mode="predict")
+        scores = self.logits(inputs).softmax(dim=1)
         labels = scores.argmax(dim=1, keepdim=True)
         return [
             sample.set_pred_score(score).set_pred_label(label)

@@ -51,7 +51,7 @@ class SharedParts:
         names: Mapping[str, Indices],
         timed: Callable[[], AbstractContextManager[None]],
     ) -> Any:
-        """What takes the place of a distiller's teacher.
+        """The teacher that takes the place of a distiller's own.
 
         Args:
             cfg: The resolved config of the run.

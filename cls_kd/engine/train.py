@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
+from cls_kd.engine.elastic import keep_global_batch
 from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
     EpochFinished,
@@ -43,7 +44,7 @@ from cls_kd.engine.loaders import (
 )
 from cls_kd.engine.loops import check_loop, check_signals
 from cls_kd.engine.preemption import STOP_REQUEST
-from cls_kd.engine.resume import check_resumable
+from cls_kd.engine.resume import check_resumable, intact_checkpoint
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
@@ -153,6 +154,7 @@ def _train(
 ) -> dict[str, Any]:
     cfg = run.resolved()
     cfg.launcher = launcher
+    keep_global_batch(cfg)
     runner = build_runner(
         cfg,
         resume_from=_checkpoint_to_resume(run, resume),
@@ -311,7 +313,7 @@ def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
     if isinstance(resume, str):
         return resume
     begun = (run.work_dir / "last_checkpoint").is_file()
-    return run.checkpoint() if resume and begun else None
+    return intact_checkpoint(run) if resume and begun else None
 
 
 def _facts(runner: DistillRunner) -> dict[str, Any]:

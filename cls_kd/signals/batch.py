@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -200,7 +201,7 @@ def check_label_range(labels: Tensor, num_classes: int, where: str) -> None:
     """
     if labels.numel() == 0:
         return
-    low, high = int(labels.min()), int(labels.max())
+    low, high = torch.stack(labels.aminmax()).tolist()
     if low < 0 or high >= num_classes:
         raise UserError(
             f"Labels out of range: {where} has labels from {low} to {high}, the student has "
