@@ -12,6 +12,7 @@ from torch.optim import SGD, Adam, AdamW
 
 from cls_kd.adapters.internals import accumulates, scales_losses
 from cls_kd.core.fast_pass import is_compiled
+from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.core.terms import Term
 from cls_kd.distillers import Distiller
 from cls_kd.signals import VOCABULARY
@@ -72,6 +73,8 @@ def _of_teachers(distiller: Distiller) -> Iterator[str]:
     for index, teacher in enumerate(distiller.teachers):
         if not isinstance(teacher, nn.Module):
             yield f"teacher {index} ({type(teacher).__name__} is no network)"
+        elif isinstance(teacher, StoredTeacher):
+            yield f"teacher {index} (its outputs are stored, and the host reads them)"
         elif getattr(teacher, "train_mode", False):
             yield f"teacher {index} (runs in training mode)"
         elif is_compiled(teacher):
