@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +171,7 @@ def train_runs(
             runner.close()
 
     if variant.together:
-        functions = [lambda member, cfg=cfg: train_one(cfg, member) for cfg in configs]
-        members = Cohort().train(functions)
+        members = Cohort().train([partial(train_one, cfg) for cfg in configs])
         raise members[0].error or AssertionError("the training has ended")
     train_one(configs[0], Alone())
 
@@ -181,6 +181,9 @@ class BareLoop:
 
     Args:
         cfg: Gives data, networks and temperature.
+
+    Attributes:
+        seconds: Processor time of the teacher's passes of `teach`.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -191,6 +194,7 @@ class BareLoop:
         self._teacher = distiller.teachers[0].network.eval()
         self._student = distiller.student.train()
         self._temperature = cfg.model.losses.kd.temperature
+        self.seconds = 0.0
         self._optimizer = torch.optim.SGD(
             self._student.parameters(), lr=LEARNING_RATE, momentum=0.9, weight_decay=5e-4
         )
@@ -207,7 +211,7 @@ class BareLoop:
         for step, batch in enumerate(self._batches(), start=1):
             started = now()
             self.taught(batch["inputs"])
-            self.seconds = getattr(self, "seconds", 0.0) + now() - started
+            self.seconds += now() - started
             if step % block == 0:
                 pause()
 
@@ -290,16 +294,14 @@ def measure(args: argparse.Namespace, folder: Path) -> Costs:
     configs = [_config(args, folder, number) for number in range(most)]
     bare, teacher = BareLoop(configs[0]), BareLoop(configs[0])
     contestants: dict[tuple[str, int], Contestant] = {
-        ("bare", 1): Contestant(lambda pause: bare.train(args.block, pause)),
-        ("teacher", 1): Contestant(lambda pause: teacher.teach(args.block, pause)),
+        ("bare", 1): Contestant(partial(bare.train, args.block)),
+        ("teacher", 1): Contestant(partial(teacher.teach, args.block)),
     }
     for variant in args.variants:
         for count in args.counts if variant.together else [1]:
             changed = [_changed(cfg, variant, count, folder) for cfg in configs[:count]]
             contestants[variant.name, count] = Contestant(
-                lambda pause, changed=changed, variant=variant: train_runs(
-                    changed, variant, args.block, pause
-                )
+                partial(train_runs, changed, variant, args.block)
             )
     rounds: list[dict[tuple[str, int], float]] = []
     try:

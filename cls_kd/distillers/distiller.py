@@ -22,7 +22,7 @@ from cls_kd.distillers.build_loss import build_registered_loss, build_registered
 from cls_kd.distillers.freezing import freeze
 from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
-from cls_kd.distillers.teacher import Teacher
+from cls_kd.distillers.teacher import Teacher, build_teacher
 from cls_kd.registry import MODELS
 from cls_kd.signals.batch import Mixture
 from cls_kd.signals.heads import describe, direct_criterion_of
@@ -220,12 +220,10 @@ def _build_student(
     return network, [f"Student: {note}"]
 
 
-def _build_teachers(teacher: TeacherConfig | Sequence[TeacherConfig] | None) -> list[Teacher]:
-    configs = [teacher] if isinstance(teacher, Mapping | Teacher) else list(teacher or ())
-    return [
-        config if isinstance(config, core.Teacher) else MODELS.build({"type": Teacher, **config})
-        for config in configs
-    ]
+def _build_teachers(teacher: TeacherConfig | Sequence[TeacherConfig] | None) -> list[Any]:
+    configs: list[Any] = list(teacher or ()) if isinstance(teacher, list | tuple) else [teacher]
+    configs = [config for config in configs if config is not None]
+    return [build_teacher(config) if isinstance(config, Mapping) else config for config in configs]
 
 
 def _build_preprocessor(preprocessor: Mapping[str, Any] | nn.Module | None) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cls_kd import core
 from cls_kd.adapters.samples import Samples
+from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.distillers.class_names import known_names
 from cls_kd.distillers.images import own_normalization
 from cls_kd.distillers.networks import (
@@ -22,6 +23,7 @@ from cls_kd.distillers.weights import weights_config
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 from cls_kd.signals.heads import describe
+from cls_kd.teacher_store import StoreOptions
 
 UNTRAINED = "random"
 """``weights='random'``: an untrained teacher, explicitly requested; for benchmarks and tests."""
@@ -108,6 +110,27 @@ class Teacher(core.Teacher):
             sample.set_pred_score(score).set_pred_label(label)
             for sample, score, label in zip(data_samples, scores, labels, strict=True)
         ]
+
+
+def build_teacher(config: Mapping[str, Any]) -> Teacher | StoredTeacher:
+    """A teacher from its config; with ``store``, one whose outputs are stored.
+
+    Args:
+        config: Arguments of `Teacher`, and ``store``, those of `cls_kd.teacher_store.StoreOptions`.
+
+    Raises:
+        UserError: See `Teacher` and `StoreOptions`.
+    """
+    arguments = dict(config)
+    store = arguments.pop("store", None)
+    teacher = MODELS.build({"type": Teacher, **arguments})
+    if store is None:
+        return teacher
+    if not isinstance(store, Mapping):
+        raise UserError(
+            f"teacher: store must be a dict of options, dict() for none, not {store!r}."
+        )
+    return StoredTeacher(teacher, StoreOptions(**store))
 
 
 def _built(

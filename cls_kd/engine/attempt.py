@@ -7,11 +7,10 @@ from typing import Protocol
 
 from cls_kd.engine.event_log import EventLog
 from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted, RunStopped
-from cls_kd.engine.lost_process import is_of_lost_process
 from cls_kd.engine.run_lock import RunHeldError, agreed, is_held
 from cls_kd.engine.surroundings import Surroundings
 from cls_kd.engine.train import train
-from cls_kd.errors import PreemptedError
+from cls_kd.errors import PreemptedError, is_of_lost_process
 from cls_kd.runs import Run, check_unchanged
 
 _INTERRUPTIONS = (

@@ -27,7 +27,7 @@ TrainOne = Callable[[Run, Surroundings | None], Any]
 
 @dataclass(frozen=True)
 class Ending:
-    """What has become of a run.
+    """End of a run's training.
 
     Attributes:
         run: The run.

@@ -87,7 +87,7 @@ class Agreement:
     """
 
     def __init__(self) -> None:
-        self._group = distributed.new_group(backend="gloo") if is_distributed() else None
+        self._group: Any = distributed.new_group(backend="gloo") if is_distributed() else None
         self._flag = torch.zeros((), dtype=torch.int32)
         self._work: Any = None
 

@@ -6,12 +6,14 @@ import inspect
 import itertools
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast, is_main_process
+from mmengine.dist import broadcast, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
@@ -19,6 +21,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, R
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cls_kd.digests import rename_with_digest
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.capture_check import obstacles
@@ -30,6 +33,7 @@ from cls_kd.engine.loaders import build_dataloader
 from cls_kd.engine.loops import loop_class
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
+from cls_kd.files import unwritable
 from cls_kd.registry import RUNNERS
 
 
@@ -42,7 +46,7 @@ class DistillRunner(Runner):
     """
 
     _counter = itertools.count()
-    _position: dict[str, Any] | None = None
+    _meta: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, *args: Any, **options: Any) -> None:
         # By stage, for its hooks; a list that a hook was added to is made anew.
@@ -148,7 +152,7 @@ class DistillRunner(Runner):
         check_match(model, model.state_dict(), weights, filename)
         model.load_state_dict(weights, strict=True)
         self._has_loaded = True
-        self._position = checkpoint["meta"].get("position") if "meta" in checkpoint else None
+        self._meta = checkpoint.get("meta", {})
         self.logger.info(f"Loaded {filename}")
         return checkpoint
 
@@ -158,14 +162,29 @@ class DistillRunner(Runner):
         ``check_extension`` has shown that so far they are the same.
         """
         super().resume(*args, **options)
-        if self._position is not None and isinstance(self.train_loop, ResumableEpochLoop):
-            self.train_loop.go_on_inside(self._position)
+        if self._meta.get("position") and isinstance(self.train_loop, ResumableEpochLoop):
+            self.train_loop.go_on_inside(self._meta["position"])
+        if self._meta.get("processes", get_world_size()) != get_world_size():
+            self._follow_processes()
         key = "max_iters" if isinstance(self.train_loop, IterBasedTrainLoop) else "max_epochs"
         length, planned = getattr(self, key), self.message_hub.runtime_info.get(key)
         if planned in (None, length) or not self.cfg.get("param_scheduler"):
             return
         epoch_length = len(self.train_dataloader)
         self.logger.info(f"{key} was {planned} and is {length} now.")
+        self._restart_schedule(length, epoch_length)
+
+    def _follow_processes(self) -> None:
+        """Count steps as the present number of processes makes them; schedules follow."""
+        loop = self.train_loop
+        if not isinstance(loop, ResumableEpochLoop):
+            return
+        self.logger.info(f"{self._meta['processes']} processes have become {get_world_size()}.")
+        loop.count_again()
+        if self.cfg.get("param_scheduler"):
+            self._restart_schedule(loop.max_epochs, len(self.train_dataloader))
+
+    def _restart_schedule(self, length: int, epoch_length: int) -> None:
         schedulers = restart_schedule(
             self.cfg, self.optim_wrapper, length=length, epoch_length=epoch_length
         )
@@ -198,12 +217,17 @@ class DistillRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any) -> None:
         """Write under a temporary name, then rename: a reader sees all of it or none."""
         temporary = f".{filename}.tmp"
-        super().save_checkpoint(out_dir, temporary, *args, **options)
-        if is_main_process():
-            written = Path(out_dir, temporary)
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-            written.replace(Path(out_dir, filename))
+        options["meta"] = {"processes": get_world_size(), **(options.get("meta") or {})}
+        written = Path(out_dir, temporary)
+        try:
+            super().save_checkpoint(out_dir, temporary, *args, **options)
+            if is_main_process():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+                rename_with_digest(written, Path(out_dir, filename))
+        except (OSError, RuntimeError) as error:
+            written.unlink(missing_ok=True)
+            raise unwritable(Path(out_dir, filename), error) from error
 
     def _maybe_compile(self, target: str) -> None:
         self._maybe_capture()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -17,7 +18,7 @@ from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.event_log import EventFollower, EventLog, last_failure, logged_events
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import RunGraph
-from cls_kd.errors import UserError
+from cls_kd.errors import PreemptedError, UserError
 from cls_kd.files import write_atomically
 from cls_kd.packages import require
 from cls_kd.runs import Run, check_unchanged
@@ -54,6 +55,14 @@ class TrainJob:
             UserError: A run is not finished; why stands in its events.
         """
         init_distributed(self._launcher)
+        try:
+            self._train()
+        except PreemptedError as error:
+            # Only now is it submitit's turn, which ignores SIGTERM: then Slurm requeues by itself.
+            os.kill(os.getpid(), error.signal)
+            raise
+
+    def _train(self) -> None:
         waiting, ended = list(self._runs), []
         while waiting:
             outcomes = list(
@@ -200,9 +209,13 @@ def _submitit_executor(folder: Path, parameters: Mapping[str, Any]) -> Any:
     executor = submitit.AutoExecutor(
         folder / "%j", cluster="slurm", slurm_max_num_timeout=_REQUEUES
     )
-    defaults = {"timeout_min": timeout, "slurm_signal_delay_s": 120, "stderr_to_stdout": True}
-    # Without it the other processes of a run would wait for one that has ended.
-    defaults["slurm_srun_args"] = ["--kill-on-bad-exit=1"]
+    defaults = {
+        "timeout_min": timeout,
+        "slurm_signal_delay_s": 120,
+        "stderr_to_stdout": True,
+        # Without it the other processes of a run would wait for one that has ended.
+        "slurm_srun_args": ["--kill-on-bad-exit=1"],
+    }
     extra = {"kill-on-invalid-dep": "yes", **parameters.get("slurm_additional_parameters", {})}
     try:
         executor.update_parameters(

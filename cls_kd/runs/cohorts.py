@@ -67,16 +67,16 @@ def group(
     reasons = {run.work_dir: problem for run in runs if (problem := _problem(run))}
     candidates: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        own = (str(run.work_dir),) if run.work_dir in reasons else ()
-        candidates.setdefault((*keys[run.work_dir].values(), *own), []).append(run)
-    places = {run.work_dir: place for place, run in enumerate(runs)}
+        exclusive = (str(run.work_dir),) if run.work_dir in reasons else ()
+        candidates.setdefault((*keys[run.work_dir].values(), *exclusive), []).append(run)
+    positions = {run.work_dir: position for position, run in enumerate(runs)}
     groups = [
         members
         for same in candidates.values()
         for of_teacher in _by_teacher(same)
         for members in _chunks(of_teacher, max_members)
     ]
-    groups = _in_order(sorted(groups, key=lambda members: places[members[0].work_dir]))
+    groups = _in_order(sorted(groups, key=lambda members: positions[members[0].work_dir]))
     for members in groups:
         if len(members) == 1 and members[0].work_dir not in reasons:
             reasons[members[0].work_dir] = _reason(members[0], runs, keys)
@@ -198,11 +198,11 @@ def _in_order(groups: list[list[Run]]) -> list[list[Run]]:
     while waiting:
         opened = {run.work_dir for members in waiting for run in members}
         ready = [[run for run in members if not _needs(run) & opened] for members in waiting]
-        whole = [place for place, runs in enumerate(ready) if len(runs) == len(waiting[place])]
-        place = whole[0] if whole else next(place for place, runs in enumerate(ready) if runs)
-        ordered.append(ready[place])
-        rest = [run for run in waiting[place] if run not in ready[place]]
-        waiting[place : place + 1] = [rest] if rest else []
+        whole = [index for index, runs in enumerate(ready) if len(runs) == len(waiting[index])]
+        chosen = whole[0] if whole else next(index for index, runs in enumerate(ready) if runs)
+        ordered.append(ready[chosen])
+        rest = [run for run in waiting[chosen] if run not in ready[chosen]]
+        waiting[chosen : chosen + 1] = [rest] if rest else []
     return ordered
 
 
@@ -253,8 +253,9 @@ def _numbers(numbers: Sequence[int]) -> str:
 def _different(run: Run, other: Run, keys: Mapping[Path, Mapping[str, str]]) -> list[str]:
     first, second = keys[run.work_dir], keys[other.work_dir]
     parts = [name for name in first if first[name] != second[name]]
-    own, others = teachers(run), teachers(other)
-    return [*parts, "teacher"] if own and others and own != others else parts
+    teachers_of_run, teachers_of_other = teachers(run), teachers(other)
+    differ = teachers_of_run and teachers_of_other and teachers_of_run != teachers_of_other
+    return [*parts, "teacher"] if differ else parts
 
 
 def _listed(words: Sequence[str]) -> str:

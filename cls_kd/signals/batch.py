@@ -118,6 +118,14 @@ class Batch:
         return self._positions().to(self.inputs.device)
 
     @property
+    def draws(self) -> Tensor:
+        """Numbers on the CPU by which an epoch's samples draw their augmentation, (N,) int64.
+
+        The same as ``index``, unless a data set is repeated within an epoch.
+        """
+        return self._positions().cpu()
+
+    @property
     def pair_inputs(self) -> Tensor:
         """(N, 3, H, W)."""
         if self.pairs is None:

@@ -1,4 +1,4 @@
-"""Several processes: torchrun and Slurm, on this machine, over gloo."""
+"""Several processes: cls-kd launch and Slurm, on this machine, over gloo."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ train_cfg["max_epochs"] = train_dataloader["dataset"]["times"] = 1
 
 
 @pytest.mark.ddp
-def test_torchrun_trains_a_teacher_and_its_student(config: Spoil, tmp_path: Path) -> None:
+def test_dist_train_trains_a_teacher_and_its_student(config: Spoil, tmp_path: Path) -> None:
     """Two processes, in which the second run of a list reads what the first one left."""
     path, work_dir = probed(config, tmp_path, text=LIST), tmp_path / "work"
     changes = {"PORT": str(free_port()), "PYTHONPATH": str(tmp_path)}
@@ -120,7 +120,7 @@ def programs(tmp_path: Path) -> dict[str, str]:
     """An environment in which programs that start others are there, as far as they are used."""
     folder = tmp_path / "programs"
     folder.mkdir()
-    for name, text in (("srun", SRUN), ("torchrun", SRUN), ("scontrol", SCONTROL)):
+    for name, text in (("srun", SRUN), ("python", SRUN), ("scontrol", SCONTROL)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     return {"FAKE": str(folder)}
@@ -144,20 +144,21 @@ def run_both(program: list[str], ranks: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.ddp
-def test_torchrun_tests_as_one_process_does(
+def test_dist_test_tests_as_one_process_does(
     trained: Trained, programs: dict[str, str], tmp_path: Path
 ) -> None:
     out, student = tmp_path / "out.json", trained.student
     changes = programs | {"PORT": "29501"}
-    training = started("dist_train.sh", "torchrun", changes, PAIR, 2)
-    words = started("dist_test.sh", "torchrun", changes, PAIR, student, 2, "--out", out)
-    # Of torchrun the same as in training, where it is really started.
+    training = started("dist_train.sh", "python", changes, PAIR, 2)
+    words = started("dist_test.sh", "python", changes, PAIR, student, 2, "--out", out)
+    # To the launcher the same as in training, where it really starts processes.
     place = words.index(str(TOOLS / "test.py"))
     assert words[:place] == training[:place]
-    assert training[place:] == [str(TOOLS / "train.py"), str(PAIR), "--launcher", "pytorch"]
+    assert training[:3] == ["-m", "cls_kd", "launch"]
+    assert training[place:] == [str(TOOLS / "train.py"), str(PAIR)]
     variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     ranks = [variables | {"RANK": rank, "LOCAL_RANK": rank} for rank in ("0", "1")]
-    run_both(words[place:], ranks)
+    run_both([*words[place:], "--launcher", "pytorch"], ranks)
     evaluation = json.loads(out.read_text())["evaluations"][0]
     assert evaluation["images"] == 439
     assert evaluation["metrics"] == result(trained.work_dir / "nkd")["test"]

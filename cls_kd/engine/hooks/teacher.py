@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from cls_kd.core.fast_pass import is_intact
 from cls_kd.distillers import Distiller
-from cls_kd.engine.evaluate import evaluate_teacher
+from cls_kd.engine.evaluate import teacher_metrics
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
@@ -34,7 +34,7 @@ class TeacherHook(Hook):
 
     def __init__(self, evaluate: bool = True) -> None:
         self.evaluate = evaluate
-        self.measure = evaluate_teacher
+        self.measure = teacher_metrics
 
     def before_train(self, runner: Runner) -> None:
         """Log the networks, take the teachers' digests, measure them."""
