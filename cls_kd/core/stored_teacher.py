@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cls_kd.core.fast_pass import Agreement
 from cls_kd.core.stored_rows import Column, StoredRows
-from cls_kd.core.teacher import Shapes, TeacherProtocol
 from cls_kd.core.teacher_identity import identity
+from cls_kd.core.teacher_protocol import Shapes, TeacherProtocol
 from cls_kd.errors import UserError
 from cls_kd.signals import VOCABULARY, Batch
 from cls_kd.signals.network import Indices
@@ -116,6 +117,11 @@ class StoredTeacher(nn.Module):
         """As the teacher's; its network is on the device then."""
         self._move()
         return self.teacher.predict(inputs, *args)
+
+    def compare(self, inputs: Tensor) -> Agreement:
+        """As the teacher's; its network is on the device then."""
+        self._move()
+        return self.teacher.compare(inputs)
 
     # Before training -----------------------------------------------------------------------------
 
