@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import get_rank, is_main_process
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from cls_kd.engine.hooks.teacher import unwrapped
@@ -27,27 +27,23 @@ def write_record(runner: Runner, step: int, values: Mapping[str, float]) -> str:
         values: Losses, learning rates and figures of the step.
 
     Returns:
-        A sentence for the message; empty in other processes than the main one.
+        A sentence for the message.
     """
-    if not is_main_process():
-        return ""
-    parameters = dict(unwrapped(runner).named_parameters())
     record = {
         "epoch": runner.epoch + 1,
         "step": step + 1,
         "values": {name: repr(value) for name, value in values.items()},
         "batch": batch_indices(runner, step),
-        "norms_at_step": runner.iter + 1,
-        "weight_norms": {name: repr(float(value.norm())) for name, value in parameters.items()},
-        "gradient_norms": {
-            name: repr(float(value.grad.norm()))
-            for name, value in parameters.items()
-            if value.grad is not None
+        "weight_norms_after_step": runner.iter + 1,
+        "weight_norms": {
+            name: repr(float(value.detach().norm()))
+            for name, value in unwrapped(runner).named_parameters()
         },
     }
-    path = Path(runner.work_dir, RECORD)
+    name = RECORD if is_main_process() else f"process_{get_rank()}_{RECORD}"
+    path = Path(runner.work_dir, name)
     write_atomically(path, json.dumps(record, indent=1))
-    return f" {path} has the indices of the step's images, its losses, and the norms of weights."
+    return f"{path} has the indices of the step's images, its losses, and the norms of the weights."
 
 
 def batch_indices(runner: Runner, step: int) -> list[int] | None:

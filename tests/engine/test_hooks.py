@@ -172,7 +172,7 @@ def test_divergence_names_loss_and_step_and_saves_nothing_more(
     assert (record["epoch"], record["step"]) == (3, 12)
     assert record["batch"] == seen[11]
     assert record["values"]["kd.loss"] == repr(value)
-    assert record["weight_norms"].keys() >= record["gradient_norms"].keys() > set()
+    assert "student.head.fc.weight" in record["weight_norms"]
     monkeypatch.undo()
     assert train(run, resume=True)["checkpoint"] == "epoch_4.pth"
 
