@@ -61,7 +61,7 @@ def _skipping(config: dict[str, Any]) -> dict[str, Any]:
     if choice not in ("raise", "skip"):
         raise UserError(f"on_error must be 'raise' or 'skip', not {choice!r}.")
     if choice == "skip":
-        config["dataset"] = SkipUnreadable(config["dataset"])
+        config["dataset"] = {"type": SkipUnreadable, "dataset": config["dataset"]}
     return config
 
 
