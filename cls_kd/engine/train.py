@@ -49,7 +49,12 @@ from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.surroundings import Alone, LoaderBuilder, Surroundings
-from cls_kd.engine.teacher_stores import plan_stores, stored_teachers, with_seeded_samples
+from cls_kd.engine.teacher_stores import (
+    plan_stores,
+    prepare_stores,
+    stored_teachers,
+    with_seeded_samples,
+)
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
@@ -195,6 +200,7 @@ def build_runner(
         epoch_length = len(loaders["train_dataloader"])
         check_extension(cfg, optimizer, model.terms, checkpoint, epoch_length)
     surroundings.enter(cfg, model)
+    prepare_stores(cfg, model, loaders["train_dataloader"].dataset)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
     if stored_teachers(model):
