@@ -7,8 +7,13 @@ python benchmarks/sweep_cost.py --threads 1 --counts 2 --block 1 --blocks 3     
 The methods are KD at K temperatures, so that all have the same cost and the bare loop is easily
 written. Data are synthetic images in the form of CIFAR-100, read, cropped and flipped as in every
 training. All contestants are in one process and take turns, a block of steps each; the order is
-reversed in every second round. A cost is the processor time of the process, divided by that of K
-bare loops in the same round: median and quartiles over rounds. Teachers are untrained.
+reversed in every second round. A cost is the processor time of the process (on a GPU, the time
+until it has done its work), divided by that of K bare loops in the same round: median and quartiles
+over rounds. Teachers are untrained.
+
+The bare loops, "runs" and "together" compute the teacher as it is; of the other columns one has its
+defaults (batch norm folded, channels last), one students with channels last as well, and one a
+teacher in bfloat16 on top.
 
 The limit is what sharing the teacher alone allows, (T + K S) / (K (T + S)), with T the teacher's
 pass and S the rest of the bare loop, measured in the same rounds.
@@ -31,6 +36,7 @@ import torch
 import torch.nn.functional as F
 from greenlet import GreenletExit, getcurrent, greenlet
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.hooks import Hook
 from torch import Tensor
 
@@ -62,10 +68,44 @@ class Variant:
     change: Callable[[Config], None] = lambda cfg: None
 
 
+def plain(cfg: Config) -> None:
+    """The teacher as a bare loop computes it."""
+    cfg.model.teacher.update(fold_batch_norm=False, channels_last=False)
+
+
+def by_default(cfg: Config) -> None:
+    """The teacher as a training computes it: exact but for rounding."""
+    for option in ("fold_batch_norm", "channels_last"):
+        del cfg.model.teacher[option]
+
+
+def fast(cfg: Config) -> None:
+    """The same, and a student with channels last."""
+    by_default(cfg)
+    cfg.model.student_channels_last = True
+
+
+def bfloat16(cfg: Config) -> None:
+    """The same, with a teacher in bfloat16."""
+    fast(cfg)
+    cfg.model.teacher.dtype = "bfloat16"
+
+
 VARIANTS = [
     Variant("runs", together=False),
     Variant("together", together=True),
+    Variant("together, default teacher", together=True, change=by_default),
+    Variant("together, fast", together=True, change=fast),
+    Variant("together, bfloat16 teacher", together=True, change=bfloat16),
 ]
+
+
+def now() -> float:
+    """Seconds, as they are counted here."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
 
 
 class Contestant:
@@ -82,12 +122,12 @@ class Contestant:
         self._states = self._generators.get()
 
     def advance(self) -> float:
-        """Train a block of steps. Returns its processor time in seconds."""
+        """Train a block of steps. Returns its time in seconds."""
         self._generators.get()
         self._generators.set(self._states)
-        started = time.process_time()
+        started = now()
         self._paused.switch()
-        seconds = time.process_time() - started
+        seconds = now() - started
         self._states = self._generators.get()
         return seconds
 
@@ -150,6 +190,7 @@ class BareLoop:
         distiller, loaders, _ = build_parts(cfg)
         self._loader = loaders["train_dataloader"]
         self._preprocess = distiller.data_preprocessor
+        distiller.to(get_device())
         self._teacher = distiller.teachers[0].network.eval()
         self._student = distiller.student.train()
         self._temperature = cfg.model.losses.kd.temperature
@@ -168,9 +209,9 @@ class BareLoop:
     def teach(self, block: int, pause: Callable[[], None]) -> None:
         """Only let the teacher see the batches."""
         for step, batch in enumerate(self._batches(), start=1):
-            started = time.process_time()
+            started = now()
             self.taught(batch["inputs"])
-            self.seconds += time.process_time() - started
+            self.seconds += now() - started
             if step % block == 0:
                 pause()
 
@@ -307,6 +348,7 @@ def _config(args: argparse.Namespace, folder: Path, number: int) -> Config:
         }
     )
     cfg.model.teacher.weights = "random"
+    plain(cfg)
     cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
     return cfg
 

@@ -57,6 +57,7 @@ COMMANDS = {
         "reproduce", "Train a benchmark with several seeds and compare with its published result."
     ),
     "config": Command("config", "Print a config after inheritance, method and options."),
+    "store": Command("store", "List or remove the stored outputs of teachers."),
     "check-data": Command(
         "check_data", "Check a config's data for unreadable or duplicate images."
     ),

@@ -8,9 +8,11 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 from cls_kd.errors import DivergedError, PreemptedError, UserError, is_of_lost_process
+from cls_kd.files import unwritable
 from cls_kd.launches import leave
 
 REQUEUE = 75
@@ -71,6 +73,9 @@ def explain(error: BaseException) -> str | None:
         return _FROM_A_WORKER.sub("", str(error)).strip()
     if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
         return f"A file is missing or cannot be read. {_last_line(error)}"
+    if isinstance(error, OSError) and error.filename:
+        unwritten = unwritable(Path(error.filename), error)
+        return str(unwritten) if unwritten is not error else None
     if isinstance(error, KeyError | TypeError) and _raised_in(error) == "build_from_cfg":
         return f"The config cannot be built: {str(error.args[0]).split('. Please check')[0]}."
     return None

@@ -10,6 +10,7 @@ from cls_kd.data.in_memory import ImagesInMemory
 from cls_kd.data.mixtures import MixtureViews, mixture_view
 from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
+from cls_kd.data.replay import SeededSamples
 from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
@@ -29,6 +30,7 @@ __all__ = [
     "RandomCropFlip",
     "RandomShift",
     "Rotations",
+    "SeededSamples",
     "StrongViews",
     "Views",
     "held_out_split",

@@ -54,9 +54,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
     def follow(self, time: TrainingTime) -> None:
         """Let an augmentation that depends on the training time read it from ``time``."""
-        augment: Any = self.augment
-        if hasattr(augment, "time"):
-            augment.time = time
+        for augment in (self.augment, self.batch_augments):
+            if hasattr(augment, "time"):
+                augment.time = time  # type: ignore[union-attr]
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         ready = self._images_and_labels(data, training)
@@ -144,7 +144,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
         scores = F.one_hot(samples.labels, self.num_classes)
         if training and self.batch_augments is not None:
             images, scores = self.batch_augments(images, scores)
-        return images, BatchSamples(samples.labels, samples.index, scores)
+        return images, BatchSamples(samples.labels, samples.index, scores, samples.host_index)
 
     def _has_hard_labels(self, sample: Any) -> bool:
         soft = self.to_onehot or self.batch_augments is not None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cls_kd.adapters.internals import count_writes
-from cls_kd.core.teacher import Shapes, TeacherProtocol
+from cls_kd.core.teacher_protocol import Shapes, TeacherProtocol
 from cls_kd.signals import Batch
 from cls_kd.signals.network import VIEWS, Indices
 
@@ -93,7 +93,7 @@ class _Pass:
 
 
 class MemberTeacher:
-    """A shared teacher as one distiller has it (see `cls_kd.core.teacher.TeacherProtocol`).
+    """A shared teacher as one distiller has it (see `cls_kd.core.TeacherProtocol`).
 
     Args:
         shared: The shared teacher.

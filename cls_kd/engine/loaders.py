@@ -49,6 +49,7 @@ def build_dataloader(
         dataloader = {**defaults, **dataloader}
     loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
     name_unreadable(loader.dataset)
+    _check_device(loader)
     return loader
 
 
@@ -68,6 +69,19 @@ def build_loader(cfg: Config, key: str) -> DataLoader:
         raise UserError(f"{key} cannot be built: {reason}") from error
     _check_length(loader, key)
     return loader
+
+
+def _check_device(loader: DataLoader) -> None:
+    """Refuse workers where the images lie on a device, and leave its memory as it is."""
+    device = getattr(innermost(loader.dataset), "device", None)
+    if device is None or device.type == "cpu":
+        return
+    if loader.num_workers:
+        raise UserError(
+            f"The images lie on the device (device='{device}'), which worker processes cannot "
+            "read: num_workers=0."
+        )
+    loader.pin_memory = False
 
 
 def _check_length(loader: DataLoader, key: str) -> None:

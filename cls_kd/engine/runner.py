@@ -14,21 +14,26 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import broadcast, get_world_size, is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cls_kd.digests import rename_with_digest
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
+from cls_kd.engine.capture_check import obstacles
+from cls_kd.engine.captured_step import CapturedStep
 from cls_kd.engine.compat import keep_freed_memory, without_code
 from cls_kd.engine.epoch_loop import ResumableEpochLoop
-from cls_kd.engine.hook_list import complete_hooks
+from cls_kd.engine.hook_list import acts, complete_hooks
 from cls_kd.engine.loaders import build_dataloader
 from cls_kd.engine.loops import loop_class
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
+from cls_kd.files import unwritable
 from cls_kd.registry import RUNNERS
 
 
@@ -42,6 +47,11 @@ class DistillRunner(Runner):
 
     _counter = itertools.count()
     _meta: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # By stage, for its hooks; a list that a hook was added to is made anew.
+        self._acting: dict[str, list[Hook]] = {}
+        super().__init__(*args, **options)
 
     @classmethod
     def from_parts(
@@ -73,6 +83,21 @@ class DistillRunner(Runner):
         """MMEngine's and this project's, as the config changes them (``complete_hooks``)."""
         for hook in complete_hooks(hooks).values():
             self.register_hook(hook)
+
+    def register_hook(self, hook: Any, priority: Any = None) -> None:
+        """As MMEngine's."""
+        super().register_hook(hook, priority)
+        self._acting.clear()
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """As MMEngine's; of each hook only the methods that do something are called."""
+        if fn_name not in self._acting:
+            self._acting[fn_name] = [hook for hook in self.hooks if acts(hook, fn_name)]
+        for hook in self._acting[fn_name]:
+            try:
+                getattr(hook, fn_name)(self, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{error} in {hook}") from None
 
     def close(self) -> None:
         """Close the log files; several runs may share one process."""
@@ -193,17 +218,37 @@ class DistillRunner(Runner):
         """Write under a temporary name, then rename: a reader sees all of it or none."""
         temporary = f".{filename}.tmp"
         options["meta"] = {"processes": get_world_size(), **(options.get("meta") or {})}
-        super().save_checkpoint(out_dir, temporary, *args, **options)
-        if is_main_process():
-            written = Path(out_dir, temporary)
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-            written.replace(Path(out_dir, filename))
+        written = Path(out_dir, temporary)
+        try:
+            super().save_checkpoint(out_dir, temporary, *args, **options)
+            if is_main_process():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+                rename_with_digest(written, Path(out_dir, filename))
+        except (OSError, RuntimeError) as error:
+            written.unlink(missing_ok=True)
+            raise unwritable(Path(out_dir, filename), error) from error
 
     def _maybe_compile(self, target: str) -> None:
+        self._maybe_capture()
         options = self.cfg.get("compile", False)
         if not options:
             return
         model = self.model.module if is_model_wrapper(self.model) else self.model
         model.compile_networks(**(options if isinstance(options, dict) else {}))
         self.logger.info("The networks are compiled at their first steps, which takes a while.")
+
+    def _maybe_capture(self) -> None:
+        """Let training steps come from a CUDA graph, or say what cannot be captured."""
+        if not self.cfg.get("cuda_graph", False):
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        device = next(model.student.parameters()).device.type
+        parts = obstacles(
+            model, self.optim_wrapper, self.cfg, device=device, processes=self.world_size
+        )
+        if parts:
+            self.logger.warning(f"No CUDA graph: it cannot capture {', '.join(parts)}.")
+            return
+        model.captured_step = CapturedStep(model, self.optim_wrapper, say=self.logger.warning)
+        self.logger.info("Training steps come from a CUDA graph after the first ones.")

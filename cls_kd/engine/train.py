@@ -31,6 +31,7 @@ from cls_kd.engine.events import (
 from cls_kd.engine.extension import check_extension
 from cls_kd.engine.hook_list import check_hooks
 from cls_kd.engine.hooks.history import finished, history
+from cls_kd.engine.hooks.store import StoreHook
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loaders import (
     build_loader,
@@ -43,11 +44,12 @@ from cls_kd.engine.loaders import (
 )
 from cls_kd.engine.loops import check_loop, check_signals
 from cls_kd.engine.preemption import STOP_REQUEST
-from cls_kd.engine.resume import check_resumable
+from cls_kd.engine.resume import check_resumable, intact_checkpoint
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.surroundings import Alone, LoaderBuilder, Surroundings
+from cls_kd.engine.teacher_stores import plan_stores, stored_teachers, with_seeded_samples
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
@@ -195,6 +197,8 @@ def build_runner(
     surroundings.enter(cfg, model)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
+    if stored_teachers(model):
+        runner.register_hook(StoreHook())
     surroundings.prepare(runner)
     if resume_from is not None:
         compat.resume_from(runner, resume_from)
@@ -222,8 +226,10 @@ def build_parts(
         torch.set_num_threads(cfg.cpu_threads)
     set_random_seed(cfg.randomness.seed, cfg.randomness.get("deterministic", False))
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
-    loaders = {key: load(cfg, key) for key in keys if cfg.get(key)}
+    replayed = with_seeded_samples(cfg)
+    loaders = {key: load(replayed, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
+    plan_stores(cfg, model, loaders["train_dataloader"])
     losses = {name: term.loss for name, term in model.terms.items()}
     check_signals(cfg, losses)
     asked = {signal for loss in losses.values() for signal in loss.signals}
@@ -301,7 +307,7 @@ def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
     if isinstance(resume, str):
         return resume
     begun = (run.work_dir / "last_checkpoint").is_file()
-    return run.checkpoint() if resume and begun else None
+    return intact_checkpoint(run) if resume and begun else None
 
 
 def _facts(runner: DistillRunner) -> dict[str, Any]:

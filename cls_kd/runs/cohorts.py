@@ -145,7 +145,9 @@ _PARTS: dict[str, Callable[[Config], Any]] = {
     "length of training": _length,
     "precision": _precision,
     "environment": _environment,
-    "compilation": lambda cfg: [cfg.get("compile"), cfg.get("efficient_conv_bn_eval")],
+    "compilation": lambda cfg: [
+        cfg.get(key) for key in ("compile", "cuda_graph", "efficient_conv_bn_eval")
+    ],
     "hooks": _hooks,
 }
 """Name of each part of a config that members agree in."""

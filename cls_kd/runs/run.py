@@ -17,6 +17,7 @@ from cls_kd.files import write_atomically
 from cls_kd.runs.checkpoints import CheckpointReference, file_name
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.sections import SECTIONS
+from cls_kd.runs.stores import without_places
 
 RESULT = "result.json"
 CONFIG = "config.py"
@@ -53,6 +54,8 @@ class Run:
         finished run a changed one as soon as a seed is added.
         """
         sections = {key: value for key, value in self.cfg.to_dict().items() if key in SECTIONS}
+        if "model" in sections:
+            sections["model"] = without_places(sections["model"])
         # Formatting takes most of a digest's time, and a sweep asks for it several times.
         values = repr(sections)
         if self._formatted[0] != values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -117,6 +118,14 @@ class Batch:
         return self._positions().to(self.inputs.device)
 
     @property
+    def draws(self) -> Tensor:
+        """Numbers on the CPU by which an epoch's samples draw their augmentation, (N,) int64.
+
+        The same as ``index``, unless a data set is repeated within an epoch.
+        """
+        return self._positions().cpu()
+
+    @property
     def pair_inputs(self) -> Tensor:
         """(N, 3, H, W)."""
         if self.pairs is None:
@@ -192,7 +201,7 @@ def check_label_range(labels: Tensor, num_classes: int, where: str) -> None:
     """
     if labels.numel() == 0:
         return
-    low, high = int(labels.min()), int(labels.max())
+    low, high = torch.stack(labels.aminmax()).tolist()
     if low < 0 or high >= num_classes:
         raise UserError(
             f"Labels out of range: {where} has labels from {low} to {high}, the student has "

@@ -79,7 +79,9 @@ class NetworkSource:
     ) -> None:
         self.role = role
         self.network = network
+        self._taps = taps
         wanted = [name for name in names if VOCABULARY[name].provider == role]
+        self.criterion: Callable[..., Any] = criterion_of
         self.sees_pairs = "pair_logits" in wanted
         self.views = [name for name in wanted if name in VIEWS]
         others = {"pair_logits", *CALLABLES, *VIEWS}
@@ -116,6 +118,14 @@ class NetworkSource:
             },
         )
 
+    def known_taps(self) -> list[Tap]:
+        """Every place that the network has a name for, wanted or not."""
+        try:
+            known = find_taps(self.network, self._taps)
+        except UserError:  # of a place that nobody asks for
+            return []
+        return [item for tap in known.values() for item in _as_tuple(tap)]
+
     def run(self, inputs: Tensor) -> dict[str, Any]:
         """One forward pass: every wanted tensor signal."""
         with self.recorder.recording():
@@ -146,7 +156,7 @@ class NetworkSource:
             f"{self.role}_classify": lambda: classify_with(self.network),
             f"{self.role}_forward": lambda: partial(_forward, self.network),
             f"{self.role}_forward_from": lambda: self.forward_from(batch.inputs),
-            f"{self.role}_criterion": lambda: criterion_of(self.network, batch),
+            f"{self.role}_criterion": lambda: self.criterion(self.network, batch),
         }
         return {name: makers[name]() for name in self.callables}
 

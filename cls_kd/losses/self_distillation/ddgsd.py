@@ -49,13 +49,10 @@ class DDGSDLoss(DistillLoss):
         self.temperature, self.mmd_weight = temperature, mmd_weight
 
     def forward(self, view_logits: Tensor, view_embeddings: Tensor) -> dict[str, Tensor]:
-        kl = torch.stack(
-            [
-                softened_kl(view_logits[ours], view_logits[other].detach(), self.temperature)
-                for ours, other in permutations(range(len(view_logits)), 2)
-            ]
-        ).sum()
+        terms = [
+            softened_kl(a, b.detach(), self.temperature) for a, b in permutations(view_logits, 2)
+        ]
         means = view_embeddings.mean(1)
         # Each pair is seen from both sides.
         mmd = (means.unsqueeze(0) - means.unsqueeze(1)).square().sum() / 2
-        return dict(loss_kl=kl, loss_mmd=self.mmd_weight * mmd)
+        return dict(loss_kl=torch.stack(terms).sum(), loss_mmd=self.mmd_weight * mmd)
