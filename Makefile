@@ -48,7 +48,7 @@ papers: $(PAPERS:%=papers-%)
 
 .PHONY: $(PAPERS:%=papers-%)
 $(PAPERS:%=papers-%): papers-%: $(STAMP)
-	@$(PY) tools/train.py configs/digits/papers/$*.py
+	@$(PY) tools/train.py configs/digits/papers/$*.py --together
 
 # Finished runs are not run again. --amp: on a processor that computes in bfloat16 (AMX) in half the time
 papers-cifar: $(PAPERS_CIFAR:%=papers-cifar-%)

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd import registry
 from cls_kd.distillers import Teacher
+from cls_kd.teacher_store import StoreOptions
 
 Default = Callable[[Mapping[str, Any]], str | Callable[..., Any] | None]
 _OF_TRANSFORMS = (KeyMapper, RandomApply, RandomChoice, MultiView, ApplyToList)
@@ -203,8 +204,15 @@ KINDS: dict[str, Kind] = {
     "network": Kind(registry.MODELS, example="ImageClassifier", inside=_NETWORK),
     "teacher": Kind(
         target=Teacher,
-        inside={"network": "network", "weights": "weights", "data_preprocessor": "normalization"},
+        extra=frozenset({"store"}),
+        inside={
+            "network": "network",
+            "weights": "weights",
+            "data_preprocessor": "normalization",
+            "store": "store",
+        },
     ),
+    "store": Kind(target=StoreOptions),
     "weights": _keys("source", "drop_classifier"),
     "normalization": _keys("mean", "std", "to_rgb"),
     "losses": Kind(named="loss"),
