@@ -31,7 +31,7 @@ from cls_kd.adapters.samples import for_criterion, samples_of
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
 from cls_kd.signals.feature_info import timm_classify
-from cls_kd.signals.heads import classify_with, criterion_of, describe
+from cls_kd.signals.heads import classify_with, criterion_of, describe, has_classes
 from cls_kd.signals.rules import NetworkRule
 from cls_kd.signals.tap import Tap, Taps
 from cls_kd.signals.tap_groups import distillation_token_taps, isotropic_taps
@@ -194,6 +194,11 @@ def _(backbone: VisionTransformer, feature: Tensor) -> Tensor:
         f"{describe(backbone)} classifies its class token: it cannot classify a feature map on its "
         "own."
     )
+
+
+@has_classes.register
+def _(network: TimmClassifier) -> bool:
+    return has_classes(network.model)
 
 
 @classify_with.register

@@ -225,14 +225,14 @@ class Distiller(nn.Module):
         for index, shapes in enumerate(teachers):
             _check_classes(index, shapes, self.num_classes)
         stacked: dict[str, Any] = {"all_teacher_logits": (len(teachers), self.num_classes)}
-        if all("teacher_feature" in shapes for shapes in teachers):
-            features = tuple(shapes["teacher_feature"] for shapes in teachers)
-            stacked["all_teacher_features"] = features
+        for of_all, of_each in OF_ALL_TEACHERS.items():
+            if of_all not in stacked and all(of_each in shapes for shapes in teachers):
+                stacked[of_all] = tuple(shapes[of_each] for shapes in teachers)
         for name, term in self.terms.items():
             # The first one stands for the mean: it has the same shape.
             shapes = teachers[self._teacher_index[name] or 0] if teachers else {}
-            of_all = stacked if teachers else {}
-            facts = SignalShapes({**student, **shapes, **of_all}, self.num_classes, num_samples)
+            common = stacked if teachers else {}
+            facts = SignalShapes({**student, **shapes, **common}, self.num_classes, num_samples)
             term.loss.build(facts)
         device = inputs.device
         self.losses.to(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,12 +11,14 @@ from torch import Tensor, nn
 
 from cls_kd.core.class_names import Names, class_indices, read_names, shared_names
 from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
+from cls_kd.core.sharding import checked_dtype, digest_of, shard
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
 from cls_kd.signals.forward_from import Continued
-from cls_kd.signals.heads import describe
+from cls_kd.signals.heads import describe, has_classes
 from cls_kd.signals.network import Indices
 from cls_kd.signals.shapes import Shape
+from cls_kd.signals.vocabulary import OF_CLASSES
 
 Shapes = dict[str, Shape | tuple[Shape, ...]]
 
@@ -94,6 +95,15 @@ class Teacher(nn.Module):
         train_mode: Run the network in training mode in training steps: batch norm by the batch,
             dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
             reproduce its figures with (docs/protocols.md). Default: eval mode.
+        dtype: ``'bfloat16'`` or ``'float16'`` to keep and run the network in half precision. Losses
+            compute in float32. Default: as the network is.
+        shard: Divide the network's parameters among the processes of a distributed training (FSDP2;
+            see `cls_kd.core.sharding`), for one that a single device cannot hold. Default: every
+            process has the whole network.
+
+    Attributes:
+        has_student_classes: True if its logits are known to be of the student's classes, so that
+            its accuracy can be measured.
 
     Raises:
         UserError: An option that makes no sense.
@@ -115,18 +125,23 @@ class Teacher(nn.Module):
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
         train_mode: bool = False,
+        dtype: str | torch.dtype | None = None,
+        shard: bool = False,
     ) -> None:
         super().__init__()
         check_module("teacher", network)
         self.name = name
         self.note = describe(network)
+        self.dtype = checked_dtype(dtype)
+        self.shards = shard
+        self.has_student_classes = has_classes(network)
         self.train_mode = train_mode
         self.input_size = checked_size(input_size)
         self.interpolation = checked_interpolation(interpolation)
         self.classes: Names | None = None if classes is None else read_names(classes)
         self.class_map = dict(class_map or {})
         self._must_map = classes is not None or bool(self.class_map)
-        self.network = network.requires_grad_(False)
+        self.network = network.requires_grad_(False).to(self.dtype)
         self.taps = taps
         self.normalization = None if normalization is None else checked_normalization(normalization)
         self.flip = False
@@ -148,8 +163,23 @@ class Teacher(nn.Module):
         return self
 
     def attach(self, names: Mapping[str, Indices]) -> None:
-        """Attach hooks to the network for the signals that the losses ask for."""
+        """Attach hooks to the network for the signals that the losses ask for.
+
+        Raises:
+            UserError: A loss asks for logits, and the network has no classes.
+        """
+        self._logits_asked = sorted(OF_CLASSES & set(names))
+        if self._logits_asked and not has_classes(self.network):
+            raise UserError(
+                f"A loss asks for {self._logits_asked[0]!r}, and the teacher "
+                f"{describe(self.network)} has no classes: it gives teacher_embedding, "
+                "teacher_feature and teacher_tokens. Losses of these do without classes, such as "
+                "EmbeddingRegressionLoss, PatchRegressionLoss, QueueSimilarityLoss, SPLoss, "
+                "RKDLoss and PKTLoss."
+            )
         self.source = NetworkSource("teacher", self.network, names, self.taps)
+        if self.shards:
+            self._check_sharded()
 
     def match(self, normalization: Mapping[str, Any]) -> None:
         """Prepare to convert images with the student's ``normalization`` to this teacher's."""
@@ -202,11 +232,10 @@ class Teacher(nn.Module):
         if self.flip:
             inputs = inputs.flip(1)
         inputs = inputs if self.scale is None else inputs * self.scale + self.shift
-        if self.input_size is None or inputs.shape[-2:] == self.input_size:
-            return inputs
-        return F.interpolate(
-            inputs, self.input_size, mode=self.interpolation, antialias=True, align_corners=False
-        )
+        if self.input_size is not None and inputs.shape[-2:] != self.input_size:
+            options: dict[str, Any] = {"mode": self.interpolation, "align_corners": False}
+            inputs = F.interpolate(inputs, self.input_size, antialias=True, **options)
+        return inputs if self.dtype is None else inputs.to(self.dtype)
 
     def select_classes(self, logits: Tensor) -> Tensor:
         """Of the network's own logits (N, C), those of the student's classes, (N, K)."""
@@ -259,19 +288,38 @@ class Teacher(nn.Module):
         """
         if not self.is_asked and self.classes is None and not self._must_map:
             return {}
+        if self.shards:
+            self.note += f" {shard(self.network)}"
         shapes = self.source.measure(self.normalize_inputs(inputs))
-        (outputs,) = shapes["teacher_logits"]
-        self.match_classes(classes, int(outputs), num_classes)  # type: ignore[arg-type]
-        kept = outputs if self.class_indices is None else len(self.class_indices)
-        return {**shapes, "teacher_logits": (kept,)} if self.is_asked else {}  # type: ignore
+        (outputs,) = shapes.pop("teacher_logits")
+        must_fit = self._must_map or bool(self._logits_asked)
+        kept = self._kept(classes, int(outputs), num_classes, must_fit)  # type: ignore[arg-type]
+        self.has_student_classes = has_classes(self.network) and kept == num_classes
+        # A number of classes is of interest where something compares it with the student's.
+        return {**shapes, "teacher_logits": (kept,)} if must_fit and self.is_asked else shapes
+
+    def _kept(
+        self, classes: Sequence[str] | None, outputs: int, num_classes: int, must_fit: bool
+    ) -> int:
+        """Number of logits that are left of the network's; see ``match_classes``."""
+        try:
+            self.match_classes(classes, outputs, num_classes)
+        except UserError:
+            if must_fit:
+                raise
+            return 0
+        return outputs if self.class_indices is None else len(self.class_indices)
 
     def digest(self) -> str:
         """SHA-256 of every parameter and buffer of the network."""
-        hasher = hashlib.sha256()
-        for key, value in sorted(self.network.state_dict().items()):
-            hasher.update(key.encode())
-            hasher.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return hasher.hexdigest()
+        return digest_of(self.network)
+
+    def _check_sharded(self) -> None:
+        if self.source.callables:
+            raise UserError(
+                f"A loss asks for {self.source.callables[0]!r}, which runs a part of the teacher "
+                "on its own; a sharded one runs as a whole: leave shard=True out."
+            )
 
     def _selecting(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda tensor: self.select_classes(function(tensor))

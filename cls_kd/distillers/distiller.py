@@ -14,14 +14,15 @@ from cls_kd.adapters.samples import SampleBatch, Samples
 from cls_kd.core.distiller import Losses
 from cls_kd.core.terms import LossConfig, build_terms
 from cls_kd.distillers.build_loss import build_registered_loss, build_registered_schedule
-from cls_kd.distillers.freezing import freeze
+from cls_kd.distillers.foundation import FoundationTeacher, is_foundation
+from cls_kd.distillers.freezing import freeze, untrained_classifier
 from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
 from cls_kd.distillers.teacher import Teacher
 from cls_kd.registry import MODELS
 from cls_kd.signals.heads import describe
 
-TeacherConfig = Mapping[str, Any] | Teacher
+TeacherConfig = Mapping[str, Any] | core.Teacher
 
 
 @MODELS.register_module()
@@ -71,13 +72,16 @@ class Distiller(core.Distiller, BaseModel):
         BaseModel.__init__(self, _build_preprocessor(data_preprocessor), init_cfg)
         terms = build_terms(losses, build_registered_loss, build_registered_schedule)
         network, notes = _build_student(student, student_weights)
-        self._in_eval_mode = freeze(network, student_frozen)
+        untrained = untrained_classifier(network, terms)
+        self._in_eval_mode = freeze(network, [*student_frozen, *untrained])
         self._connect(terms, network, _build_teachers(teacher), student_taps)
         if hasattr(self.data_preprocessor, "follow"):
             self.data_preprocessor.follow(self.time)
         for item in self.teachers:
             item.match(read_normalization(self.data_preprocessor))
         self._measure(input_shape, num_samples, classes)
+        if untrained:
+            notes.append(f"No loss asks for the student's logits: {untrained[0]} is not trained.")
         self.notes = [*notes, *self.notes, *(f"Teacher: {item.note}" for item in self.teachers)]
 
     def forward(  # type: ignore[override]
@@ -153,12 +157,27 @@ def _build_student(
     return network, [f"Student: {note}"]
 
 
-def _build_teachers(teacher: TeacherConfig | Sequence[TeacherConfig] | None) -> list[Teacher]:
-    configs = [teacher] if isinstance(teacher, Mapping | Teacher) else list(teacher or ())
+def _build_teachers(
+    teacher: TeacherConfig | Sequence[TeacherConfig] | None,
+) -> list[core.Teacher]:
+    configs = [teacher] if isinstance(teacher, Mapping | core.Teacher) else list(teacher or ())
     return [
-        config if isinstance(config, core.Teacher) else MODELS.build({"type": Teacher, **config})
-        for config in configs
+        config if isinstance(config, core.Teacher) else build_teacher(config) for config in configs
     ]
+
+
+def teacher_class(config: Mapping[str, Any]) -> type[core.Teacher]:
+    """The class that a teacher's config is for."""
+    return FoundationTeacher if is_foundation(config) else Teacher
+
+
+def build_teacher(config: Mapping[str, Any]) -> core.Teacher:
+    """A teacher from its config: by the name of its network a `FoundationTeacher` or a `Teacher`.
+
+    Raises:
+        UserError: See both classes.
+    """
+    return MODELS.build({"type": teacher_class(config), **config})
 
 
 def _build_preprocessor(preprocessor: Mapping[str, Any] | nn.Module | None) -> nn.Module:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
 
+from cls_kd.core.terms import Term
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.signals.taps import classifier_path
+from cls_kd.signals.vocabulary import VOCABULARY, WITHOUT_CLASSIFIER
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
@@ -59,3 +62,19 @@ def _frozen_norm(module: nn.Module) -> bool:
     return (
         has_statistics and bool(parameters) and not any(value.requires_grad for value in parameters)
     )
+
+
+def untrained_classifier(network: nn.Module, terms: Mapping[str, Term]) -> list[str]:
+    """Path of a classifier whose output no loss asks for, as a list of one or none.
+
+    It would get no gradient, for which DDP waits, and be changed by weight decay alone.
+
+    Args:
+        network: The student.
+        terms: The objective, by name.
+    """
+    wanted = {signal for term in terms.values() for signal in term.loss.signals}
+    if {name for name in wanted if VOCABULARY[name].provider == "student"} - WITHOUT_CLASSIFIER:
+        return []
+    path = classifier_path(network)
+    return [] if path is None else [path]

@@ -17,7 +17,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from cls_kd import registry
-from cls_kd.distillers import Teacher
+from cls_kd.distillers.distiller import teacher_class
 
 Default = Callable[[Mapping[str, Any]], str | Callable[..., Any] | None]
 _OF_TRANSFORMS = (KeyMapper, RandomApply, RandomChoice, MultiView, ApplyToList)
@@ -202,7 +202,7 @@ KINDS: dict[str, Kind] = {
     # Parts of sections.
     "network": Kind(registry.MODELS, example="ImageClassifier", inside=_NETWORK),
     "teacher": Kind(
-        target=Teacher,
+        default=teacher_class,
         inside={"network": "network", "weights": "weights", "data_preprocessor": "normalization"},
     ),
     "weights": _keys("source", "drop_classifier"),

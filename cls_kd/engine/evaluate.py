@@ -19,7 +19,9 @@ from mmengine.runner.loops import TestLoop, ValLoop
 from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
 
-from cls_kd.distillers import Distiller, Teacher
+from cls_kd import core
+from cls_kd.distillers import Distiller
+from cls_kd.distillers.distiller import build_teacher
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine.compat import amp_dtype, prepare_process
 from cls_kd.engine.loaders import build_loader, check_labels, class_names, image_shape
@@ -97,7 +99,7 @@ def evaluate_teachers(
     # A loss that asks for logits, so that each teacher's are compared with the student's.
     asking = {"ce": TaskLoss(), "kd": KDLoss()}
     distiller = _distiller(
-        cfg, loader, asking, [Teacher(**_untyped(teacher)) for teacher in teachers]
+        cfg, loader, asking, [build_teacher(_untyped(teacher)) for teacher in teachers]
     )
     return [
         _evaluate(cfg, distiller, teacher_step(distiller, index), loader, split, teacher.note, amp)
@@ -120,7 +122,7 @@ def _distiller(
     cfg: Config,
     loader: DataLoader,
     losses: Mapping[str, DistillLoss],
-    teachers: list[Teacher] | None = None,
+    teachers: list[core.Teacher] | None = None,
 ) -> Distiller:
     model = cfg.model
     return Distiller(

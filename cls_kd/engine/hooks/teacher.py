@@ -42,6 +42,9 @@ class TeacherHook(Hook):
             runner.logger.info(f"Teacher {index}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
+                if not distiller.teachers[index].has_student_classes:
+                    say("not measured, because it has not the student's classes")
+                    continue
                 metrics[str(index)] = evaluate_teacher(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
