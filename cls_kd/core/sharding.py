@@ -74,7 +74,7 @@ def digest_of(network: nn.Module) -> str:
     for key, value in sorted(network.state_dict().items()):
         hasher.update(key.encode())
         tensor = whole(value.detach()).cpu().contiguous()
-        hasher.update(tensor.view(-1).view(torch.uint8).numpy())
+        hasher.update(tensor.view(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
     return hasher.hexdigest()
 
 

@@ -12,6 +12,7 @@ from cls_kd.data.preprocessor import BatchPreprocessor
 from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
+from cls_kd.data.unlabeled import Unlabeled, UnlabeledFolder
 from cls_kd.data.views import StrongViews, Views
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "RandomShift",
     "Rotations",
     "StrongViews",
+    "Unlabeled",
+    "UnlabeledFolder",
     "Views",
     "held_out_split",
 ]

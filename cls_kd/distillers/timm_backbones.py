@@ -103,7 +103,7 @@ def _create(model_name: str, options: Mapping[str, Any], *, pretrained: bool) ->
 
 
 def _check_tag(model_name: str) -> None:
-    """Refuse a tag under which timm publishes no weights, whose size and normalization are asked."""
+    """Refuse a tag under which timm publishes nothing: it says how images are to be given."""
     from timm.models import list_models
 
     published = list_models(f"{model_name.partition('.')[0]}.*", pretrained=True)

@@ -16,6 +16,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch.utils.data import DataLoader
 
+from cls_kd.data.unlabeled import is_labeled
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
 from cls_kd.engine.environment import environment
@@ -42,10 +43,12 @@ from cls_kd.engine.loaders import (
     innermost,
 )
 from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.probe_loop import check_probes
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
+from cls_kd.engine.unlabeled import check_unlabeled
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
@@ -205,12 +208,21 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
     losses = {name: term.loss for name, term in model.terms.items()}
     check_signals(cfg, losses)
     asked = {signal for loss in losses.values() for signal in loss.signals}
+    check_unlabeled(loaders["train_dataloader"].dataset, losses)
     check_pairs(loaders["train_dataloader"].dataset, asked)
-    for key, loader in loaders.items():
-        check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
-    check_classes(loaders)
+    _check_data(cfg, model, loaders)
     # The runner builds its own, once files are written.
     return model, loaders, build_optimizer(model, cfg.optim_wrapper)
+
+
+def _check_data(cfg: Config, model: Distiller, loaders: Mapping[str, DataLoader]) -> None:
+    """Labels and classes, where a loss or the student's classifier sees them."""
+    probed = check_probes(cfg)
+    for key, loader in loaders.items():
+        split = key.removesuffix("_dataloader")
+        if split not in probed and is_labeled(loader.dataset):
+            check_labels(loader, model.num_classes, split)
+    check_classes({key: item for key, item in loaders.items() if is_labeled(item.dataset)})
 
 
 def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:

@@ -1,5 +1,6 @@
 """Measures beyond accuracy."""
 
 from cls_kd.evaluation.branches import PeerAccuracy
+from cls_kd.evaluation.probes import KNNProbe, LinearProbe
 
-__all__ = ["PeerAccuracy"]
+__all__ = ["KNNProbe", "LinearProbe", "PeerAccuracy"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -10,6 +12,7 @@ from mmengine.runner import Runner
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine.evaluate import evaluate_teacher
+from cls_kd.engine.probe_loop import ProbeValLoop
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
@@ -42,10 +45,10 @@ class TeacherHook(Hook):
             runner.logger.info(f"Teacher {index}: SHA-256 of its weights {digest}")
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
-                if not distiller.teachers[index].has_student_classes:
+                if not _is_measurable(runner.val_loop, distiller.teachers[index]):
                     say("not measured, because it has not the student's classes")
                     continue
-                metrics[str(index)] = evaluate_teacher(runner.val_loop, distiller, index, say)
+                metrics[str(index)] = _measured(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
@@ -59,6 +62,19 @@ class TeacherHook(Hook):
             if teacher.digest() != self.digests[index]:
                 raise RuntimeError(f"Teacher {index} has changed during training.")
             runner.logger.info(f"Teacher {index} is bit for bit as before training.")
+
+
+def _is_measurable(loop: Any, teacher: Any) -> bool:
+    return isinstance(loop, ProbeValLoop) or teacher.has_student_classes
+
+
+def _measured(
+    loop: Any, distiller: Distiller, index: int, say: Callable[[str], None]
+) -> dict[str, float]:
+    """Metrics of a teacher on the validation data, as the student is measured."""
+    if isinstance(loop, ProbeValLoop):
+        return loop.data.of_teacher(index)
+    return evaluate_teacher(loop, distiller, index, say)
 
 
 def _say(runner: Runner, index: int, text: str) -> None:
