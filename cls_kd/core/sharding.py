@@ -52,9 +52,9 @@ def shard(network: nn.Module) -> str:
     processes = dist.get_world_size()
     mesh = init_device_mesh("cuda" if dist.get_backend() == "nccl" else "cpu", (processes,))
     blocks = longest_list(network)
-    for block in blocks:
-        fully_shard(block, mesh=mesh)
-    fully_shard(network, mesh=mesh)
+    # FSDP2 leaves the outermost part whole for a backward pass, which a teacher does not have.
+    for module in (*blocks, network):
+        fully_shard(module, mesh=mesh, reshard_after_forward=True)
     return f"It is sharded over {processes} processes, in {len(blocks)} blocks."
 
 

@@ -107,7 +107,7 @@ def is_foundation(config: Mapping[str, Any]) -> bool:
 
 
 def _normalization(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """What timm states of images from 0 to 1, for images from 0 to 255."""
+    """Mean and deviation that timm states of images from 0 to 1, for images from 0 to 255."""
     mean, std = ([255.0 * value for value in stated[key]] for key in ("mean", "std"))
     return {"mean": mean, "std": std, "to_rgb": True}
 

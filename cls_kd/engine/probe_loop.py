@@ -136,7 +136,7 @@ def check_probes(cfg: Config) -> set[str]:
 
 
 class _ProbeLoop:
-    """What validation and test have in common; see `ProbeValLoop`."""
+    """The common part of validation and test; see `ProbeValLoop`."""
 
     runner: Any
     dataloader: Any

@@ -106,8 +106,8 @@ def test_probes_are_those_of_scikit_learn() -> None:
 REFUSED = {
     "labels": (
         {"model.losses": {"_delete_": True, "ce": {"type": "cls_kd.losses.TaskLoss"}}},
-        "The training data have no labels, and the loss 'ce' (TaskLoss) asks for 'student_criterion'. "
-        "Losses that need none, of any teacher: ABLoss, ",
+        "The training data have no labels, and the loss 'ce' (TaskLoss) asks for "
+        "'student_criterion'. Losses that need none, of any teacher: ABLoss, ",
     ),
     "probes": (
         {"val_evaluator": {"_delete_": True, "type": "mmpretrain.evaluation.Accuracy"}},
