@@ -14,6 +14,10 @@ class DivergedError(RuntimeError):
     """A loss turned NaN or infinite; the message names the loss and the step."""
 
 
+class PreemptedError(RuntimeError):
+    """The process was asked to end, and a checkpoint was written; the message says where."""
+
+
 def did_you_mean(word: str, known: Iterable[str], every: bool = True) -> str:
     """A hint: the nearest of ``known`` names, and (unless ``every`` is False) all of them."""
     names = sorted(known)

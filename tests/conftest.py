@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from pathlib import Path
 
@@ -27,6 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _no_runner_left() -> None:
     """A hub of its own: what an earlier runner left there (its progress) is no test's business."""
     MessageHub.get_instance(f"test_{next(_COUNT)}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_imported_is_garbage() -> None:
+    """MMEngine collects garbage for every data set: half a second in all that is imported.
+
+    Hence a collection looks at what the tests of this module have made, and at nothing else.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -54,3 +54,8 @@ def add_first_state_dict_hook(network: Any, hook: Callable[..., None]) -> None:
     """Register a hook of ``state_dict`` that runs before all others."""
     handle = network._register_state_dict_hook(hook)
     network._state_dict_hooks.move_to_end(handle.id, last=False)
+
+
+def count_writes(tensor: Tensor) -> int:
+    """Number of operations that have written to a tensor in place."""
+    return tensor._version

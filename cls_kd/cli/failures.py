@@ -8,7 +8,10 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cls_kd.errors import DivergedError, UserError
+from cls_kd.errors import DivergedError, PreemptedError, UserError
+
+REQUEUE = 75
+"""Exit code of a training that a signal has ended: EX_TEMPFAIL of sysexits.h."""
 
 _FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
 """Prefix that PyTorch puts before an error of a loader's worker: the worker's traceback."""
@@ -21,6 +24,9 @@ def exit_with_message() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit("Interrupted. --resume goes on from the last checkpoint.")
+    except PreemptedError as error:
+        print(f"Interrupted: {error}", file=sys.stderr)
+        sys.exit(REQUEUE)
     except Exception as error:
         message = explain(error)
         if message is None:

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import DictAction
 
 from cls_kd.engine.compat import init_distributed
+from cls_kd.runs.cohorts import MAX_MEMBERS
 
 _CONFIG = "path of a config, or the name of a packaged one: digits/demo"
 
@@ -110,6 +111,26 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="worker processes, each with a part of the CPU threads and a GPU; default: this one",
+    )
+
+
+def add_together(parser: argparse.ArgumentParser, default: int | None, text: str) -> None:
+    """``--together [N]``.
+
+    Args:
+        parser: Gets the option.
+        default: Number of runs without the option.
+        text: What is trained together by default.
+    """
+    parser.add_argument(
+        "--together",
+        nargs="?",
+        type=positive,
+        const=MAX_MEMBERS,
+        default=default,
+        metavar="N",
+        help="train runs of the same batches and teacher side by side, up to N of them "
+        f"({MAX_MEMBERS} without a number), on one pass of the teacher; {text}",
     )
 
 

@@ -10,8 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cls_kd.cli.options import KeyValues, add_config_options, add_jobs, names, seed_list
+from cls_kd.cli.options import (
+    KeyValues,
+    add_config_options,
+    add_jobs,
+    add_together,
+    names,
+    seed_list,
+)
 from cls_kd.engine import load_config
+from cls_kd.engine.cohort_executor import show
 from cls_kd.engine.durations import duration_text
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
@@ -21,6 +29,8 @@ from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.reporting.collect import results_under
+from cls_kd.runs import check_unchanged
+from cls_kd.runs.cohorts import MAX_MEMBERS, group
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep, read_sweep
 
 EXAMPLES = (
@@ -42,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", type=names, help="methods, separated by commas, or 'all'")
     parser.add_argument("--seeds", type=seed_list, metavar="SEEDS", help="0-2, or 0,2,5")
     add_jobs(parser)
+    add_together(parser, MAX_MEMBERS, f"default: {MAX_MEMBERS}; 1 trains each alone")
     parser.add_argument(
         "--executor",
         choices=["local", "slurm"],
@@ -76,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     if sweep.takes_all:
         plan = without_problems(plan, expected)
     _show(expected, args.jobs, console)
+    if args.together > 1:
+        _show_groups(plan, args.together, console)
     if args.dry_run:
         return 0
     executor = _executor(args, sweep, work_dir)
@@ -119,8 +132,10 @@ def _default_work_dir(args: argparse.Namespace) -> Path:
 
 def _executor(args: argparse.Namespace, sweep: Sweep, work_dir: Path) -> Executor:
     if args.executor == "slurm":
-        return SlurmExecutor(work_dir, {**sweep.slurm, **args.slurm})
-    return SerialExecutor() if args.jobs == 1 else WorkerExecutor(args.jobs)
+        return SlurmExecutor(work_dir, {**sweep.slurm, **args.slurm}, args.together)
+    if args.jobs == 1:
+        return SerialExecutor(max_members=args.together)
+    return WorkerExecutor(args.jobs, max_members=args.together)
 
 
 def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
@@ -145,6 +160,12 @@ def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _show_groups(plan: Plan, most: int, console: Console) -> None:
+    """The open runs that are trained together, those that are not, and why."""
+    runs = [run for of_pair in plan.values() for run in of_pair if not check_unchanged(run)]
+    show(group(runs, resume=True, max_members=most), console)
 
 
 def _forecast_row(forecast: Forecast) -> tuple[str, ...]:

@@ -18,10 +18,12 @@ from cls_kd.cli.options import (
     add_launcher,
     add_method,
     add_run,
+    add_together,
     add_work_dir,
     join_processes,
 )
 from cls_kd.engine import train_runs
+from cls_kd.engine.cohort_executor import CohortExecutor
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.runs import RESULT, Run, check_unchanged, choose
@@ -31,6 +33,7 @@ EXAMPLES = (
     "cls-kd train configs/digits/pair.py --method nkd --seed 3",
     "cls-kd train digits/demo --run kd/seed_3",
     "cls-kd train --benchmark dkd/cifar100/vgg13_vgg8",
+    "cls-kd train digits/papers/nkd --together",
     "cls-kd train digits/pair --cfg-options train_cfg.max_epochs=5 --work-dir short",
 )
 
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--seed", type=int, help="replace the config's seed or seeds")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
+    add_together(parser, None, "default: one after the other")
     add_launcher(parser)
 
 
@@ -74,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
         resume=args.resume,
         restart=args.restart or (single and not args.resume),
         launcher=args.launcher,
+        executor=CohortExecutor(args.together) if args.together else None,
     )
     wanted = args.run is None and ("report" in cfg or _several_seeds(runs))
     if wanted and is_main_process():

@@ -172,9 +172,22 @@ class Distiller(nn.Module):
             body = getattr(network, "backbone", None) or getattr(network, "model", None) or network
             body.compile(**options)
 
+    def replace_teachers(
+        self, replace: Callable[[int, Any, Mapping[str, Indices]], TeacherProtocol]
+    ) -> None:
+        """Put teachers of the same signals in the place of the present ones.
+
+        Args:
+            replace: Index, teacher and the signals that the losses ask of it to another teacher.
+        """
+        self.teachers[:] = [
+            replace(index, teacher, self._asked[index])
+            for index, teacher in enumerate(self.teachers)
+        ]
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Distiller:
         for teacher in self.teachers:
-            if isinstance(teacher, nn.Module):
+            if hasattr(teacher, "_apply"):
                 teacher._apply(fn)
         return super()._apply(fn, recurse)
 
@@ -198,13 +211,17 @@ class Distiller(nn.Module):
             name: choose_teacher(name, term, names) for name, term in terms.items()
         }
         self.source = NetworkSource("student", student, _wanted(terms.values()), student_taps)
+        self._asked = [self._asked_of(index) for index in range(len(self.teachers))]
         for index, teacher in enumerate(self.teachers):
-            asking = [
-                term for name, term in terms.items() if self._teacher_index[name] in (index, None)
-            ]
-            teacher.attach(_of_each_teacher(_wanted(asking)))
+            teacher.attach(self._asked[index])
             if not teacher.is_asked:
                 self.notes.append(f"No loss asks anything of teacher {index}: it never runs.")
+
+    def _asked_of(self, teacher: int) -> dict[str, Indices]:
+        """The signals that a teacher has to give, with the indices that are read of tuples."""
+        terms = self.terms.items()
+        asking = [term for name, term in terms if self._teacher_index[name] in (teacher, None)]
+        return _of_each_teacher(_wanted(asking))
 
     def _measure(
         self,
@@ -218,6 +235,7 @@ class Distiller(nn.Module):
                 "The distiller does not know the shape of its inputs: give input_shape=(3, H, W). "
                 "(The training engine takes it from the training data.)"
             )
+        self.classes = classes
         inputs = _zeros(self.student, input_shape)
         student = self.source.measure(inputs)
         self.num_classes = int(student["student_logits"][-1])  # type: ignore[arg-type]

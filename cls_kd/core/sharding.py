@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,15 +48,31 @@ def shard(network: nn.Module) -> str:
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return "It is not sharded: there is one process."
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import FSDPModule, fully_shard
 
     processes = dist.get_world_size()
     mesh = init_device_mesh("cuda" if dist.get_backend() == "nccl" else "cpu", (processes,))
     blocks = longest_list(network)
+    done = f"It is sharded over {processes} processes, in {len(blocks)} blocks."
+    if isinstance(network, FSDPModule):
+        return done
     # FSDP2 leaves the outermost part whole for a backward pass, which a teacher does not have.
     for module in (*blocks, network):
         fully_shard(module, mesh=mesh, reshard_after_forward=True)
-    return f"It is sharded over {processes} processes, in {len(blocks)} blocks."
+    return done
+
+
+def check_whole(callables: Sequence[str]) -> None:
+    """Refuse signals that run a part of a sharded teacher.
+
+    Raises:
+        UserError: Which one is asked for.
+    """
+    if callables:
+        raise UserError(
+            f"A loss asks for {callables[0]!r}, which runs a part of the teacher on its own; a "
+            "sharded one runs as a whole: leave shard=True out."
+        )
 
 
 def longest_list(network: nn.Module) -> list[nn.Module]:

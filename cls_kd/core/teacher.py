@@ -9,9 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cls_kd.core.class_names import Names, class_indices, read_names, shared_names
+from cls_kd.core.class_names import (
+    Names,
+    check_has_classes,
+    checked_names,
+    class_indices,
+    read_names,
+    shared_names,
+)
 from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
-from cls_kd.core.sharding import checked_dtype, digest_of, shard
+from cls_kd.core.sharding import check_whole, checked_dtype, digest_of, shard
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
 from cls_kd.signals.forward_from import Continued
@@ -41,7 +48,10 @@ class TeacherProtocol(Protocol):
         """True if any loss asks for one of its signals."""
 
     def attach(self, names: Mapping[str, Indices]) -> None:
-        """Prepare to give these signals; of tuples, the items at these indices."""
+        """Prepare to give these signals; of tuples, the items at these indices.
+
+        A later call, followed by ``measure``, replaces what was asked for before.
+        """
 
     def match(self, normalization: Mapping[str, Any]) -> None:
         """Prepare for images with the student's normalization."""
@@ -165,21 +175,19 @@ class Teacher(nn.Module):
     def attach(self, names: Mapping[str, Indices]) -> None:
         """Attach hooks to the network for the signals that the losses ask for.
 
+        A later call replaces what was asked for before.
+
         Raises:
             UserError: A loss asks for logits, and the network has no classes.
         """
         self._logits_asked = sorted(OF_CLASSES & set(names))
-        if self._logits_asked and not has_classes(self.network):
-            raise UserError(
-                f"A loss asks for {self._logits_asked[0]!r}, and the teacher "
-                f"{describe(self.network)} has no classes: it gives teacher_embedding, "
-                "teacher_feature and teacher_tokens. Losses of these do without classes, such as "
-                "EmbeddingRegressionLoss, PatchRegressionLoss, QueueSimilarityLoss, SPLoss, "
-                "RKDLoss and PKTLoss."
-            )
+        check_has_classes(self.network, self._logits_asked)
+        source = getattr(self, "source", None)
+        if source is not None:
+            source.recorder.detach()
         self.source = NetworkSource("teacher", self.network, names, self.taps)
         if self.shards:
-            self._check_sharded()
+            check_whole(self.source.callables)
 
     def match(self, normalization: Mapping[str, Any]) -> None:
         """Prepare to convert images with the student's ``normalization`` to this teacher's."""
@@ -204,7 +212,7 @@ class Teacher(nn.Module):
         """
         names = self.classes
         if self._must_map:
-            names = self._checked_names(outputs)
+            names = checked_names(self.classes, outputs)
             if classes is None:
                 raise UserError(
                     "The teacher's classes cannot be found by name: the training data have no "
@@ -220,12 +228,12 @@ class Teacher(nn.Module):
         student = tuple(str(name) for name in classes)
         if not self._must_map and outputs == num_classes and not shared_names(student, names):
             if student != names:
-                self.note += " Its classes have other names; they are taken in their order."
+                self._remark(" Its classes have other names; they are taken in their order.")
             return
         indices = class_indices(student, names, self.class_map)
         if indices != list(range(outputs)):
-            self.class_indices = torch.tensor(indices)
-            self.note += f" Of its {outputs} classes, {len(indices)} are the student's, by name."
+            self.class_indices = torch.tensor(indices, device=self._device())
+            self._remark(f" Of its {outputs} classes, {len(indices)} are the student's, by name.")
 
     def normalize_inputs(self, inputs: Tensor) -> Tensor:
         """The student's images in this teacher's normalization and size, (N, 3, h, w)."""
@@ -289,7 +297,7 @@ class Teacher(nn.Module):
         if not self.is_asked and self.classes is None and not self._must_map:
             return {}
         if self.shards:
-            self.note += f" {shard(self.network)}"
+            self._remark(f" {shard(self.network)}")
         shapes = self.source.measure(self.normalize_inputs(inputs))
         (outputs,) = shapes.pop("teacher_logits")
         must_fit = self._must_map or bool(self._logits_asked)
@@ -314,12 +322,13 @@ class Teacher(nn.Module):
         """SHA-256 of every parameter and buffer of the network."""
         return digest_of(self.network)
 
-    def _check_sharded(self) -> None:
-        if self.source.callables:
-            raise UserError(
-                f"A loss asks for {self.source.callables[0]!r}, which runs a part of the teacher "
-                "on its own; a sharded one runs as a whole: leave shard=True out."
-            )
+    def _remark(self, text: str) -> None:
+        """Add to the note, once."""
+        if text not in self.note:
+            self.note += text
+
+    def _device(self) -> torch.device | None:
+        return next((value.device for value in self.network.parameters()), None)
 
     def _selecting(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return lambda tensor: self.select_classes(function(tensor))
@@ -332,17 +341,3 @@ class Teacher(nn.Module):
             return maps, self.select_classes(logits)
 
         return run_from
-
-    def _checked_names(self, outputs: int) -> Names:
-        if self.classes is None:
-            raise UserError(
-                "The teacher has a class_map, and the names of its classes are not known: give "
-                "`classes`, their names in the order of its outputs or the path of a file with one "
-                "name per line."
-            )
-        if len(self.classes) != outputs:
-            raise UserError(
-                f"The teacher's `classes` are {len(self.classes)} names, and its network has "
-                f"{outputs} outputs: give the name of each output, in order."
-            )
-        return self.classes

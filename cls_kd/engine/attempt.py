@@ -8,10 +8,17 @@ from typing import Protocol
 from cls_kd.engine.event_log import EventLog
 from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted, RunStopped
 from cls_kd.engine.run_lock import RunHeldError, is_held
+from cls_kd.engine.surroundings import Surroundings
 from cls_kd.engine.train import train
+from cls_kd.errors import PreemptedError
 from cls_kd.runs import Run, check_unchanged
 
-_INTERRUPTIONS = ("KeyboardInterrupt", "SystemExit", RunStopped.__name__)
+_INTERRUPTIONS = (
+    "KeyboardInterrupt",
+    "SystemExit",
+    PreemptedError.__name__,
+    RunStopped.__name__,
+)
 
 
 class Outcome(Enum):
@@ -32,7 +39,13 @@ class Attempt(Protocol):
         """See `attempt`."""
 
 
-def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None = None) -> Outcome:
+def attempt(
+    run: Run,
+    *,
+    launcher: str = "none",
+    on_event: EventConsumer | None = None,
+    surroundings: Surroundings | None = None,
+) -> Outcome:
     """Train a run that another process may have finished, or be training, by now.
 
     It goes on from the run's last checkpoint, if there is one. Its events are also written to its
@@ -43,6 +56,7 @@ def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None 
         run: What to train.
         launcher: See ``cls_kd.engine.train.train``.
         on_event: Called with the events of the run. Default: none.
+        surroundings: See ``cls_kd.engine.train.train``.
     """
     log = EventLog(run)
 
@@ -56,11 +70,19 @@ def attempt(run: Run, *, launcher: str = "none", on_event: EventConsumer | None 
         if is_held(run):
             return Outcome.HELD
         if not check_unchanged(run):
-            train(run, resume=True, launcher=launcher, on_event=events)
+            train(
+                run,
+                resume=True,
+                launcher=launcher,
+                on_event=events,
+                surroundings=surroundings,
+            )
     except RunHeldError:
         return Outcome.HELD
     except RunStopped:
         return Outcome.STOPPED
+    except PreemptedError:
+        raise
     except Exception as error:
         if not events.failed:  # refused before training reported anything
             send(RunFailed.of(run, error=f"{type(error).__name__}: {error}"))

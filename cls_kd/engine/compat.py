@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from mmengine.dist import init_dist
 from mmengine.hooks import EarlyStoppingHook
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper, _ParamScheduler
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.distributed import init_process_group
 
@@ -24,6 +26,7 @@ from cls_kd.registry import OPTIM_WRAPPERS, resolve
 
 ParamScheduler = _ParamScheduler
 """Base class of all schedules, which has no public name."""
+_GLOBALLY_ACCESSIBLE: tuple[Any, ...] = (DefaultScope, MessageHub, MMLogger, Visualizer)
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
@@ -130,6 +133,22 @@ def resumed_checkpoint(runner: Runner) -> str | None:
 def stops_training(hook: EarlyStoppingHook, score: float) -> bool:
     """Show a score to early stopping, and ask if it is enough."""
     return hook._check_stop_condition(score)[0]
+
+
+def current_instances() -> tuple[str | None, ...]:
+    """Names of the logger, the message hub, ... that parts of MMEngine find without a runner."""
+    return tuple(next(reversed(kind._instance_dict), None) for kind in _GLOBALLY_ACCESSIBLE)
+
+
+def make_current(names: tuple[str | None, ...]) -> None:
+    """Let parts of MMEngine find these instances: several runners take turns in one process.
+
+    Args:
+        names: From `current_instances`.
+    """
+    for kind, name in zip(_GLOBALLY_ACCESSIBLE, names, strict=True):
+        if name in kind._instance_dict:
+            kind._instance_dict.move_to_end(name)
 
 
 @OPTIM_WRAPPERS.register_module()

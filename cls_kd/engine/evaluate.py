@@ -25,6 +25,7 @@ from cls_kd.distillers.distiller import build_teacher
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine.compat import amp_dtype, prepare_process
 from cls_kd.engine.loaders import build_loader, check_labels, class_names, image_shape
+from cls_kd.engine.probe_loop import ProbeTestLoop, ProbeValLoop
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss, KDLoss, TaskLoss
 
@@ -172,7 +173,7 @@ def _plain(value: Any) -> Any:
 def evaluate_teacher(
     loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, log: Log | None = None
 ) -> dict[str, float]:
-    """Metrics of one teacher on a loop's data, with the loop's own evaluator.
+    """Metrics of one teacher on a loop's data, with the loop's own evaluator or probes.
 
     Args:
         loop: The runner's validation or test loop.
@@ -180,6 +181,8 @@ def evaluate_teacher(
         index: Which teacher.
         log: See ``evaluate``.
     """
+    if isinstance(loop, ProbeValLoop | ProbeTestLoop):
+        return loop.data.of_teacher(index)
     metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, log)
     return {name: float(value) for name, value in metrics.items()}
 

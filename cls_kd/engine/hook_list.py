@@ -20,6 +20,7 @@ from cls_kd.engine.hooks import (
     EpochSeedHook,
     HistoryHook,
     MissedValidationHook,
+    PreemptionHook,
     RunSummaryHook,
     SafeCheckpointHook,
     TeacherHook,
@@ -47,6 +48,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "history": {"type": HistoryHook},
     "missed_validation": {"type": MissedValidationHook},
     "training_time": {"type": TrainingTimeHook},
+    "preemption": {"type": PreemptionHook},
 }
 """Name in ``default_hooks`` to the config of a hook, in the order of registration."""
 

@@ -19,9 +19,11 @@ class RunGraph:
 
     Args:
         runs: What is not finished; a run that one of them needs is among them, or finished.
+        groups: Runs that are trained together. Default: each alone.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run], groups: Sequence[Sequence[Run]] | None = None) -> None:
+        self._groups = [[*group] for group in (groups or [[run] for run in runs])]
         self._waiting = {run.work_dir: run for run in runs}
         self._open = set(self._waiting)
         self._failed: set[Path] = set()
@@ -42,9 +44,18 @@ class RunGraph:
             and self._not_before.get(run.work_dir, now) <= now
         ]
 
-    def start(self, run: Run) -> None:
-        """The run is being trained."""
-        del self._waiting[run.work_dir]
+    def ready_groups(self) -> list[list[Run]]:
+        """Of each group the waiting runs, where all of these are ready."""
+        ready = {run.work_dir for run in self.ready()}
+        waiting = [
+            [run for run in group if run.work_dir in self._waiting] for group in self._groups
+        ]
+        return [runs for runs in waiting if runs and all(run.work_dir in ready for run in runs)]
+
+    def start(self, *runs: Run) -> None:
+        """The runs are being trained."""
+        for run in runs:
+            del self._waiting[run.work_dir]
 
     def put_back(self, run: Run) -> None:
         """The run could not be trained now; it is ready again after `POLL_SECONDS`."""
@@ -60,11 +71,20 @@ class RunGraph:
             on_event: See `fail`.
         """
         if outcome is Outcome.HELD:
+            self._separate(run)
             self.put_back(run)
         elif outcome is Outcome.FAILED:
             self.fail(run, on_event)
         else:
             self._open.discard(run.work_dir)
+
+    def _separate(self, run: Run) -> None:
+        """Others of its group do not wait for the run."""
+        for group in self._groups:
+            if run in group and len(group) > 1:
+                group.remove(run)
+                self._groups.append([run])
+                return
 
     def fail(self, run: Run, on_event: EventConsumer) -> None:
         """The run has failed, and with it all that need it.

@@ -14,15 +14,17 @@ from mmengine.config import Config
 from mmengine.dist import broadcast, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
 from cls_kd.engine.compat import keep_freed_memory, without_code
+from cls_kd.engine.epoch_loop import ResumableEpochLoop
 from cls_kd.engine.hook_list import complete_hooks
 from cls_kd.engine.loaders import build_dataloader
+from cls_kd.engine.loops import loop_class
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
 from cls_kd.registry import RUNNERS
@@ -37,6 +39,7 @@ class DistillRunner(Runner):
     """
 
     _counter = itertools.count()
+    _position: dict[str, Any] | None = None
 
     @classmethod
     def from_parts(
@@ -92,6 +95,13 @@ class DistillRunner(Runner):
                     handler.setLevel(self.cfg.console_log_level)
         return logger
 
+    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """As MMEngine's; a loop over epochs can go on inside of one."""
+        if isinstance(loop, dict) and loop_class(loop) is EpochBasedTrainLoop:
+            options = {key: value for key, value in loop.items() if key != "by_epoch"}
+            loop = {**options, "type": ResumableEpochLoop}
+        return super().build_train_loop(loop)
+
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """As MMEngine's; on the CPU DDP takes no device list."""
         if not self.distributed or torch.cuda.is_available() or model_wrapper_cfg is not None:
@@ -115,6 +125,7 @@ class DistillRunner(Runner):
         check_match(model, model.state_dict(), weights, filename)
         model.load_state_dict(weights, strict=True)
         self._has_loaded = True
+        self._position = checkpoint["meta"].get("position") if "meta" in checkpoint else None
         self.logger.info(f"Loaded {filename}")
         return checkpoint
 
@@ -124,6 +135,8 @@ class DistillRunner(Runner):
         ``check_extension`` has shown that so far they are the same.
         """
         super().resume(*args, **options)
+        if self._position is not None and isinstance(self.train_loop, ResumableEpochLoop):
+            self.train_loop.go_on_inside(self._position)
         key = "max_iters" if isinstance(self.train_loop, IterBasedTrainLoop) else "max_epochs"
         length, planned = getattr(self, key), self.message_hub.runtime_info.get(key)
         if planned in (None, length) or not self.cfg.get("param_scheduler"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cls_kd.engine.attempt import Attempt, attempt
+from cls_kd.engine.cohort_executor import GroupAttempt, attempt_together
 from cls_kd.engine.events import EventConsumer
 from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
 from cls_kd.runs import Run
+from cls_kd.runs.cohorts import group
 
 
 class SerialExecutor:
@@ -17,11 +18,13 @@ class SerialExecutor:
     See ``cls_kd.engine.execute.Executor``. A run that another process trains is waited for.
 
     Args:
-        trained_by: Attempts one run.
+        trained_by: Attempts the runs of a group.
+        max_members: Maximum number of runs that are trained together.
     """
 
-    def __init__(self, trained_by: Attempt = attempt) -> None:
+    def __init__(self, trained_by: GroupAttempt = attempt_together, max_members: int = 1) -> None:
         self._attempt = trained_by
+        self._max_members = max_members
 
     def execute(
         self,
@@ -32,12 +35,14 @@ class SerialExecutor:
         on_event: EventConsumer,
     ) -> None:
         """Train every run that can be trained; each goes on from its last checkpoint."""
-        graph = RunGraph(runs)
+        groups = group(runs, resume=True, max_members=self._max_members).groups
+        graph = RunGraph(runs, groups)
         while not graph.is_done:
-            ready = graph.ready()
-            for run in ready:
-                graph.start(run)
-                outcome = self._attempt(run, launcher=launcher, on_event=on_event)
-                graph.settle(run, outcome, on_event)
+            ready = graph.ready_groups()
+            for members in ready:
+                graph.start(*members)
+                outcomes = self._attempt(members, launcher=launcher, on_event=on_event)
+                for run, outcome in zip(members, outcomes, strict=True):
+                    graph.settle(run, outcome, on_event)
             if not ready:
                 time.sleep(POLL_SECONDS)

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cls_kd.engine.attempt import Outcome, attempt
+from cls_kd.engine.attempt import Outcome
+from cls_kd.engine.cohort_executor import attempt_together
 from cls_kd.engine.compat import init_distributed
 from cls_kd.engine.event_log import EventFollower, EventLog, logged_events
 from cls_kd.engine.events import EventConsumer, RunFailed
@@ -19,6 +20,7 @@ from cls_kd.engine.run_graph import RunGraph
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
 from cls_kd.runs import Run, check_unchanged
+from cls_kd.runs.cohorts import group
 
 JOB = "slurm_job.json"
 """File of a run's folder: its last job."""
@@ -34,28 +36,34 @@ _REQUEUES = 10_000
 
 
 class TrainJob:
-    """One run as a job: all its state is on disk, so that a requeued job goes on exactly.
+    """Runs of a group as a job: all its state is on disk, so that a requeued job goes on exactly.
 
     Args:
-        run: What to train.
+        runs: What to train, together.
         launcher: ``'slurm'`` where the job has several tasks, else ``'none'``.
     """
 
-    def __init__(self, run: Run, launcher: str) -> None:
-        self._run = run
+    def __init__(self, runs: Sequence[Run], launcher: str) -> None:
+        self._runs = list(runs)
         self._launcher = launcher
 
     def __call__(self) -> None:
-        """Train; the job fails if the run does, so that what depends on it is not started.
+        """Train; the job fails if a run does, so that what depends on it is not started.
 
         Raises:
-            UserError: The run has failed; why stands in its events.
+            UserError: A run has failed; why stands in its events.
         """
         init_distributed(self._launcher)
-        while (outcome := attempt(self._run, launcher=self._launcher)) is Outcome.HELD:
-            time.sleep(_POLL_SECONDS)
-        if outcome is Outcome.FAILED:
-            raise UserError(f"The run {self._run.title} has failed.")
+        waiting, failed = list(self._runs), []
+        while waiting:
+            outcomes = attempt_together(waiting, launcher=self._launcher)
+            ended = list(zip(waiting, outcomes, strict=True))
+            failed += [run.title for run, outcome in ended if outcome is Outcome.FAILED]
+            waiting = [run for run, outcome in ended if outcome is Outcome.HELD]
+            if waiting:
+                time.sleep(_POLL_SECONDS)
+        if failed:
+            raise UserError(f"The run {', '.join(failed)} has failed.")
 
     def checkpoint(self) -> Any:
         """The same job, which submitit requeues before the time is over, or at a preemption."""
@@ -67,6 +75,8 @@ class TrainJob:
 class SlurmExecutor:
     """Submits every run as a job, those that need others after these, and follows them.
 
+    Runs that are trained together are one job.
+
     The command may be interrupted: the jobs stay, and the same command follows them. A job that is
     preempted, or reaches its time limit, is requeued and goes on from its last checkpoint; one
     that is lost is submitted again.
@@ -75,12 +85,14 @@ class SlurmExecutor:
         work_dir: Folder of the sweep, which all nodes see; submitit's files go to ``slurm`` in it.
         parameters: Of ``submitit.AutoExecutor.update_parameters``: ``timeout_min``,
             ``gpus_per_node``, ``tasks_per_node``, ``cpus_per_task``, ``slurm_partition``, ...
+        max_members: Maximum number of runs that a job trains together.
 
     Raises:
         UserError: submitit or Slurm is not installed, or a parameter is wrong.
     """
 
-    def __init__(self, work_dir: Path, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, work_dir: Path, parameters: Mapping[str, Any], max_members: int = 1) -> None:
+        self._max_members = max_members
         self._executor = _submitit_executor(work_dir / "slurm", parameters)
         tasks = parameters.get("tasks_per_node", 1) * parameters.get("nodes", 1)
         self._launcher = "slurm" if tasks > 1 else "none"
@@ -98,8 +110,12 @@ class SlurmExecutor:
         follower = EventFollower(runs, on_event)
         submitted: Counter[Path] = Counter()
         jobs: dict[Path, str] = {}
-        for run in runs:
-            jobs[run.work_dir] = self._job(run, jobs)
+        for members in group(runs, resume=True, max_members=self._max_members).groups:
+            known = {run.work_dir: job for run in members if (job := _queued_job(run))}
+            jobs |= known
+            new = [run for run in members if run.work_dir not in known]
+            if new:
+                self._submit(new, jobs)
         while not graph.is_done:
             queue = queued_jobs()
             follower.poll()
@@ -116,33 +132,34 @@ class SlurmExecutor:
         """A lost job is submitted again, unless that was done too often."""
         submitted[run.work_dir] += 1
         if submitted[run.work_dir] < ATTEMPTS:
-            jobs[run.work_dir] = self._submit(run, jobs)
+            self._submit([run], jobs)
             return Outcome.HELD
         reason = f"its job ended {ATTEMPTS} times without a result"
         EventLog(run)(RunFailed.of(run, error=reason))
         return Outcome.FAILED
 
-    def _job(self, run: Run, jobs: Mapping[Path, str]) -> str:
-        """The job of a run that is still in the queue, or a new one."""
-        known = run.work_dir / JOB
-        if known.is_file():
-            job = str(json.loads(known.read_text())["job"])
-            if job in queued_jobs():
-                return job
-        return self._submit(run, jobs)
-
-    def _submit(self, run: Run, jobs: Mapping[Path, str]) -> str:
-        needed = [jobs[need.work_dir] for need in run.depends_on.values() if need.work_dir in jobs]
+    def _submit(self, runs: Sequence[Run], jobs: dict[Path, str]) -> None:
+        """Submit a job that trains the runs; it is noted in ``jobs`` and in their folders."""
+        needed = {need.work_dir for run in runs for need in run.depends_on.values()}
         queue = queued_jobs()
-        waiting_for = [job for job in needed if job in queue]
+        waiting_for = sorted({jobs[folder] for folder in needed if folder in jobs} & queue)
         dependency = "afterok:" + ":".join(waiting_for) if waiting_for else None
-        self._executor.update_parameters(
-            name=f"{run.name or run.work_dir.name}-{run.seed}", slurm_dependency=dependency
-        )
-        job = str(self._executor.submit(TrainJob(run, self._launcher)).job_id)
-        run.work_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(run.work_dir / JOB, json.dumps({"job": job, "submitted": time.time()}))
-        return job
+        more = f"-and-{len(runs) - 1}-more" if len(runs) > 1 else ""
+        name = f"{runs[0].name or runs[0].work_dir.name}-{runs[0].seed}{more}"
+        self._executor.update_parameters(name=name, slurm_dependency=dependency)
+        job = str(self._executor.submit(TrainJob(runs, self._launcher)).job_id)
+        for run in runs:
+            jobs[run.work_dir] = job
+            run.work_dir.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"job": job, "submitted": time.time()})
+            write_atomically(run.work_dir / JOB, text)
+
+
+def _queued_job(run: Run) -> str | None:
+    """The job of a run that is still in the queue."""
+    known = run.work_dir / JOB
+    job = str(json.loads(known.read_text())["job"]) if known.is_file() else None
+    return job if job in queued_jobs() else None
 
 
 def queued_jobs() -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,11 +42,13 @@ from cls_kd.engine.loaders import (
     innermost,
 )
 from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.probe_loop import check_probes
 from cls_kd.engine.resume import check_resumable
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
+from cls_kd.engine.surroundings import Alone, LoaderBuilder, Surroundings
 from cls_kd.engine.unlabeled import check_unlabeled
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
@@ -98,6 +99,7 @@ def train(
     resume: str | bool = False,
     launcher: str = "none",
     on_event: EventConsumer | None = None,
+    surroundings: Surroundings | None = None,
 ) -> dict[str, Any]:
     """Train one run and write its result. Its folder is locked meanwhile.
 
@@ -107,6 +109,7 @@ def train(
         launcher: ``none``, ``pytorch`` or ``slurm``.
         on_event: Called with the run's events (``cls_kd.engine.events``), in the main process of a
             distributed training. Default: none.
+        surroundings: Where the run is trained. Default: alone.
 
     Returns:
         What stands in ``result.json``.
@@ -121,7 +124,8 @@ def train(
     try:
         lock = RunLock(run)
         try:
-            result = _train(run, lock, resume, launcher, send)
+            with STOP_REQUEST.noticed():
+                result = _train(run, lock, resume, launcher, send, surroundings or Alone())
         finally:
             lock.release()
     except BaseException as error:
@@ -136,21 +140,26 @@ def _ignore(event: RunEvent) -> None:
 
 
 def _train(
-    run: Run, lock: RunLock, resume: str | bool, launcher: str, on_event: EventConsumer
+    run: Run,
+    lock: RunLock,
+    resume: str | bool,
+    launcher: str,
+    on_event: EventConsumer,
+    surroundings: Surroundings,
 ) -> dict[str, Any]:
     cfg = run.resolved()
     cfg.launcher = launcher
-    started = time.time()
     runner = build_runner(
         cfg,
         resume_from=_checkpoint_to_resume(run, resume),
         before_writing=lambda: _begin(run, lock, bool(resume)),
+        surroundings=surroundings,
     )
     runner.register_hook(EventHook(run, on_event))
     try:
         runner.train()
         test = runner.test_checkpoint()
-        result = {**_facts(runner), "test": test, "wall_seconds": time.time() - started}
+        result = {**_facts(runner), "test": test, "wall_seconds": surroundings.seconds()}
         if is_main_process():
             mark_finished(run, result)
         barrier()
@@ -164,6 +173,7 @@ def build_runner(
     *,
     resume_from: str | None = None,
     before_writing: Callable[[], None] = lambda: None,
+    surroundings: Surroundings | None = None,
 ) -> DistillRunner:
     """Data, then networks, then the runner: the runner writes files, so it comes last.
 
@@ -171,25 +181,35 @@ def build_runner(
         cfg: A resolved config of one run.
         resume_from: The checkpoint that training goes on from.
         before_writing: Called when all else is built.
+        surroundings: See ``train``.
 
     Raises:
         UserError: Something does not fit.
     """
     cfg = copy.deepcopy(cfg)
-    model, loaders, optimizer = build_parts(cfg)
+    surroundings = surroundings or Alone()
+    model, loaders, optimizer = build_parts(cfg, surroundings.build_loader)
     if resume_from is not None:
         checkpoint = check_resumable(model, optimizer, resume_from)
         epoch_length = len(loaders["train_dataloader"])
         check_extension(cfg, optimizer, model.terms, checkpoint, epoch_length)
+    surroundings.enter(cfg, model)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
+    surroundings.prepare(runner)
     if resume_from is not None:
         compat.resume_from(runner, resume_from)
     return runner
 
 
-def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
+def build_parts(
+    cfg: Config, load: LoaderBuilder = build_loader
+) -> tuple[Distiller, dict[str, DataLoader], Any]:
     """The distiller, the data loaders and, for a check only, the optimizer of a resolved config.
+
+    Args:
+        cfg: A resolved config of one run.
+        load: Builds its loaders.
 
     Raises:
         UserError: Something does not fit.
@@ -203,7 +223,7 @@ def build_parts(cfg: Config) -> tuple[Distiller, dict[str, DataLoader], Any]:
         torch.set_num_threads(cfg.cpu_threads)
     set_random_seed(cfg.randomness.seed, cfg.randomness.get("deterministic", False))
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
-    loaders = {key: build_loader(cfg, key) for key in keys if cfg.get(key)}
+    loaders = {key: load(cfg, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
     losses = {name: term.loss for name, term in model.terms.items()}
     check_signals(cfg, losses)

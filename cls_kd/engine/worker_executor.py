@@ -16,11 +16,13 @@ from pathlib import Path
 
 import torch
 
-from cls_kd.engine.attempt import Attempt, Outcome, attempt
+from cls_kd.engine.attempt import Outcome
+from cls_kd.engine.cohort_executor import GroupAttempt, attempt_together
 from cls_kd.engine.event_log import EventFollower, EventLog
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
 from cls_kd.runs import Run
+from cls_kd.runs.cohorts import group
 
 ATTEMPTS = 3
 """Maximum number of workers of a run that are killed."""
@@ -36,13 +38,19 @@ class WorkerExecutor:
         jobs: Number of workers.
         start_method: How Python starts them. ``fork`` starts faster, and must not be used where
             this process has threads or a GPU.
-        trained_by: Attempts one run in a worker, which gets it pickled.
+        trained_by: Attempts the runs of a group in a worker, which gets it pickled.
+        max_members: Maximum number of runs that a worker trains together.
     """
 
     def __init__(
-        self, jobs: int, start_method: str = "spawn", trained_by: Attempt = attempt
+        self,
+        jobs: int,
+        start_method: str = "spawn",
+        trained_by: GroupAttempt = attempt_together,
+        max_members: int = 1,
     ) -> None:
         self._attempt = trained_by
+        self._max_members = max_members
         self._jobs = jobs
         self._context = multiprocessing.get_context(start_method)
 
@@ -55,12 +63,13 @@ class WorkerExecutor:
         on_event: EventConsumer,
     ) -> None:
         """Train every run that can be trained; each goes on from its last checkpoint."""
-        graph = RunGraph(runs)
+        groups = group(runs, resume=True, max_members=self._max_members).groups
+        graph = RunGraph(runs, groups)
         follower = EventFollower(runs, on_event)
         killed: Counter[Path] = Counter()
         with _slots(self._jobs, self._context, self._attempt) as slots:
             while not graph.is_done:
-                _fill(slots, graph.ready(), graph)
+                _fill(slots, graph.ready_groups(), graph)
                 busy = [slot.future for slot in slots if slot.future is not None]
                 if busy:
                     wait(busy, POLL_SECONDS, FIRST_COMPLETED)
@@ -78,35 +87,34 @@ class _Slot:
         number: Decides about its GPU.
         threads: CPU threads of its workers.
         context: How they are started.
-        trained_by: Attempts one run.
+        trained_by: Attempts the runs of a group.
     """
 
     def __init__(
-        self, number: int, threads: int, context: BaseContext, trained_by: Attempt
+        self, number: int, threads: int, context: BaseContext, trained_by: GroupAttempt
     ) -> None:
         self._attempt = trained_by
         self._arguments = (number, threads)
         self._context = context
         self._workers = self._new_worker()
-        self.run: Run | None = None
-        self.future: Future[Outcome] | None = None
+        self.runs: Sequence[Run] = ()
+        self.future: Future[list[Outcome]] | None = None
 
-    def begin(self, run: Run) -> None:
-        """Let the worker attempt a run."""
-        self.run, self.future = run, self._workers.submit(self._attempt, run)
+    def begin(self, runs: Sequence[Run]) -> None:
+        """Let the worker attempt the runs of a group."""
+        self.runs, self.future = runs, self._workers.submit(self._attempt, runs)
 
-    def end(self) -> tuple[Run, Outcome | None]:
-        """The attempted run and how that ended; None where the worker was killed."""
-        assert self.run is not None
+    def end(self) -> tuple[Sequence[Run], list[Outcome] | None]:
+        """The attempted runs and how that ended; None where the worker was killed."""
         assert self.future is not None
-        run, future = self.run, self.future
-        self.run = self.future = None
+        runs, future = self.runs, self.future
+        self.runs, self.future = (), None
         try:
-            return run, future.result()
+            return runs, future.result()
         except BrokenProcessPool:
             self.close()
             self._workers = self._new_worker()
-            return run, None
+            return runs, None
 
     def close(self) -> None:
         """Wait until the worker has ended."""
@@ -118,7 +126,7 @@ class _Slot:
 
 
 @contextmanager
-def _slots(jobs: int, context: BaseContext, trained_by: Attempt) -> Iterator[list[_Slot]]:
+def _slots(jobs: int, context: BaseContext, trained_by: GroupAttempt) -> Iterator[list[_Slot]]:
     threads = threads_each(jobs)
     slots = [_Slot(number, threads, context, trained_by) for number in range(jobs)]
     try:
@@ -128,27 +136,29 @@ def _slots(jobs: int, context: BaseContext, trained_by: Attempt) -> Iterator[lis
             slot.close()
 
 
-def _fill(slots: Sequence[_Slot], ready: Sequence[Run], graph: RunGraph) -> None:
+def _fill(slots: Sequence[_Slot], ready: Sequence[Sequence[Run]], graph: RunGraph) -> None:
     free = [slot for slot in slots if slot.future is None]
-    for slot, run in zip(free, ready, strict=False):
-        graph.start(run)
-        slot.begin(run)
+    for slot, runs in zip(free, ready, strict=False):
+        graph.start(*runs)
+        slot.begin(runs)
 
 
 def _collect(slot: _Slot, graph: RunGraph, killed: Counter[Path], on_event: EventConsumer) -> None:
-    """Take the outcome of a slot whose attempt has ended."""
+    """Take the outcomes of a slot whose attempt has ended."""
     if slot.future is None or not slot.future.done():
         return
-    run, outcome = slot.end()
-    if outcome is not None:
-        graph.settle(run, outcome, on_event)
+    runs, outcomes = slot.end()
+    if outcomes is not None:
+        for run, outcome in zip(runs, outcomes, strict=True):
+            graph.settle(run, outcome, on_event)
         return
-    killed[run.work_dir] += 1
-    if killed[run.work_dir] < ATTEMPTS:
-        graph.put_back(run)
-        return
-    EventLog(run)(RunFailed.of(run, error=f"its worker process was killed {ATTEMPTS} times"))
-    graph.fail(run, on_event)
+    for run in runs:
+        killed[run.work_dir] += 1
+        if killed[run.work_dir] < ATTEMPTS:
+            graph.put_back(run)
+            continue
+        EventLog(run)(RunFailed.of(run, error=f"its worker process was killed {ATTEMPTS} times"))
+        graph.fail(run, on_event)
 
 
 def threads_each(jobs: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from cls_kd.errors import UserError
 from cls_kd.signals.tap import Tap
@@ -32,10 +33,16 @@ class Recorder:
         self._overwritten: frozenset[_Key] = frozenset()
         self._seen: dict[_Key, Tensor] = {}
         self._version: dict[_Key, int] | None = None
+        self._handles: list[RemovableHandle] = []
         for name, tap in taps.items():
             for index, item in enumerate(tap if isinstance(tap, tuple) else (tap,)):
                 if item is not None:
                     self._attach(network, item, (name, index))
+
+    def detach(self) -> None:
+        """Remove the hooks from the network; nothing is recorded any more."""
+        for handle in self._handles:
+            handle.remove()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -89,9 +96,9 @@ class Recorder:
     def _attach(self, network: nn.Module, tap: Tap, key: _Key) -> None:
         module, hook = network.get_submodule(tap.module), _Hook(self, tap, key)
         if tap.side == "input":
-            module.register_forward_pre_hook(hook)
+            self._handles.append(module.register_forward_pre_hook(hook))
         else:
-            module.register_forward_hook(hook)
+            self._handles.append(module.register_forward_hook(hook))
 
     def capture(self, key: _Key, tap: Tap, value: Any) -> None:
         """Keep the output or input of a tapped module, while recording."""

@@ -112,7 +112,7 @@ def test_a_second_command_follows_the_jobs_of_the_first(cluster: Cluster, tmp_pa
     run = pair(tmp_path)[0]
     run.work_dir.mkdir()
     (run.work_dir / JOB).write_text(json.dumps({"job": "77", "submitted": time.time()}))
-    cluster.queue["77"] = TrainJob(run, "none")
+    cluster.queue["77"] = TrainJob([run], "none")
     looks: list[int] = []
     queued = cluster.queued
 
@@ -130,9 +130,11 @@ def test_a_job_raises_where_its_run_fails_and_goes_on_where_it_is_requeued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes = [Outcome.HELD, Outcome.FINISHED, Outcome.FAILED]
-    monkeypatch.setattr(slurm_executor, "attempt", lambda run, launcher: outcomes.pop(0))
+    monkeypatch.setattr(
+        slurm_executor, "attempt_together", lambda runs, launcher: [outcomes.pop(0) for _ in runs]
+    )
     monkeypatch.setattr(slurm_executor, "_POLL_SECONDS", 0.0)
-    job = TrainJob(pair(tmp_path)[0], "none")
+    job = TrainJob([pair(tmp_path)[0]], "none")
     job()
     with pytest.raises(UserError, match="teacher"):
         job()

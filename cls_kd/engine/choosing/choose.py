@@ -12,6 +12,7 @@ from typing import Any
 from cls_kd.engine.choosing.outcome import Candidate, Chosen, Plan
 from cls_kd.engine.choosing.partial_run import AttemptUntil, score_at
 from cls_kd.engine.choosing.rungs import MAX_SEEDS, Rung, plan_rungs
+from cls_kd.engine.cohort_executor import EachAlone
 from cls_kd.engine.configs import load_config
 from cls_kd.engine.estimate import estimate
 from cls_kd.engine.loops import planned_length
@@ -184,7 +185,8 @@ def _train(candidates: Candidates, rung: Rung, jobs: int) -> dict[str, str]:
     if not waiting:
         return {}
     failures, until = Failures(), AttemptUntil(rung.length)
-    executor = SerialExecutor(until) if jobs == 1 else WorkerExecutor(jobs, trained_by=until)
+    alone = EachAlone(until)
+    executor = SerialExecutor(alone) if jobs == 1 else WorkerExecutor(jobs, trained_by=alone)
     executor.execute(waiting, on_event=failures)
     return {named[folder]: reason for folder, reason in failures.reasons.items()}
 

@@ -4,6 +4,7 @@ from cls_kd.engine.hooks.buffers import BroadcastBuffersHook
 from cls_kd.engine.hooks.checkpoint import SafeCheckpointHook
 from cls_kd.engine.hooks.epoch_seed import EpochSeedHook
 from cls_kd.engine.hooks.history import HistoryHook, MissedValidationHook
+from cls_kd.engine.hooks.preemption import PreemptionHook
 from cls_kd.engine.hooks.run_summary import RunSummaryHook
 from cls_kd.engine.hooks.runtime_info import BufferedRuntimeInfoHook
 from cls_kd.engine.hooks.teacher import TeacherHook
@@ -15,6 +16,7 @@ __all__ = [
     "EpochSeedHook",
     "HistoryHook",
     "MissedValidationHook",
+    "PreemptionHook",
     "RunSummaryHook",
     "SafeCheckpointHook",
     "TeacherHook",

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from cls_kd.engine.generator_states import generator_states
 from cls_kd.errors import DivergedError
 from cls_kd.files import write_atomically
 from cls_kd.registry import HOOKS
+
+PREEMPTED = "preempted.pth"
+"""Name of the checkpoint that a training writes when it is asked to end."""
 
 
 @HOOKS.register_module()
@@ -35,6 +39,28 @@ class SafeCheckpointHook(CheckpointHook):
             meta = {"epoch": runner.epoch, "iter": runner.iter}
             self._save_checkpoint_with_step(runner, done, meta)
         super().after_train(runner)
+
+    def save_preempted(self, runner: Runner, progress: dict[str, int]) -> None:
+        """Save, and point to, a checkpoint that stays until the next regular one.
+
+        Args:
+            runner: After a step, or between two epochs.
+            progress: Finished ``epoch`` and ``iter``; inside an epoch also its finished
+                ``batches``.
+        """
+        check_finite(runner)
+        meta: dict[str, Any] = {"epoch": progress["epoch"], "iter": progress["iter"]}
+        if "batches" in progress:
+            meta["position"] = {
+                "batches": progress["batches"],
+                "processes": get_world_size(),
+                "generators": generator_states(),
+            }
+        path = str(Path(self.out_dir, PREEMPTED))
+        runner.message_hub.update_info("last_ckpt", path)
+        runner.save_checkpoint(self.out_dir, PREEMPTED, meta=meta, by_epoch=self.by_epoch)
+        if is_main_process():
+            point_to(runner.work_dir, path)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         check_finite(runner)
@@ -64,6 +90,7 @@ class SafeCheckpointHook(CheckpointHook):
         point_to(runner.work_dir, self.last_ckpt)
         for old in surplus:
             Path(self.out_dir, self.filename_tmpl.format(old)).unlink(missing_ok=True)
+        Path(self.out_dir, PREEMPTED).unlink(missing_ok=True)
 
 
 def point_to(work_dir: str | Path, checkpoint: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,6 +24,9 @@ class TeacherHook(Hook):
         evaluate: Whether to measure the teachers on the validation data before training. Default
             True; a large validation set may make one want to skip it.
 
+    Attributes:
+        measure: Validation loop, distiller, index of a teacher and log to its metrics.
+
     Raises:
         RuntimeError: A teacher has changed during training.
     """
@@ -33,6 +35,7 @@ class TeacherHook(Hook):
 
     def __init__(self, evaluate: bool = True) -> None:
         self.evaluate = evaluate
+        self.measure = evaluate_teacher
 
     def before_train(self, runner: Runner) -> None:
         """Log the networks, take the teachers' digests, measure them."""
@@ -48,7 +51,7 @@ class TeacherHook(Hook):
                 if not _is_measurable(runner.val_loop, distiller.teachers[index]):
                     say("not measured, because it has not the student's classes")
                     continue
-                metrics[str(index)] = _measured(runner.val_loop, distiller, index, say)
+                metrics[str(index)] = self.measure(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
         runner.message_hub.update_info("teacher_metrics", metrics)
@@ -66,15 +69,6 @@ class TeacherHook(Hook):
 
 def _is_measurable(loop: Any, teacher: Any) -> bool:
     return isinstance(loop, ProbeValLoop) or teacher.has_student_classes
-
-
-def _measured(
-    loop: Any, distiller: Distiller, index: int, say: Callable[[str], None]
-) -> dict[str, float]:
-    """Metrics of a teacher on the validation data, as the student is measured."""
-    if isinstance(loop, ProbeValLoop):
-        return loop.data.of_teacher(index)
-    return evaluate_teacher(loop, distiller, index, say)
 
 
 def _say(runner: Runner, index: int, text: str) -> None:
