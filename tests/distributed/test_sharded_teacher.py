@@ -91,7 +91,8 @@ def probe(cfg: Config, work_dir: Path) -> None:
     cfg.work_dir = str(work_dir)
     runner = build_runner(cfg)
     rank = dist.get_rank() if dist.is_initialized() else 0
-    torch.save({"student": runner.val_loop.run()}, work_dir / f"rank_{rank}.pth")
+    runner.model.eval()
+    torch.save({"student": runner.val_loop.data.of_student()}, work_dir / f"rank_{rank}.pth")
 
 
 def test_probes_of_two_processes_are_those_of_one(digits_teacher: Path, tmp_path: Path) -> None:
