@@ -43,7 +43,8 @@ class Distiller(core.Distiller, BaseModel):
         student_weights: Initial weights of the student, as a teacher's ``weights``. Default: its
             own initialization.
         student_frozen: Names (patterns with ``*``) of the student's modules and parameters that are
-            not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
+            not trained and stay in eval mode (see ``distillers.freezing``);
+            ``'all_but_classifier'``: all but the last linear layer. Default: none.
         student_taps: Taps that differ from those of the student (see ``signals.taps``).
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
@@ -64,7 +65,7 @@ class Distiller(core.Distiller, BaseModel):
         num_samples: int | None = None,
         classes: Sequence[str] | None = None,
         student_weights: str | Mapping[str, Any] | None = None,
-        student_frozen: Sequence[str] = (),
+        student_frozen: str | Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
@@ -73,7 +74,8 @@ class Distiller(core.Distiller, BaseModel):
         terms = build_terms(losses, build_registered_loss, build_registered_schedule)
         network, notes = _build_student(student, student_weights)
         untrained = untrained_classifier(network, terms)
-        self._in_eval_mode = freeze(network, [*student_frozen, *untrained])
+        frozen = [student_frozen] if isinstance(student_frozen, str) else student_frozen
+        self._in_eval_mode = freeze(network, [*frozen, *untrained])
         self._connect(terms, network, _build_teachers(teacher), student_taps)
         if hasattr(self.data_preprocessor, "follow"):
             self.data_preprocessor.follow(self.time)

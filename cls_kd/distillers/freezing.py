@@ -12,6 +12,9 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.taps import classifier_path
 from cls_kd.signals.vocabulary import VOCABULARY, WITHOUT_CLASSIFIER
 
+ALL_BUT_CLASSIFIER = "all_but_classifier"
+"""``student_frozen='all_but_classifier'``: the last linear layer alone is trained."""
+
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     """Turn off the gradients of what the patterns match.
@@ -24,7 +27,8 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     Args:
         network: Its parameters are changed in place.
         patterns: Names of modules or parameters as in ``network.named_modules()``, with ``*`` for
-            any characters: ``'backbone.conv1'``, ``'backbone.layer[12]'``, ``'*.bias'``.
+            any characters: ``'backbone.conv1'``, ``'backbone.layer[12]'``, ``'*.bias'``; or
+            `ALL_BUT_CLASSIFIER`.
 
     Returns:
         The modules that must stay in eval mode while the network trains.
@@ -35,7 +39,10 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     modules = {name: module for name, module in network.named_modules() if name}
     parameters = dict(network.named_parameters())
     kept: list[nn.Module] = []
-    for pattern in patterns:
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    if ALL_BUT_CLASSIFIER in patterns:
+        kept += _freeze_all_but_classifier(network)
+    for pattern in (pattern for pattern in patterns if pattern != ALL_BUT_CLASSIFIER):
         matched = [module for name, module in modules.items() if fnmatchcase(name, pattern)]
         chosen = [value for name, value in parameters.items() if fnmatchcase(name, pattern)]
         if not matched and not chosen:
@@ -49,6 +56,22 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
             parameter.requires_grad_(False)
         kept += matched
     return kept + [module for module in modules.values() if patterns and _frozen_norm(module)]
+
+
+def _freeze_all_but_classifier(network: nn.Module) -> list[nn.Module]:
+    """The modules that hold no part of the classifier, which stay in eval mode."""
+    path = classifier_path(network)
+    if path is None:
+        raise UserError(
+            f"student_frozen={ALL_BUT_CLASSIFIER!r}: the student has no linear classifier."
+        )
+    network.requires_grad_(False)
+    network.get_submodule(path).requires_grad_(True)
+    return [
+        module
+        for name, module in network.named_modules()
+        if name and not f"{path}.".startswith(f"{name}.")
+    ]
 
 
 def _parameters(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:

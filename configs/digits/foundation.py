@@ -51,7 +51,7 @@ _pretrained = dict(
 runs = dict(
     teacher=teacher,
     pretrain=pretraining,
-    probe=dict(seeds=_seeds, model=dict(**_pretrained, student_frozen=["backbone"])),
+    probe=dict(seeds=_seeds, model=dict(**_pretrained, student_frozen="all_but_classifier")),
     finetune=dict(seeds=_seeds, model=_pretrained, optim_wrapper=dict(optimizer=dict(lr=0.05))),
     labels=dict(method="ce", seeds=_seeds, model=dict(teacher=None)),
     kd=dict(method="kd", seeds=_seeds),
