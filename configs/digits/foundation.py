@@ -29,7 +29,12 @@ _probes = [dict(type=KNNProbe, neighbors=10), dict(type=LinearProbe)]
 
 pretraining = dict(
     seeds=_seeds,
-    model=dict(losses=dict(_delete_=True, embedding=dict(type=EmbeddingRegressionLoss))),
+    model=dict(
+        losses=dict(
+            _delete_=True,
+            embedding=dict(type=EmbeddingRegressionLoss, distance="cosine_smooth_l1", head="mlp"),
+        )
+    ),
     train_dataloader=dict(
         dataset=dict(
             _delete_=True,
@@ -42,7 +47,7 @@ pretraining = dict(
     val_evaluator=dict(_delete_=True, metrics=_probes),
     test_evaluator=dict(_delete_=True, metrics=_probes),
 )
-_pretrained = dict(
+_from_pretraining = dict(
     teacher=None,
     student_weights="run:pretrain",
     losses=dict(_delete_=True, ce=dict(type=TaskLoss)),
@@ -51,8 +56,13 @@ _pretrained = dict(
 runs = dict(
     teacher=teacher,
     pretrain=pretraining,
-    probe=dict(seeds=_seeds, model=dict(**_pretrained, student_frozen="all_but_classifier")),
-    finetune=dict(seeds=_seeds, model=_pretrained, optim_wrapper=dict(optimizer=dict(lr=0.05))),
+    probe=dict(seeds=_seeds, model=dict(**_from_pretraining, student_frozen="all_but_classifier")),
+    # From the trained classifier on, and gently: a new one would undo what was learned before.
+    finetune=dict(
+        seeds=_seeds,
+        model=dict(_from_pretraining, student_weights="run:probe"),
+        optim_wrapper=dict(optimizer=dict(lr=0.02)),
+    ),
     labels=dict(method="ce", seeds=_seeds, model=dict(teacher=None)),
     kd=dict(method="kd", seeds=_seeds),
 )
