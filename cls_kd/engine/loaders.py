@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.data.in_memory import collate
 from cls_kd.data.reading import name_unreadable
+from cls_kd.engine.multi_label import labels_of_several
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
@@ -148,7 +149,8 @@ def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
     labels = getattr(dataset, "get_gt_labels", None)
     classes = (getattr(loader.dataset, "metainfo", None) or {}).get("classes")
     if labels is not None:
-        targets = torch.as_tensor(labels())
+        several = labels_of_several(dataset)
+        targets = torch.as_tensor(labels()) if several is None else several
         check_label_range(targets, num_classes, f"the {name} data set")
         if name == "train" and isinstance(dataset, CustomDataset) and not dataset.ann_file:
             _check_every_class(targets, classes or (), dataset)

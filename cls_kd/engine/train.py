@@ -42,6 +42,7 @@ from cls_kd.engine.loaders import (
     innermost,
 )
 from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.multi_label import check_multi_label
 from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.probe_loop import check_probes
 from cls_kd.engine.resume import check_resumable
@@ -228,6 +229,7 @@ def build_parts(
     losses = {name: term.loss for name, term in model.terms.items()}
     check_signals(cfg, losses)
     asked = {signal for loss in losses.values() for signal in loss.signals}
+    check_multi_label(model.student, losses)
     check_unlabeled(loaders["train_dataloader"].dataset, losses)
     check_pairs(loaders["train_dataloader"].dataset, asked)
     _check_data(cfg, model, loaders)

@@ -35,12 +35,15 @@ class DistillLoss(nn.Module):
             also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
         group: ``'task'``, ``'distillation'`` or, for `cls_kd.optimizers.DeepKD`, ``'target'`` or
             ``'non_target'``: for optimizers that keep their gradients apart.
+        multi_label: Whether a loss of logits or labels makes sense where an image has several
+            labels; others are refused there. Default: False.
         search_space: Options that ``cls-kd tune`` searches, to their ranges. Default: none, so that
             the weight alone is searched.
     """
 
     stateless: ClassVar[bool] = True
     group: ClassVar[str] = "distillation"
+    multi_label: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Space]] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -16,6 +16,7 @@ from cls_kd.losses import (
     CRDLoss,
     EmbeddingRegressionLoss,
     InstanceCRDLoss,
+    MultiLabelKDLoss,
     PatchRegressionLoss,
     QueueSimilarityLoss,
     UNICLoss,
@@ -216,3 +217,15 @@ def test_dropping_keeps_the_hardest_teacher() -> None:
     assert kept.gather(0, hardest).all()
     others = kept.float().scatter(0, hardest, 0.0).sum() / 4000
     assert others.item() == pytest.approx(0.75, abs=0.03)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_multi_label_kd_is_a_divergence_for_each_class(temperature: float) -> None:
+    torch.manual_seed(0)
+    student, teacher = torch.randn(4, 3), 2 * torch.randn(4, 3)
+    expected = 0.0
+    for ours, theirs in zip(student.flatten().tolist(), teacher.flatten().tolist(), strict=True):
+        p, q = (1 / (1 + math.exp(-value / temperature)) for value in (theirs, ours))
+        expected += p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+    value = MultiLabelKDLoss(temperature=temperature)(student, teacher)
+    assert value.item() == pytest.approx(temperature**2 * expected / 4, rel=1e-5)
