@@ -298,7 +298,9 @@ class Teacher(nn.Module):
             return {}
         if self.shards:
             self._remark(f" {shard(self.network)}")
-        shapes = self.source.measure(self.normalize_inputs(inputs))
+        # Sharding has put the network on the device of its process.
+        images = self.normalize_inputs(inputs).to(self._device())
+        shapes = self.source.measure(images)
         (outputs,) = shapes.pop("teacher_logits")
         must_fit = self._must_map or bool(self._logits_asked)
         kept = self._kept(classes, int(outputs), num_classes, must_fit)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A ConvNeXt-T from DINOv3, without labels, then with some: docs/foundation.md."""
+"""A ConvNeXt-T from DINOv3, without labels, then with some: docs/guides/foundation_models.md."""
 
 from mmengine.config import read_base
 
