@@ -5,12 +5,17 @@ python benchmarks/step_overhead.py                                 on the CPU, s
 python benchmarks/step_overhead.py --threads 1 --clock cpu         where others work on the machine
 python benchmarks/step_overhead.py --pairs tiny --profile          where the difference goes
 python benchmarks/step_overhead.py --device cuda --pairs resnet --batch-size 256 --amp
+python benchmarks/step_overhead.py --device cuda --pairs resnet32x4 --cuda-graph --limit
 
 Ours is the real runner: its loop, hooks, log lines, preprocessing, `Distiller.train_step`. The bare
 loop has the same networks, initial weights, uint8 batches, loss and optimizer, and keeps nothing
 but the losses. Batches are ready beforehand for both. They run in turn in one process, a block of
 steps each; the ratio is the median over pairs of neighboring blocks, with quartiles. In every
 block of ours one log line is written, oftener than the usual one in 50 steps where it is shorter.
+The teacher is computed as it is, without folded batch norms and the like, unless --fast-teacher.
+
+With --limit two more blocks take turns: the teacher's pass T, and the student's step S on labels
+alone. T + S is what a distillation of logits costs at least where nothing is shared.
 """
 
 from __future__ import annotations
@@ -36,11 +41,13 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import DistillRunner, read_config
+from cls_kd.engine.captured_step import WARM_UP
 from cls_kd.engine.compat import amp_wrapper
 from cls_kd.registry import MODELS
 
 Batch = dict[str, Any]
-RUNTIME = Path(__file__).parents[1] / "configs" / "_base_" / "runtime" / "default.py"
+CONFIGS = Path(__file__).parents[1] / "configs"
+RUNTIME, NETWORKS = CONFIGS / "_base_" / "runtime" / "default.py", CONFIGS / "networks"
 CLASSES = 10
 SGD = dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=5e-4)
 
@@ -82,11 +89,20 @@ def resnet(depth: int, base_channels: int = 64, cifar: bool = False) -> dict[str
     )
 
 
+def cifar(teacher: str, student: str) -> Pair:
+    """A pair of CRD's table, of ``configs/networks``."""
+    networks = (read_config(NETWORKS / f"{name}.py")[name].to_dict() for name in (teacher, student))
+    return Pair(*networks, 3, 32, 64, block=20)
+
+
 PAIRS = {
     "tiny": Pair(digits_cnn(32, 64, 128), digits_cnn(4, 8, 8), 1, 8, 50, block=50),
     "small": Pair(resnet(34, 16, True), resnet(18, 8, True), 3, 32, 16, block=20),
     "medium": Pair(resnet(34), resnet(18), 3, 64, 16, block=5),
     "resnet": Pair(resnet(34), resnet(18), 3, 224, 64, block=10),
+    "resnet32x4": cifar("cifar_resnet32x4", "cifar_resnet8x4"),
+    "wrn40_2": cifar("cifar_wrn40_2", "cifar_wrn16_2"),
+    "shufflenet_v2": cifar("cifar_resnet32x4", "cifar_shufflenet_v2"),
 }
 
 
@@ -162,8 +178,8 @@ class BareLoop:
         self.teacher = _twin(pair.teacher, distiller.teachers[0].network).to(self.device).eval()
         self.teacher.requires_grad_(False)
         if args.compile:
-            self.student.backbone.compile()
-            self.teacher.backbone.compile()
+            self.student.backbone.compile(backend=args.backend)
+            self.teacher.backbone.compile(backend=args.backend)
         self.maps: dict[str, list[Tensor]] = {"student": [], "teacher": []}
         if method.stages:
             self._collect("student", self.student)
@@ -198,8 +214,7 @@ class BareLoop:
             logits = self.student(inputs)
         logits, taught = logits.float(), taught.float()
         student, teacher = ([one.float() for one in kept] for kept in self.maps.values())
-        for kept in self.maps.values():
-            kept.clear()
+        self._forget()
         distilled = self.method.by_hand(logits, taught, student, teacher)
         return 0.1 * F.cross_entropy(logits, labels) + distilled
 
@@ -215,6 +230,27 @@ class BareLoop:
         if self.dtype is None:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def teach(self, batch: Batch) -> None:
+        """The teacher's pass alone."""
+        inputs, _ = self.normalized(batch)
+        with self.autocast(), torch.no_grad():
+            self.teacher(inputs)
+        self._forget()
+
+    def learn(self, batch: Batch) -> None:
+        """The student's step on labels alone."""
+        inputs, labels = self.normalized(batch)
+        with self.autocast():
+            logits = self.student(inputs)
+        self._forget()
+        self.optimizer.zero_grad()
+        F.cross_entropy(logits.float(), labels).backward()
+        self.optimizer.step()
+
+    def _forget(self) -> None:
+        for kept in self.maps.values():
+            kept.clear()
 
     def _collect(self, name: str, network: nn.Module) -> None:
         backbone = network.backbone
@@ -242,6 +278,8 @@ class Interleaved(DataLoader):
         self.clock = time.process_time if args.clock == "cpu" else time.perf_counter
         self.ours: list[float] = []
         self.bare: list[float] = []
+        self.limits: list[float] = []
+        self.measures_limit = args.limit
         self.start: Callable[[], BareLoop]
         self.watches: tuple[Stopwatch, Stopwatch] | None = None
 
@@ -266,8 +304,17 @@ class Interleaved(DataLoader):
             if number >= self.warmup:
                 self.ours.append((middle - start) / self.block)
                 self.bare.append((end - between) / self.block)
+            if self.measures_limit and number >= self.warmup:
+                self.limits.append(self._timed(bare.teach) + self._timed(bare.learn))
         # What follows, such as a checkpoint, is no part of a step.
         self.parts = [dict(watch.seconds) for watch in self.watches or ()]
+
+    def _timed(self, step: Callable[[Batch], None]) -> float:
+        ready = self._fresh(0)
+        start = self._now()
+        for batch in ready:
+            step(batch)
+        return (self._now() - start) / self.block
 
     def _fresh(self, number: int) -> list[Batch]:
         # Preprocessing writes into the samples.
@@ -289,6 +336,9 @@ class Outcome:
     ours: list[float]
     bare: list[float]
     difference: float
+    images: int
+    limits: list[float] = field(default_factory=list)
+    memory: float = 0.0
     parts: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def row(self) -> str:
@@ -299,9 +349,12 @@ class Outcome:
         extra = statistics.median(
             1e3 * (own - bare) for own, bare in zip(self.ours, self.bare, strict=True)
         )
+        limit = f"{1e3 * statistics.median(self.limits):.2f}" if self.limits else "-"
+        memory = f"{self.memory:.2f}" if self.memory else "-"
         return (
             f"| {self.name} | {own:.2f} | {bare:.2f} | {extra:+.2f} | {middle:.3f} "
-            f"({low:.3f} to {high:.3f}) | {self.difference:.1e} |"
+            f"({low:.3f} to {high:.3f}) | {self.difference:.1e} | {limit} "
+            f"| {1e3 * self.images / own:.0f} | {memory} |"
         )
 
 
@@ -311,6 +364,8 @@ def measure(name: str, method: str, args: argparse.Namespace) -> Outcome:
     pair.size, pair.batch_size = args.size or pair.size, args.batch_size or pair.batch_size
     pair.block = args.block or pair.block
     loader = Interleaved(_batches(pair, args), pair, args)
+    if args.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         runner = _runner(pair, METHODS[method], loader, folder, args)
         own_losses: list[Tensor] = []
@@ -318,23 +373,36 @@ def measure(name: str, method: str, args: argparse.Namespace) -> Outcome:
         loader.start = lambda: _begin(runner, pair, METHODS[method], loader, args)
         runner.train()
         runner.close()
-    count = min(args.compare, len(own_losses))
+    # With --limit the bare loop's student learns from labels alone after its first counted block.
+    alike = (args.warmup + 1) * pair.block if args.limit else args.compare
+    count = min(args.compare, len(own_losses), alike)
     own, bare = (torch.stack(kept[:count]) for kept in (own_losses, loader.loop.losses))
     difference = float(((own - bare).abs() / bare.abs()).max())
-    return Outcome(f"{name}, {method}", loader.ours, loader.bare, difference, _parts(loader))
+    return Outcome(
+        f"{name}, {method}",
+        loader.ours,
+        loader.bare,
+        difference,
+        pair.batch_size,
+        loader.limits,
+        torch.cuda.max_memory_allocated() / 1e9 if args.device == "cuda" else 0.0,
+        _parts(loader),
+    )
 
 
 def _runner(
     pair: Pair, method: Method, loader: Interleaved, folder: str, args: argparse.Namespace
 ) -> DistillRunner:
     cfg = read_config(RUNTIME)
-    wrapper = dict(type="OptimWrapper", optimizer=SGD)
+    optimizer = {**SGD, "fused": True} if args.lean else SGD
+    wrapper = dict(type="OptimWrapper", optimizer=optimizer)
     cfg.merge_from_dict(
         dict(
             work_dir=folder,
             console_log_level="ERROR",
             launcher="none",
-            compile=args.compile,
+            compile=dict(backend=args.backend) if args.compile else False,
+            cuda_graph=args.cuda_graph,
             default_hooks=dict(logger=dict(interval=pair.block), run_summary=None),
             optim_wrapper=amp_wrapper(wrapper) if args.amp else wrapper,
             # By step, as in real schedules; so flat that both loops keep the same rate.
@@ -347,7 +415,12 @@ def _runner(
         dict(
             type="Distiller",
             student=pair.student,
-            teacher=dict(network=pair.teacher, weights="random"),
+            teacher=dict(
+                network=pair.teacher,
+                weights="random",
+                **({} if args.fast_teacher else dict(fold_batch_norm=False, channels_last=False)),
+            ),
+            direct_cross_entropy=args.lean,
             losses=dict(ce=dict(type="TaskLoss", weight=0.1), **method.losses),
             input_shape=(pair.channels, pair.size, pair.size),
             data_preprocessor=dict(mean=columns[0], std=columns[1], to_rgb=pair.channels == 3),
@@ -450,12 +523,12 @@ def report(outcomes: list[Outcome], args: argparse.Namespace) -> str:
     """The tables, in Markdown."""
     lines = [
         f"torch {torch.__version__}, {_device_name(args.device)}, {torch.get_num_threads()} threads"
-        f"{', bfloat16' if args.amp else ''}{', compiled' if args.compile else ''}, "
+        f"{''.join(f', {mode}' for mode in _modes(args))}, "
         f"{args.clock} time; {args.blocks} pairs of blocks.",
         "",
         "| pair, method | ours (ms) | bare (ms) | difference (ms) | ratio (quartiles) "
-        "| losses differ by |",
-        "|---|---|---|---|---|---|",
+        "| losses differ by | T + S (ms) | images/s | memory (GB) |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(one.row() for one in outcomes),
     ]
     for one in outcomes:
@@ -466,6 +539,12 @@ def report(outcomes: list[Outcome], args: argparse.Namespace) -> str:
                 f"| {part} | {own:.3f} | {bare:.3f} |" for part, (own, bare) in one.parts.items()
             ]
     return "\n".join(lines)
+
+
+def _modes(args: argparse.Namespace) -> list[str]:
+    modes = {"bfloat16": args.amp, "TF32": args.tf32, "compiled": args.compile}
+    modes |= {"CUDA graph": args.cuda_graph, "fast teacher": args.fast_teacher, "lean": args.lean}
+    return [mode for mode, chosen in modes.items() if chosen]
 
 
 def _device_name(device: str) -> str:
@@ -492,7 +571,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="cpu: this process's own time, for a machine where others work too; with --threads 1",
     )
     parser.add_argument("--amp", action="store_true", help="bfloat16")
+    parser.add_argument("--tf32", action="store_true", help="TF32 on the GPU; else IEEE float32")
+    parser.add_argument("--cuda-graph", action="store_true", help="ours from a CUDA graph")
+    parser.add_argument("--fast-teacher", action="store_true", help="ours with its defaults")
+    parser.add_argument(
+        "--lean", action="store_true", help="ours with direct_cross_entropy and a fused SGD"
+    )
+    parser.add_argument("--limit", action="store_true", help="measure T + S as well")
     parser.add_argument("--compile", action="store_true", help="torch.compile the backbones")
+    parser.add_argument("--backend", default="inductor", help="of torch.compile")
     parser.add_argument(
         "--compare", type=int, default=5, help="first steps whose losses must agree"
     )
@@ -507,6 +594,9 @@ def main(argv: list[str] | None = None) -> list[Outcome]:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    if args.cuda_graph:  # of captured steps the losses are read elsewhere
+        args.compare = min(args.compare, WARM_UP)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.tf32
     outcomes = [measure(pair, method, args) for pair in args.pairs for method in args.methods]
     print(report(outcomes, args))
     return outcomes

@@ -15,7 +15,36 @@ class DivergedError(RuntimeError):
 
 
 class PreemptedError(RuntimeError):
-    """The process was asked to end, and a checkpoint was written; the message says where."""
+    """The process was asked to end, and a checkpoint was written; the message says where.
+
+    Args:
+        message: The text.
+        signal: Number of the signal that asked for it.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message, signal)
+        self.signal = signal
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+_CONNECTION_TYPES = ("DistBackendError", "DistNetworkError")
+_GLOO = "gloo/transport"
+
+
+def is_of_lost_process(error: str) -> bool:
+    """Test for an error of the connection between processes, and not of the training.
+
+    PyTorch has types for those of NCCL; gloo raises a `RuntimeError` that names its source file.
+
+    Args:
+        error: Type and message.
+    """
+    return error.startswith(_CONNECTION_TYPES) or (
+        error.startswith("RuntimeError") and _GLOO in error
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str], every: bool = True) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+from cls_kd.errors import UserError
 
 
 def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -26,3 +30,21 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Replace the text of a file; UTF-8."""
     replace_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def unwritable(path: Path, error: BaseException) -> BaseException:
+    """The error for a file that could not be written; others stay as they are.
+
+    A full disk is the usual reason. PyTorch raises a `RuntimeError` then, without its number.
+    """
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or (
+        isinstance(error, RuntimeError) and "file write failed" in str(error)
+    )
+    if not is_full:
+        return error
+    return UserError(
+        f"{path} could not be written: no space is left on its disk ({free / 2**20:.1f} MiB are "
+        "free). Files that were complete before are still there; make room and give the same "
+        "command with --resume."
+    )

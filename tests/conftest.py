@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _no_runner_left() -> None:
     """A hub of its own: what an earlier runner left there (its progress) is no test's business."""
     MessageHub.get_instance(f"test_{next(_COUNT)}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _all_is_garbage_in_the_end() -> Iterator[None]:
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -28,23 +28,6 @@ assert not imported() & heavy, imported() & heavy
 """
 
 
-ENGINE = """
-import os
-
-before = dict(os.environ)
-import cls_kd.engine, cls_kd.cli
-assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in set(os.environ) - set(before)
-cls_kd.engine.compat.prepare_process()
-assert os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] == "1"
-"""
-
-
-def test_importing_the_engine_changes_no_environment_and_prints_nothing() -> None:
-    result = subprocess.run([sys.executable, "-c", ENGINE], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == ""
-
-
 def test_the_losses_and_the_distiller_import_pytorch_alone() -> None:
     result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

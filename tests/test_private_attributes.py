@@ -17,6 +17,7 @@ ALLOWED = {
     ("optimizers/separate.py", "_foreach_mul_"),
     # `nn.Module._apply` is what moves a module; the teachers are none of the distiller's.
     ("core/distiller.py", "_apply"),
+    ("core/stored_teacher.py", "_apply"),
     # A method of the head, which the classifiers of mmpretrain call too; `models` imports no door.
     ("models/multi_branch.py", "_get_predictions"),
     # Public functions of the standard library.

@@ -5,10 +5,12 @@ tool=$1
 processes=$2
 shift 2
 tools=$(cd "$(dirname "$0")" && pwd)
-PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec torchrun \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$processes" \
-    "$tools/$tool" "$@" --launcher pytorch
+PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec python -m cls_kd launch \
+    --nodes="${NNODES:-1}" \
+    --node-rank="${NODE_RANK:-0}" \
+    --address="${MASTER_ADDR:-127.0.0.1}" \
+    --port="${PORT:-29500}" \
+    --restarts="${RESTARTS:-3}" \
+    --timeout="${TIMEOUT:-5m}" \
+    --processes="$processes" \
+    "$tools/$tool" "$@"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mmengine.optim import OptimWrapper
 from mmpretrain.models import ClsHead, TimmClassifier
 from torch import Tensor, nn
 
@@ -54,6 +55,22 @@ def add_first_state_dict_hook(network: Any, hook: Callable[..., None]) -> None:
     """Register a hook of ``state_dict`` that runs before all others."""
     handle = network._register_state_dict_hook(hook)
     network._state_dict_hooks.move_to_end(handle.id, last=False)
+
+
+def is_plain(wrapper: OptimWrapper) -> bool:
+    """Test for MMEngine's own wrapper, which updates in every step and casts nothing."""
+    return type(wrapper) is OptimWrapper and not accumulates(wrapper)
+
+
+def accumulates(wrapper: OptimWrapper) -> bool:
+    """Test for an optimizer wrapper that does not update in every step."""
+    return wrapper._accumulative_counts != 1
+
+
+def scales_losses(wrapper: Any) -> bool:
+    """Test for a wrapper for float16, which looks at the gradients of each step."""
+    scaler = getattr(wrapper, "loss_scaler", None)
+    return scaler is not None and bool(scaler._enabled)
 
 
 def count_writes(tensor: Tensor) -> int:

@@ -24,14 +24,22 @@ from mmpretrain.models import (
     VisionTransformer,
 )
 from mmpretrain.models.classifiers.base import BaseClassifier
+from mmpretrain.models.losses import CrossEntropyLoss
 from torch import Tensor, nn
 
-from cls_kd.adapters.internals import criterion_loss, has_criterion
+from cls_kd.adapters.internals import concatenates_labels, criterion_loss, has_criterion
 from cls_kd.adapters.samples import for_criterion, samples_of
 from cls_kd.errors import UserError
 from cls_kd.signals.batch import Batch
 from cls_kd.signals.feature_info import timm_classify
-from cls_kd.signals.heads import classify_with, criterion_of, describe, has_classes
+from cls_kd.signals.heads import (
+    classify_with,
+    criterion_of,
+    describe,
+    has_classes,
+    has_plain_criterion,
+    takes_labels_at_once,
+)
 from cls_kd.signals.rules import NetworkRule
 from cls_kd.signals.tap import Tap, Taps
 from cls_kd.signals.tap_groups import distillation_token_taps, isotropic_taps
@@ -145,6 +153,7 @@ def _(backbone: SwinTransformer) -> Taps:
     normed = Tap(f"norm{last}") if hasattr(backbone, f"norm{last}") else blocks[-1]
     return {
         "blocks": blocks,
+        "block_maps": tuple(replace(block, first_patch=0) for block in blocks),
         "tokens": blocks[-1],
         "normed_tokens": normed,
         "stages": tuple(replace(stage[-1], first_patch=0) for stage in stages),
@@ -230,3 +239,25 @@ def _(network: Any, batch: Batch) -> Callable[[Tensor], Tensor]:
         return criterion_loss(owner, logits, for_criterion(samples_of(batch), owner))
 
     return criterion
+
+
+@has_plain_criterion.register(BaseClassifier)
+@has_plain_criterion.register(ClsHead)
+def _(network: Any) -> bool:
+    """Of mmpretrain's cross-entropy without weights, sigmoid, soft labels or measured accuracy."""
+    head: Any = network if isinstance(network, ClsHead) else getattr(network, "head", None)
+    loss: Any = getattr(head, "loss_module", None)
+    return (
+        type(loss) is CrossEntropyLoss
+        and concatenates_labels(head)
+        and not (has_criterion(network) and network is not head)
+        and not (loss.use_sigmoid or loss.use_soft or loss.class_weight or head.cal_acc)
+        and (loss.loss_weight, loss.reduction) == (1.0, "mean")
+    )
+
+
+@takes_labels_at_once.register(BaseClassifier)
+@takes_labels_at_once.register(ClsHead)
+def _(network: Any) -> bool:
+    owner: Any = network if has_criterion(network) else getattr(network, "head", None)
+    return concatenates_labels(owner)

@@ -11,8 +11,11 @@ from torch import Tensor
 
 from cls_kd.adapters.internals import concatenates_labels
 from cls_kd.errors import UserError
-from cls_kd.signals.batch import NO_LABELS, Batch
+from cls_kd.signals.batch import NO_LABELS, Batch, Mixture
 from cls_kd.signals.time import TrainingTime
+
+DRAW = "draw"
+"""Key of a sample's number in `Batch.draws`."""
 
 
 class BatchSamples:
@@ -25,10 +28,18 @@ class BatchSamples:
         labels: (N,) int64; None where there are none.
         index: Places in the data set, (N,) int64.
         scores: Label distributions (N, K), under mixup and CutMix.
+        host_index: ``index`` on the CPU, for who would else wait for the device. Default: itself.
     """
 
-    def __init__(self, labels: Tensor | None, index: Tensor, scores: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        labels: Tensor | None,
+        index: Tensor,
+        scores: Tensor | None = None,
+        host_index: Tensor | None = None,
+    ) -> None:
         self.labels, self.index, self.scores = labels, index, scores
+        self.host_index = index if host_index is None else host_index
 
     @cached_property
     def samples(self) -> list[DataSample]:
@@ -53,11 +64,11 @@ class BatchSamples:
 
     def to(self, device: torch.device) -> BatchSamples:
         """On a device, without a wait where the memory is pinned."""
-        moved = (
+        labels, index, scores = (
             tensor if tensor is None else tensor.to(device, non_blocking=True)
             for tensor in (self.labels, self.index, self.scores)
         )
-        return BatchSamples(*moved)  # type: ignore[arg-type]
+        return BatchSamples(labels, index, scores, self.host_index)  # type: ignore[arg-type]
 
     def pin_memory(self) -> BatchSamples:
         """In memory that a GPU copies from by itself; PyTorch's loader calls this."""
@@ -130,6 +141,7 @@ class SampleBatch(Batch):
         num_classes: K.
         pairs: See `Batch`.
         views: See `Batch`.
+        mixture: See `Batch`.
         time: See `Batch`.
     """
 
@@ -141,9 +153,12 @@ class SampleBatch(Batch):
         *,
         pairs: Tensor | None = None,
         views: Tensor | None = None,
+        mixture: Mixture | None = None,
         time: TrainingTime | None = None,
     ) -> None:
-        super().__init__(inputs, None, num_classes, pairs=pairs, views=views, time=time)
+        super().__init__(
+            inputs, None, num_classes, pairs=pairs, views=views, mixture=mixture, time=time
+        )
         self.data_samples = data_samples
 
     def _distribution(self) -> Tensor | None:
@@ -154,6 +169,16 @@ class SampleBatch(Batch):
 
     def _positions(self) -> Tensor:
         return index_of(self.data_samples)
+
+    @property
+    def draws(self) -> Tensor:
+        """See `Batch`."""
+        samples = self.data_samples
+        if isinstance(samples, BatchSamples):
+            return samples.host_index.cpu()
+        if DRAW not in samples[0]:
+            return self._positions().cpu()
+        return torch.tensor([sample.get(DRAW) for sample in samples])
 
 
 def samples_of(batch: Batch) -> Samples:

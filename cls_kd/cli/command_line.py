@@ -35,10 +35,13 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("train", "Train a config's run, or its list of runs."),
+    "launch": Command("launch", "Run a command in several processes; lost ones are restarted."),
     "sweep": Command("sweep", "Train pairs with methods and seeds, and report on each pair."),
     "tune": Command("tune", "Search the settings of a method on the validation split."),
     "choose": Command("choose", "Find the methods that cannot be told from the best, in a budget."),
-    "status": Command("status", "Show which runs of a sweep are finished, running or failed."),
+    "status": Command(
+        "status", "Show which runs of a sweep, tune or choose are finished or failed."
+    ),
     "test": Command("test", "Evaluate a student's checkpoint, or the teachers of a config."),
     "predict": Command("predict", "Classify images with a trained or exported student."),
     "analyze": Command("analyze", "Analyze finished runs beyond accuracy."),
@@ -54,6 +57,7 @@ COMMANDS = {
         "reproduce", "Train a benchmark with several seeds and compare with its published result."
     ),
     "config": Command("config", "Print a config after inheritance, method and options."),
+    "store": Command("store", "List or remove the stored outputs of teachers."),
     "check-data": Command(
         "check_data", "Check a config's data for unreadable or duplicate images."
     ),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 
-from cls_kd.errors import DivergedError, PreemptedError, UserError
+from cls_kd.errors import DivergedError, PreemptedError, UserError, is_of_lost_process
+from cls_kd.files import unwritable
+from cls_kd.launches import leave
 
 REQUEUE = 75
 """Exit code of a training that a signal has ended: EX_TEMPFAIL of sysexits.h."""
@@ -25,14 +30,35 @@ def exit_with_message() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit("Interrupted. --resume goes on from the last checkpoint.")
     except PreemptedError as error:
-        print(f"Interrupted: {error}", file=sys.stderr)
-        sys.exit(REQUEUE)
+        _say_once(f"Interrupted: {error}")
+        sys.exit(leave(REQUEUE))
     except Exception as error:
+        if is_of_lost_process(f"{type(error).__name__}: {error}"):
+            print(f"Process {_rank()} lost another one: {_last_line(error)}", file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(1)  # the process group would wait for the lost one once more
         message = explain(error)
         if message is None:
             raise
-        print(f"error: {message}", file=sys.stderr)
-        sys.exit(1)
+        _say_once(f"error: {message}")
+        sys.exit(leave(1))
+
+
+def _say_once(text: str) -> None:
+    """All processes of a distributed training end for the same reason: the first one says it."""
+    if _rank() == 0:
+        print(text, file=sys.stderr)
+
+
+def _rank() -> int:
+    distributed = _distributed()
+    return distributed.get_rank() if distributed is not None else 0
+
+
+def _distributed() -> ModuleType | None:
+    """``torch.distributed`` with a process group; PyTorch is not imported for it."""
+    module = sys.modules.get("torch.distributed")
+    return module if module is not None and module.is_initialized() else None
 
 
 def run_tool(main: Callable[[], None]) -> None:
@@ -47,6 +73,9 @@ def explain(error: BaseException) -> str | None:
         return _FROM_A_WORKER.sub("", str(error)).strip()
     if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
         return f"A file is missing or cannot be read. {_last_line(error)}"
+    if isinstance(error, OSError) and error.filename:
+        unwritten = unwritable(Path(error.filename), error)
+        return str(unwritten) if unwritten is not error else None
     if isinstance(error, KeyError | TypeError) and _raised_in(error) == "build_from_cfg":
         return f"The config cannot be built: {str(error.args[0]).split('. Please check')[0]}."
     return None

@@ -100,6 +100,12 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="what started the processes of this training or test; default: %(default)s",
     )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=300.0,
+        help="longest time that processes wait for each other in a step; default: 5m",
+    )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -152,6 +158,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def fraction(text: str) -> float:
+    """Type of an option: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
 def names(text: str) -> list[str]:
     """Type of an option: names, separated by commas."""
     return [name for name in text.split(",") if name]
@@ -173,4 +190,4 @@ def seed_list(text: str) -> list[int]:
 def join_processes(args: argparse.Namespace) -> None:
     """Join the process group of ``add_launcher``'s options, if there is one."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    init_distributed(args.launcher)
+    init_distributed(args.launcher, args.timeout)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from cls_kd.cli.options import positive
 from cls_kd.errors import UserError
 from cls_kd.reporting import Report, make_report, write_joined
 from cls_kd.reporting.collect import results_under
@@ -44,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latex", action="store_true", help="also write report.tex, a table for a paper"
     )
+    parser.add_argument(
+        "--latency",
+        nargs="?",
+        type=positive,
+        const=1,
+        metavar="BATCH",
+        help="measure the latency of the students here first, with so many images; default: 1",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -53,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("Several folders: say where to write, with --output FOLDER.")
     if args.html:
         check_packages()
+    if args.latency is not None:
+        _measure_latency(folders, args.latency)
     output = Path(args.output or folders[0])
     pairs = pair_folders(folders[0]) if len(folders) == 1 else []
     if pairs:
@@ -64,6 +76,17 @@ def run(args: argparse.Namespace) -> None:
     written += _other_formats(args, experiments, output)
     console = Console()
     console.print("Written:", *written, sep="\n  ", markup=False, highlight=False, soft_wrap=True)
+
+
+def _measure_latency(folders: list[Path], batch_size: int) -> None:
+    """Measure the students of all runs in the folders, those of a sweep included."""
+    # Tables are written without PyTorch.
+    from cls_kd.engine.latency import measure_runs
+
+    roots = [pair for folder in folders for pair in pair_folders(folder) or [folder]]
+    runs = [file.parent for root in roots for file in results_under(root)]
+    for folder, reason in measure_runs(runs, batch_size):
+        print(f"note: the student in {folder} cannot be measured: {reason}", file=sys.stderr)
 
 
 _Written = tuple[list[Experiment], list[Path]]

@@ -141,6 +141,7 @@ def _time_table(runs: Sequence[Run], method: str) -> Table:
     table = Table(title="Time on this machine, from a few steps")
     for title in ("runs", "to train", "ms per step", "each", "together"):
         table.add_column(title, justify="left" if title == "runs" else "right")
+    total = 0.0
     for name in dict.fromkeys(run.name for run in runs):
         same = [run for run in runs if run.name == name]
         waiting = [run for run in same if not check_unchanged(run)]
@@ -148,6 +149,7 @@ def _time_table(runs: Sequence[Run], method: str) -> Table:
             table.add_row(name, "finished", "-", "-", "-")
             continue
         expected = estimate(waiting[0], SECONDS)
+        total += len(waiting) * expected.total
         table.add_row(
             name,
             f"{len(waiting)} of {len(same)}",
@@ -155,6 +157,8 @@ def _time_table(runs: Sequence[Run], method: str) -> Table:
             duration_text(expected.total),
             duration_text(len(waiting) * expected.total),
         )
+    table.add_section()
+    table.add_row("all", "", "", "", duration_text(total))
     return table
 
 

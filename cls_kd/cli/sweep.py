@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cls_kd.cli.options import (
@@ -19,7 +20,7 @@ from cls_kd.cli.options import (
     seed_list,
 )
 from cls_kd.engine import load_config
-from cls_kd.engine.cohort_executor import show
+from cls_kd.engine.cohort_executor import group_to_train, show
 from cls_kd.engine.durations import duration_text
 from cls_kd.engine.execute import Executor
 from cls_kd.engine.serial_executor import SerialExecutor
@@ -29,15 +30,14 @@ from cls_kd.engine.worker_executor import WorkerExecutor
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.reporting.collect import results_under
-from cls_kd.runs import check_unchanged
-from cls_kd.runs.cohorts import MAX_MEMBERS, group
+from cls_kd.runs import Run, check_unchanged
+from cls_kd.runs.cohorts import MAX_MEMBERS
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep, read_sweep
 
 EXAMPLES = (
     "cls-kd sweep --pairs digits/pair --methods kd,nkd,at --seeds 0-2 --jobs 2",
     "cls-kd sweep configs/my_sweep.py --work-dir work_dirs/my_sweep --dry-run",
 )
-_TEACHER = "teacher"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
     failures = train_sweep(plan, work_dir, executor, Console(stderr=True))
     _report(plan, work_dir, console)
     for title, reason in failures.items():
-        console.print(f"failed: {title}: {reason}", style="red", highlight=False, soft_wrap=True)
+        line = f"failed: {title}: {reason}"
+        console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     if failures:
         console.print(
             f"{len(failures)} runs have failed; the same command tries them again.",
@@ -165,13 +166,13 @@ def _show(expected: Sequence[Forecast], jobs: int, console: Console) -> None:
 def _show_groups(plan: Plan, most: int, console: Console) -> None:
     """The open runs that are trained together, those that are not, and why."""
     runs = [run for of_pair in plan.values() for run in of_pair if not check_unchanged(run)]
-    show(group(runs, resume=True, max_members=most), console)
+    show(group_to_train(runs, True, most), console)
 
 
 def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
     finished = f"{forecast.count - forecast.open} of {forecast.count}"
     if forecast.each is None:
-        reason = forecast.problem and f"cannot be built: {forecast.problem}"
+        reason = forecast.problem and escape(f"cannot be built: {forecast.problem}")
         return forecast.pair, forecast.name, finished, "-", reason or "-", "-"
     return (
         forecast.pair,
@@ -185,13 +186,20 @@ def _forecast_row(forecast: Forecast) -> tuple[str, ...]:
 
 def _report(plan: Plan, work_dir: Path, console: Console) -> None:
     """A report of each pair that has a finished run."""
-    for pair in plan:
+    for pair, runs in plan.items():
         folder = work_dir / pair
         if not results_under(folder):
             continue
-        report = make_report(folder, baseline=_baseline(folder), references=[_TEACHER])
+        references = _teachers(runs)
+        report = make_report(folder, baseline=_baseline(folder), references=references)
         report.show(console)
         console.print("Written:", *report.write(folder), sep="\n  ")
+
+
+def _teachers(runs: Sequence[Run]) -> list[str]:
+    """Names of the finished runs that others build on."""
+    needed = [need for run in runs for need in run.depends_on.values()]
+    return sorted({need.name for need in needed if need.result() is not None})
 
 
 def _baseline(folder: Path) -> str | None:

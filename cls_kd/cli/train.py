@@ -6,9 +6,10 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from rich.console import Console
 
 from cls_kd.analyses import analyze
@@ -20,13 +21,17 @@ from cls_kd.cli.options import (
     add_run,
     add_together,
     add_work_dir,
+    fraction,
     join_processes,
 )
 from cls_kd.engine import train_runs
 from cls_kd.engine.cohort_executor import CohortExecutor
+from cls_kd.engine.elastic import take_the_place
 from cls_kd.errors import UserError
 from cls_kd.reporting import make_report
 from cls_kd.runs import RESULT, Run, check_unchanged, choose
+from cls_kd.runs.stores import add_store, has_store
+from cls_kd.teacher_store import DEFAULT_DIR
 
 EXAMPLES = (
     "cls-kd train digits/demo",
@@ -35,9 +40,10 @@ EXAMPLES = (
     "cls-kd train --benchmark dkd/cifar100/vgg13_vgg8",
     "cls-kd train digits/papers/nkd --together",
     "cls-kd train digits/pair --cfg-options train_cfg.max_epochs=5 --work-dir short",
+    "cls-kd train configs/digits/pair.py --method dkd --store-teacher --verify 0.01",
 )
 
-_CHANGES = ("cfg_options", "amp", "deterministic")
+_CHANGES = ("cfg_options", "amp", "deterministic", "store_teacher")
 """Options that change what a run is, beside those that a message repeats."""
 
 
@@ -59,6 +65,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--seed", type=int, help="replace the config's seed or seeds")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms")
+    parser.add_argument(
+        "--store-teacher",
+        nargs="?",
+        const=True,
+        metavar="DIR",
+        help=f"store the teachers' logits and embeddings in DIR, and read those that are there; "
+        f"default: {DEFAULT_DIR}",
+    )
+    parser.add_argument(
+        "--verify",
+        type=fraction,
+        metavar="FRACTION",
+        help="of the stored batches compute so many again, and compare: 0.01",
+    )
     add_together(parser, None, "default: one after the other")
     add_launcher(parser)
 
@@ -70,19 +90,51 @@ def run(args: argparse.Namespace) -> None:
     )
     cfg = experiment.cfg
     runs = experiment.runs()
+    _store_teachers(runs, args)
     chosen = runs if args.run is None else [_ready(choose(runs, args.run), runs, args)]
     join_processes(args)
     single = "runs" not in cfg
+    again = take_the_place()
+    if again and is_main_process():
+        print(_goes_on(chosen), flush=True)
+    resume = args.resume or again
     train_runs(
         chosen,
-        resume=args.resume,
-        restart=args.restart or (single and not args.resume),
+        resume=resume,
+        restart=not again and (args.restart or (single and not args.resume)),
         launcher=args.launcher,
         executor=CohortExecutor(args.together) if args.together else None,
     )
     wanted = args.run is None and ("report" in cfg or _several_seeds(runs))
     if wanted and is_main_process():
         _report(cfg, runs, experiment.work_dir)
+
+
+def _goes_on(runs: Sequence[Run]) -> str:
+    """Say where restarted processes go on."""
+    run = next((run for run in runs if not check_unchanged(run)), None)
+    if run is None:
+        return "Started again: all runs are finished."
+    pointer = run.work_dir / "last_checkpoint"
+    where = Path(pointer.read_text()).name if pointer.is_file() else "the beginning"
+    return f"Started again with {get_world_size()} processes: {run.title} goes on from {where}."
+
+
+def _store_teachers(runs: Sequence[Run], args: argparse.Namespace) -> None:
+    """Apply ``--store-teacher`` and ``--verify``.
+
+    Raises:
+        UserError: There is nothing to store or to verify.
+    """
+    options: dict[str, Any] = {} if args.verify is None else {"verify": args.verify}
+    if args.store_teacher is not None:
+        folder = {} if args.store_teacher is True else {"dir": args.store_teacher}
+        add_store(runs, {**options, **folder})
+    elif options:
+        stored = [run for run in runs if has_store(run)]
+        if not stored:
+            raise UserError("--verify compares stored teacher outputs: give --store-teacher too.")
+        add_store(stored, options)
 
 
 def _ready(chosen: Run, runs: Sequence[Run], args: argparse.Namespace) -> Run:

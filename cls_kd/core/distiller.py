@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cls_kd.core.teacher import Teacher, TeacherProtocol, check_module
+from cls_kd.core.fast_pass import body_of, is_compiled, notes_of, set_layout
+from cls_kd.core.lookup import Lookup, of_each_teacher, wanted_by
+from cls_kd.core.teacher import Teacher
+from cls_kd.core.teacher_protocol import TeacherProtocol, check_module
 from cls_kd.core.terms import (
     LossConfig,
     Term,
@@ -18,7 +21,9 @@ from cls_kd.core.terms import (
     weighted,
 )
 from cls_kd.errors import UserError
-from cls_kd.signals import VOCABULARY, Batch, NetworkSource, SignalShapes, TrainingTime
+from cls_kd.signals import Batch, NetworkSource, SignalShapes, TrainingTime
+from cls_kd.signals.batch import Mixture
+from cls_kd.signals.heads import direct_criterion_of
 from cls_kd.signals.network import Indices
 from cls_kd.signals.vocabulary import OF_ALL_TEACHERS
 
@@ -59,6 +64,11 @@ class Distiller(nn.Module):
             for a teacher with another normalization. Default: as the teacher's.
         student_taps: Places of signals that differ from what the student declares (see
             `cls_kd.signals.taps`).
+        student_channels_last: Keep the student's maps in memory with the channels last, which is
+            faster for many convolutional networks and changes rounding. Default: False.
+        direct_cross_entropy: Compute the student's own loss by PyTorch's cross-entropy where that
+            is what its head computes for hard labels: fewer operations, other rounding. Default:
+            False.
 
     Raises:
         UserError: A loss asks for something that does not exist or that these networks lack.
@@ -77,14 +87,20 @@ class Distiller(nn.Module):
         classes: Sequence[str] | None = None,
         normalization: Mapping[str, Any] | None = None,
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
+        student_channels_last: bool = False,
+        direct_cross_entropy: bool = False,
     ) -> None:
         super().__init__()
         check_module("student", student)
+        if student_channels_last:
+            set_layout(student, channels_last=True)
         teachers = _as_teachers(teacher, student)
         if normalization is not None:
             for item in teachers:
                 item.match(normalization)
         self._connect(build_terms(losses, build_loss), student, teachers, student_taps)
+        if direct_cross_entropy:
+            self.source.criterion = direct_criterion_of
         self._measure(input_shape, num_samples, classes)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, **options: Any) -> Any:
@@ -99,6 +115,7 @@ class Distiller(nn.Module):
         index: Tensor | None = None,
         pair_inputs: Tensor | None = None,
         view_inputs: Tensor | None = None,
+        mixture: Mixture | None = None,
     ) -> Losses:
         """Every term of every loss, weighted: ``{'ce.loss': ..., 'nkd.loss_target': ...}``.
 
@@ -109,6 +126,8 @@ class Distiller(nn.Module):
             pair_inputs: Another image of each sample's class, (N, 3, H, W), for losses that ask.
             view_inputs: Augmentations of each image, (V, N, 3, H, W), for losses that ask; the
                 first of them are ``images``.
+            mixture: How the second of them is mixed, for losses that ask
+                (`cls_kd.data.mixture_view`).
         """
         batch = Batch(
             images,
@@ -117,6 +136,7 @@ class Distiller(nn.Module):
             index=index,
             pairs=pair_inputs,
             views=view_inputs,
+            mixture=mixture,
             time=self.time,
         )
         return self.step(batch)
@@ -141,36 +161,48 @@ class Distiller(nn.Module):
             groups.setdefault(group, {})[key] = value
         return {group: self.total(values) for group, values in groups.items()}
 
-    def step(self, batch: Batch) -> Losses:
-        """Every term of every loss on one batch, weighted."""
-        return self.terms_of(batch, self.student_signals(batch))
+    def step(self, batch: Batch, weights: Mapping[str, Tensor] | None = None) -> Losses:
+        """Every term of every loss on one batch, weighted.
+
+        Args:
+            batch: The batch.
+            weights: By the losses' names, scalars on the device. Default: by their schedules.
+        """
+        return self.terms_of(batch, self.student_signals(batch), weights)
 
     def student_signals(self, batch: Batch) -> dict[str, Any]:
         """The signals of the student that the losses ask for, on one batch, by name."""
         student = {**self.source.on(batch), **self.source.functions(batch)}
         return student | self.source.on_pairs(batch)
 
-    def terms_of(self, batch: Batch, student: Mapping[str, Any]) -> Losses:
+    def terms_of(
+        self,
+        batch: Batch,
+        student: Mapping[str, Any],
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> Losses:
         """Every term of every loss, weighted, for a student that has given its signals.
 
         Args:
             batch: The batch, which the teachers see.
             student: As `student_signals` returns them.
+            weights: See `step`.
         """
         teachers = [teacher(batch) for teacher in self.teachers]
         terms: Losses = {}
         for name, term in self.terms.items():
-            lookup = _Lookup(batch, student, teachers, self._teacher_index[name])
+            lookup = Lookup(batch, student, teachers, self._teacher_index[name])
             value = term.loss(**{signal: lookup(signal) for signal in term.loss.signals})
-            terms.update(weighted(name, value, term.weight(self.time)))
+            weight = term.weight(self.time) if weights is None else weights[name]
+            terms.update(weighted(name, value, weight))
         return terms
 
     def compile_networks(self, **options: Any) -> None:
         """``torch.compile`` the bodies of the student and the teachers; losses stay as they are."""
-        networks = [self.student, *(getattr(teacher, "network", None) for teacher in self.teachers)]
+        compiled = [teacher for teacher in self.teachers if not is_compiled(teacher)]
+        networks = [self.student, *(getattr(teacher, "network", None) for teacher in compiled)]
         for network in (network for network in networks if network is not None):
-            body = getattr(network, "backbone", None) or getattr(network, "model", None) or network
-            body.compile(**options)
+            body_of(network).compile(**options)
 
     def replace_teachers(
         self, replace: Callable[[int, Any, Mapping[str, Indices]], TeacherProtocol]
@@ -210,7 +242,7 @@ class Distiller(nn.Module):
         self._teacher_index = {
             name: choose_teacher(name, term, names) for name, term in terms.items()
         }
-        self.source = NetworkSource("student", student, _wanted(terms.values()), student_taps)
+        self.source = NetworkSource("student", student, wanted_by(terms.values()), student_taps)
         self._asked = [self._asked_of(index) for index in range(len(self.teachers))]
         for index, teacher in enumerate(self.teachers):
             teacher.attach(self._asked[index])
@@ -221,7 +253,7 @@ class Distiller(nn.Module):
         """The signals that a teacher has to give, with the indices that are read of tuples."""
         terms = self.terms.items()
         asking = [term for name, term in terms if self._teacher_index[name] in (teacher, None)]
-        return _of_each_teacher(_wanted(asking))
+        return of_each_teacher(wanted_by(asking))
 
     def _measure(
         self,
@@ -242,6 +274,7 @@ class Distiller(nn.Module):
         teachers = [teacher.measure(inputs, classes, self.num_classes) for teacher in self.teachers]
         for index, shapes in enumerate(teachers):
             _check_classes(index, shapes, self.num_classes)
+        self.notes += notes_of(self.teachers)
         stacked: dict[str, Any] = {"all_teacher_logits": (len(teachers), self.num_classes)}
         for of_all, of_each in OF_ALL_TEACHERS.items():
             if of_all not in stacked and all(of_each in shapes for shapes in teachers):
@@ -254,32 +287,6 @@ class Distiller(nn.Module):
             term.loss.build(facts)
         device = inputs.device
         self.losses.to(device)
-
-
-class _Lookup:
-    """Finds a signal of one step for one loss."""
-
-    def __init__(
-        self,
-        batch: Batch,
-        student: Mapping[str, Any],
-        teachers: Sequence[Mapping[str, Any]],
-        teacher: int | None,
-    ) -> None:
-        self.batch, self.student, self.teachers, self.teacher = batch, student, teachers, teacher
-
-    def __call__(self, name: str) -> Any:
-        provider = VOCABULARY[name].provider
-        if provider == "student":
-            return self.student[name]
-        if provider != "teacher":
-            return getattr(self.batch, name)
-        if name in OF_ALL_TEACHERS:
-            values = tuple(signals[OF_ALL_TEACHERS[name]] for signals in self.teachers)
-            return torch.stack(values) if name == "all_teacher_logits" else values
-        if self.teacher is not None:
-            return self.teachers[self.teacher][name]
-        return torch.stack([signals[name] for signals in self.teachers]).mean(dim=0)
 
 
 def _as_teachers(
@@ -298,23 +305,6 @@ def _as_teachers(
                 "the distiller a copy, teacher=copy.deepcopy(network)."
             )
     return teachers
-
-
-def _wanted(terms: Any) -> dict[str, Indices]:
-    """The signals that terms ask for, with the indices that they read of tuples."""
-    wanted: dict[str, Indices] = {}
-    for term in terms:
-        for name in term.loss.signals:
-            indices = term.loss.stage_indices.get(name)
-            before = wanted.get(name, frozenset())
-            unknown = indices is None or before is None
-            wanted[name] = None if unknown else before | frozenset(indices)  # type: ignore
-    return wanted
-
-
-def _of_each_teacher(wanted: Mapping[str, Indices]) -> dict[str, Indices]:
-    """The signals that each teacher has to give for those of all teachers."""
-    return {OF_ALL_TEACHERS.get(name, name): indices for name, indices in wanted.items()}
 
 
 def _zeros(network: nn.Module, shape: Sequence[int]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,67 +17,22 @@ from cls_kd.core.class_names import (
     read_names,
     shared_names,
 )
-from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
+from cls_kd.core.fast_pass import Agreement, FastPass, agreement, check_plain
+from cls_kd.core.images import (
+    checked_interpolation,
+    checked_normalization,
+    checked_size,
+    columns,
+    noise_like,
+)
 from cls_kd.core.sharding import check_whole, checked_dtype, digest_of, shard
+from cls_kd.core.teacher_protocol import Shapes, check_module
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
 from cls_kd.signals.forward_from import Continued
-from cls_kd.signals.heads import describe, has_classes
+from cls_kd.signals.heads import describe, has_classes, logits_of
 from cls_kd.signals.network import Indices
-from cls_kd.signals.shapes import Shape
 from cls_kd.signals.vocabulary import OF_CLASSES
-
-Shapes = dict[str, Shape | tuple[Shape, ...]]
-
-
-class TeacherProtocol(Protocol):
-    """Interface of a teacher: its signals, their shapes, and its identity.
-
-    `Teacher` is a network; stored outputs or a remote network can be teachers as well.
-
-    Attributes:
-        name: By which losses choose it (``teacher='name'``); None for its index.
-        note: One line for the log: what it is and where it comes from.
-    """
-
-    name: str | None
-    note: str
-
-    @property
-    def is_asked(self) -> bool:
-        """True if any loss asks for one of its signals."""
-
-    def attach(self, names: Mapping[str, Indices]) -> None:
-        """Prepare to give these signals; of tuples, the items at these indices.
-
-        A later call, followed by ``measure``, replaces what was asked for before.
-        """
-
-    def match(self, normalization: Mapping[str, Any]) -> None:
-        """Prepare for images with the student's normalization."""
-
-    def measure(self, inputs: Tensor, classes: Sequence[str] | None, num_classes: int) -> Shapes:
-        """Shapes of the signals that were asked for, without the batch axis."""
-
-    def __call__(self, batch: Batch) -> dict[str, Any]:
-        """The signals of a batch, by name."""
-
-    def digest(self) -> str:
-        """Identity: the same as long as its signals are the same."""
-
-
-def check_module(role: str, network: Any) -> None:
-    """Refuse what is no module.
-
-    Raises:
-        UserError: With what to give instead.
-    """
-    if not isinstance(network, nn.Module):
-        raise UserError(
-            f"The {role} must be a torch.nn.Module with its weights loaded, not "
-            f"{network!r:.80} of the type {type(network).__name__}. Configs and checkpoint files "
-            "are for cls_kd.train and the command line."
-        )
 
 
 class Teacher(nn.Module):
@@ -102,14 +57,23 @@ class Teacher(nn.Module):
             with one name per line, where they differ from the student's: of its logits, those of
             the student's classes remain, in the student's order. Default: the student's classes.
         class_map: The teacher's name for a class of the student, where the names differ.
+        fold_batch_norm: Fold each batch norm into the convolution before it: fewer operations, and
+            logits that differ by rounding. Parameters, state dict and digest stay as they are.
+            Default: True; a fold that changes logits by more than 1e-5 is not used.
+        channels_last: Keep the network's maps in memory with the channels last, which is faster for
+            many convolutional networks and changes rounding. Default: see
+            `cls_kd.core.fast_pass.prefers_channels_last`.
+        dtype: ``'float32'`` (default), or ``'bfloat16'`` for a pass under autocast. Callable
+            signals (``teacher_classify`` and others) stay in float32.
+        compile: ``torch.compile`` the network's body; a dict gives its options. Default: False.
         train_mode: Run the network in training mode in training steps: batch norm by the batch,
             dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
             reproduce its figures with (docs/protocols.md). Default: eval mode.
-        dtype: ``'bfloat16'`` or ``'float16'`` to keep and run the network in half precision. Losses
-            compute in float32. Default: as the network is.
+        parameter_dtype: ``'bfloat16'`` or ``'float16'`` to keep the parameters in half precision,
+            which takes half the memory. Default: as the network is.
         shard: Divide the network's parameters among the processes of a distributed training (FSDP2;
-            see `cls_kd.core.sharding`), for one that a single device cannot hold. Default: every
-            process has the whole network.
+            see `cls_kd.core.sharding`), for one that a single device cannot hold; nothing is folded
+            then. Default: every process has the whole network.
 
     Attributes:
         has_student_classes: True if its logits are known to be of the student's classes, so that
@@ -134,24 +98,39 @@ class Teacher(nn.Module):
         interpolation: str = "bicubic",
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
+        fold_batch_norm: bool = True,
+        channels_last: bool | None = None,
+        dtype: str = "float32",
+        compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
-        dtype: str | torch.dtype | None = None,
+        parameter_dtype: str | torch.dtype | None = None,
         shard: bool = False,
     ) -> None:
         super().__init__()
         check_module("teacher", network)
         self.name = name
         self.note = describe(network)
-        self.dtype = checked_dtype(dtype)
+        self.train_mode = train_mode
         self.shards = shard
         self.has_student_classes = has_classes(network)
-        self.train_mode = train_mode
         self.input_size = checked_size(input_size)
         self.interpolation = checked_interpolation(interpolation)
         self.classes: Names | None = None if classes is None else read_names(classes)
         self.class_map = dict(class_map or {})
         self._must_map = classes is not None or bool(self.class_map)
-        self.network = network.requires_grad_(False).to(self.dtype)
+        self.network = network.requires_grad_(False).to(checked_dtype(parameter_dtype))
+        if train_mode:
+            check_plain(channels_last, dtype, compile)
+            fold_batch_norm, channels_last = False, False
+        if shard:
+            fold_batch_norm, channels_last = False, False
+        self.fast = FastPass(
+            self.network,
+            fold_batch_norm=fold_batch_norm,
+            channels_last=channels_last,
+            dtype=dtype,
+            compile=compile,
+        )
         self.taps = taps
         self.normalization = None if normalization is None else checked_normalization(normalization)
         self.flip = False
@@ -240,10 +219,11 @@ class Teacher(nn.Module):
         if self.flip:
             inputs = inputs.flip(1)
         inputs = inputs if self.scale is None else inputs * self.scale + self.shift
-        if self.input_size is not None and inputs.shape[-2:] != self.input_size:
-            options: dict[str, Any] = {"mode": self.interpolation, "align_corners": False}
-            inputs = F.interpolate(inputs, self.input_size, antialias=True, **options)
-        return inputs if self.dtype is None else inputs.to(self.dtype)
+        if self.input_size is None or inputs.shape[-2:] == self.input_size:
+            return inputs
+        return F.interpolate(
+            inputs, self.input_size, mode=self.interpolation, antialias=True, align_corners=False
+        )
 
     def select_classes(self, logits: Tensor) -> Tensor:
         """Of the network's own logits (N, C), those of the student's classes, (N, K)."""
@@ -266,7 +246,9 @@ class Teacher(nn.Module):
             source: This teacher's own, or that of an analysis.
             inputs: As the student sees them, (N, 3, H, W).
         """
-        signals = source.run(self.normalize_inputs(inputs))
+        images = self.fast.inputs(self.normalize_inputs(inputs))
+        with self.fast.precision(images.device):
+            signals = source.run(images)
         return {**signals, "teacher_logits": self.select_classes(signals["teacher_logits"])}
 
     def functions(self, batch: Batch) -> dict[str, Any]:
@@ -299,8 +281,9 @@ class Teacher(nn.Module):
         if self.shards:
             self._remark(f" {shard(self.network)}")
         # Sharding has put the network on the device of its process.
-        images = self.normalize_inputs(inputs).to(self._device())
+        images = self.fast.inputs(self.normalize_inputs(inputs).to(self._device()))
         shapes = self.source.measure(images)
+        self.fast.prepare(noise_like(images), self.source.known_taps())
         (outputs,) = shapes.pop("teacher_logits")
         must_fit = self._must_map or bool(self._logits_asked)
         kept = self._kept(classes, int(outputs), num_classes, must_fit)  # type: ignore[arg-type]
@@ -320,9 +303,32 @@ class Teacher(nn.Module):
             return 0
         return outputs if self.class_indices is None else len(self.class_indices)
 
+    @torch.no_grad()
+    def compare(self, inputs: Tensor) -> Agreement:
+        """The logits of its fast pass beside those of the plain network in float32.
+
+        Args:
+            inputs: As the student sees them, (N, 3, H, W).
+        """
+        fast = self.logits(inputs)
+        with self.fast.exact(), torch.autocast(inputs.device.type, enabled=False):
+            plain = self.logits(inputs)
+        return agreement(fast, plain)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits of the student's classes, (N, K), for images as the student sees them."""
+        images = self.fast.inputs(self.normalize_inputs(inputs))
+        with self.fast.precision(images.device):
+            return self.select_classes(logits_of(self.network(images)))
+
     def digest(self) -> str:
         """SHA-256 of every parameter and buffer of the network."""
         return digest_of(self.network)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Teacher:
+        super()._apply(fn, recurse)
+        self.fast.lay_out()
+        return self
 
     def _remark(self, text: str) -> None:
         """Add to the note, once."""
@@ -339,7 +345,7 @@ class Teacher(nn.Module):
         run = self.source.forward_from(self.normalize_inputs(batch.inputs))
 
         def run_from(stage: int, feature: Tensor) -> Continued:
-            maps, logits = run(stage, feature)
-            return maps, self.select_classes(logits)
+            stages, last, logits = run(stage, feature)
+            return Continued(stages, last, self.select_classes(logits))
 
         return run_from

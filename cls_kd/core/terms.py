@@ -125,13 +125,18 @@ def choose_teacher(name: str, term: Term, names: list[str]) -> int | None:
     return None
 
 
-def weighted(name: str, value: Any, weight: float) -> dict[str, Tensor]:
+def weighted(name: str, value: Any, weight: float | Tensor) -> dict[str, Tensor]:
     """The values of a loss as logged: ``{'nkd.loss_target': ..., 'nkd.temperature': ...}``."""
     values = check_returned(name, value)
     return {
-        f"{name}.{key}": item * weight if "loss" in key else item.detach()
+        f"{name}.{key}": _times(item, weight) if "loss" in key else item.detach()
         for key, item in values.items()
     }
+
+
+def _times(value: Tensor, weight: float | Tensor) -> Tensor:
+    # A tensor is not looked at: the host would wait for it.
+    return value if isinstance(weight, float) and weight == 1.0 else value * weight
 
 
 def _term(

@@ -7,8 +7,10 @@ from cls_kd.data.crop_flip import RandomCropFlip
 from cls_kd.data.digits import Digits
 from cls_kd.data.held_out import held_out_split
 from cls_kd.data.in_memory import ImagesInMemory
+from cls_kd.data.mixtures import MixtureViews, mixture_view
 from cls_kd.data.pairs import ClassPairs
 from cls_kd.data.preprocessor import BatchPreprocessor
+from cls_kd.data.replay import SeededSamples
 from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.transforms import RandomShift
@@ -25,12 +27,15 @@ __all__ = [
     "ImagesInMemory",
     "LabelSmoothing",
     "LastBatchSampler",
+    "MixtureViews",
     "RandomCropFlip",
     "RandomShift",
     "Rotations",
+    "SeededSamples",
     "StrongViews",
     "Unlabeled",
     "UnlabeledFolder",
     "Views",
     "held_out_split",
+    "mixture_view",
 ]

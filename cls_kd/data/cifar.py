@@ -43,6 +43,7 @@ class CIFAR10(ImagesInMemory):
         indices: Keep the first so many images, or these.
         test_mode: A failing item is an error, where training would draw another one.
         lazy_init: Load at first use.
+        device: See `ImagesInMemory`.
 
     Raises:
         UserError: The data are missing, damaged, or not CIFAR's.
@@ -77,6 +78,7 @@ class CIFAR10(ImagesInMemory):
         indices: int | Sequence[int] | None = None,
         test_mode: bool = False,
         lazy_init: bool = False,
+        device: str = "cpu",
     ) -> None:
         self.checksum, self.download = checksum, download
         self.key = next(iter(self.KEYS))
@@ -87,6 +89,7 @@ class CIFAR10(ImagesInMemory):
             indices=indices,
             test_mode=test_mode,
             lazy_init=lazy_init,
+            device=device,
         )
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -176,6 +179,7 @@ class CIFAR100(CIFAR10):
         indices: Keep the first so many images, or these.
         test_mode: A failing item is an error, where training would draw another one.
         lazy_init: Load at first use.
+        device: See `ImagesInMemory`.
 
     Raises:
         UserError: The data are missing, damaged, or not CIFAR's.
@@ -208,6 +212,7 @@ class CIFAR100(CIFAR10):
         indices: int | Sequence[int] | None = None,
         test_mode: bool = False,
         lazy_init: bool = False,
+        device: str = "cpu",
     ) -> None:
         if labels not in get_args(Labels):
             hint = did_you_mean(str(labels), get_args(Labels))
@@ -222,6 +227,7 @@ class CIFAR100(CIFAR10):
             indices=indices,
             test_mode=test_mode,
             lazy_init=True,
+            device=device,
         )
         if self._coarse:
             self.key = "coarse_labels"

@@ -40,11 +40,26 @@ class RandomCropFlip:
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """Images (N, C, H, W) and their indices in the data set, (N,) int64."""
         offsets = 2 * self.padding + 1
-        index = index.to(images.device, non_blocking=True)
-        drawn = draw(index, 2 * offsets**2, self.time)
-        flipped = (drawn >= offsets**2) & self.flip
-        offset = drawn % offsets**2
+        outcome = self.outcome(index.to(images.device, non_blocking=True), self.time)
+        offset = outcome % offsets**2
+        flipped = outcome >= offsets**2
         return crop_flip(images, offset // offsets, offset % offsets, flipped, self.padding)
+
+    @property
+    def outcomes(self) -> int:
+        """Number of outcomes of an image: crops, and twice as many with flips."""
+        return (2 * self.padding + 1) ** 2 * (2 if self.flip else 1)
+
+    def outcome(self, index: Tensor, time: TrainingTime) -> Tensor:
+        """The outcome of each sample, (N,) int64 in 0 .. outcomes - 1.
+
+        Args:
+            index: Indices in the data set, (N,) int64.
+            time: The training time.
+        """
+        crops = (2 * self.padding + 1) ** 2
+        drawn = draw(index, 2 * crops, time)
+        return drawn if self.flip else drawn % crops
 
     def __repr__(self) -> str:
         return f"RandomCropFlip(padding={self.padding}, flip={self.flip})"

@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from cls_kd.adapters.samples import BatchSamples, index_of
+from cls_kd.data.mixtures import MIXTURE_ALPHA, mixture_view
 from cls_kd.data.rotations import VIEW_TURNS, quarter_turns
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS, TRANSFORMS
@@ -53,9 +54,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
     def follow(self, time: TrainingTime) -> None:
         """Let an augmentation that depends on the training time read it from ``time``."""
-        augment: Any = self.augment
-        if hasattr(augment, "time"):
-            augment.time = time
+        for augment in (self.augment, self.batch_augments):
+            if hasattr(augment, "time"):
+                augment.time = time  # type: ignore[union-attr]
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
         ready = self._images_and_labels(data, training)
@@ -64,7 +65,12 @@ class BatchPreprocessor(ClsDataPreprocessor):
             if training and self.augment is not None:
                 pairs = self._augmented(pairs, data.get("data_samples"), draw=1)
             ready["pair_inputs"] = super().forward({"inputs": pairs}, training)["inputs"]
-        if "view_inputs" in data:
+        if {"view_inputs", MIXTURE_ALPHA} & data.keys() and training:
+            self._check_not_mixed()
+        if MIXTURE_ALPHA in data:
+            alpha = torch.as_tensor(data[MIXTURE_ALPHA]).flatten()[0].item()
+            ready["view_inputs"], ready["mixture"] = mixture_view(ready["inputs"], alpha)
+        elif "view_inputs" in data:
             ready["view_inputs"] = torch.stack(
                 [ready["inputs"], *self._other_views(data, ready["inputs"], training)]
             )
@@ -75,11 +81,6 @@ class BatchPreprocessor(ClsDataPreprocessor):
 
         Where they are turns of the image, they are those of the images that are ``ready``.
         """
-        if training and self.batch_augments is not None:
-            raise UserError(
-                "data_preprocessor: batch_augments mix the images, and not their views: leave them "
-                "out where a loss asks for `view_inputs`."
-            )
         if VIEW_TURNS in data:
             return quarter_turns(ready)
         views = data["view_inputs"]
@@ -90,6 +91,13 @@ class BatchPreprocessor(ClsDataPreprocessor):
                 view = self._augmented(view, data.get("data_samples"), draw=number)
             others.append(super().forward({"inputs": view}, training)["inputs"])
         return others
+
+    def _check_not_mixed(self) -> None:
+        if self.batch_augments is not None:
+            raise UserError(
+                "data_preprocessor: batch_augments mix the images, and not their views: leave them "
+                "out where a loss asks for `view_inputs`."
+            )
 
     def _images_and_labels(self, data: Mapping[str, Any], training: bool) -> dict[str, Any]:
         samples: Any = data.get("data_samples")
@@ -141,7 +149,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
         scores = F.one_hot(samples.labels, self.num_classes)
         if training and self.batch_augments is not None:
             images, scores = self.batch_augments(images, scores)
-        return images, BatchSamples(samples.labels, samples.index, scores)
+        return images, BatchSamples(samples.labels, samples.index, scores, samples.host_index)
 
     def _has_hard_labels(self, sample: Any) -> bool:
         soft = self.to_onehot or self.batch_augments is not None

@@ -19,7 +19,7 @@ NOTE = "SYNTHETIC.txt"
 """A file that marks the images of a folder as synthetic."""
 
 _WAVES = 6
-_GROUP, _CLASS, _SAMPLE = 1.0, 0.3, 0.75
+_GROUP, _CLASS, _SAMPLE = 1.0, 0.4, 0.75
 _CONTRAST, _PIXEL = 24.0, 12.0
 _CHUNK = 5000
 
@@ -29,7 +29,7 @@ class Painter:
 
     An image is a sum of slow waves, six by six for each color: a two-dimensional cosine transform
     whose high frequencies weigh less. Its coefficients are those of its group, plus those of its
-    class (0.3 times as large), plus its own (0.75 times), all normal. Group and class use waves
+    class (0.4 times as large), plus its own (0.75 times), all normal. Group and class use waves
     that look the same from left and from right, so flipping an image keeps its class. The sum is
     scaled to a standard deviation of about 47 gray levels, moved to the middle gray, and
     overlaid with noise of 12 gray levels in every pixel.

@@ -16,6 +16,7 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from safetensors.torch import load_file
 
+from cls_kd.digests import digest_file, is_damaged
 from cls_kd.distillers.remote import fetch
 from cls_kd.errors import UserError
 
@@ -73,6 +74,11 @@ def read_checkpoint(source: str | Path, map_location: Any = "cpu") -> dict[str, 
         path = Path(name).expanduser()
     if not path.is_file():
         raise UserError(f"The checkpoint {name} does not exist{_neighbors(path)}")
+    if is_damaged(path):
+        raise UserError(
+            f"The checkpoint {name} is damaged: its SHA-256 is another than when it was written. "
+            f"If it was changed on purpose, remove {digest_file(path).name} beside it."
+        )
     if path.suffix == ".safetensors":
         return _guarded(name, lambda: load_file(path))
     return _guarded(name, lambda: _load(path, map_location))

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from cls_kd import core
+from cls_kd.adapters.internals import is_plain
 from cls_kd.adapters.samples import SampleBatch, Samples
 from cls_kd.core.distiller import Losses
+from cls_kd.core.fast_pass import set_layout
 from cls_kd.core.terms import LossConfig, build_terms
 from cls_kd.distillers.build_loss import build_registered_loss, build_registered_schedule
-from cls_kd.distillers.foundation import FoundationTeacher, is_foundation
 from cls_kd.distillers.freezing import freeze, untrained_classifier
 from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
-from cls_kd.distillers.teacher import Teacher
+from cls_kd.distillers.teacher import build_teacher
 from cls_kd.registry import MODELS
-from cls_kd.signals.heads import describe
+from cls_kd.signals.batch import Mixture
+from cls_kd.signals.heads import describe, direct_criterion_of
 
 TeacherConfig = Mapping[str, Any] | core.Teacher
 
@@ -46,14 +51,21 @@ class Distiller(core.Distiller, BaseModel):
             not trained and stay in eval mode (see ``distillers.freezing``);
             ``'all_but_classifier'``: all but the last linear layer. Default: none.
         student_taps: Taps that differ from those of the student (see ``signals.taps``).
+        student_channels_last: See `cls_kd.Distiller`.
+        direct_cross_entropy: See `cls_kd.Distiller`.
         data_preprocessor: Config as of mmpretrain's; its default type is ``BatchPreprocessor``.
         init_cfg: MMEngine's.
+
+    Attributes:
+        captured_step: Takes the place of a training step, from a CUDA graph
+            (`cls_kd.engine.captured_step`). None: none does.
 
     Raises:
         UserError: A loss asks for something that does not exist or that these networks lack.
     """
 
     data_preprocessor: Any
+    captured_step: Callable[[Any], dict[str, Tensor]] | None = None
 
     def __init__(
         self,
@@ -67,16 +79,22 @@ class Distiller(core.Distiller, BaseModel):
         student_weights: str | Mapping[str, Any] | None = None,
         student_frozen: str | Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
+        student_channels_last: bool = False,
+        direct_cross_entropy: bool = False,
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         BaseModel.__init__(self, _build_preprocessor(data_preprocessor), init_cfg)
         terms = build_terms(losses, build_registered_loss, build_registered_schedule)
         network, notes = _build_student(student, student_weights)
+        if student_channels_last:
+            set_layout(network, channels_last=True)
         untrained = untrained_classifier(network, terms)
         frozen = [student_frozen] if isinstance(student_frozen, str) else student_frozen
         self._in_eval_mode = freeze(network, [*frozen, *untrained])
         self._connect(terms, network, _build_teachers(teacher), student_taps)
+        if direct_cross_entropy:
+            self.source.criterion = direct_criterion_of
         if hasattr(self.data_preprocessor, "follow"):
             self.data_preprocessor.follow(self.time)
         for item in self.teachers:
@@ -93,10 +111,17 @@ class Distiller(core.Distiller, BaseModel):
         mode: str = "tensor",
         pair_inputs: Tensor | None = None,
         view_inputs: Tensor | None = None,
+        mixture: Mixture | None = None,
     ) -> Any:
         """``mode='loss'`` gives the weighted losses by name; any other is the student's own."""
         if mode == "loss":
-            return self.loss(inputs, data_samples, pair_inputs=pair_inputs, view_inputs=view_inputs)
+            return self.loss(
+                inputs,
+                data_samples,
+                pair_inputs=pair_inputs,
+                view_inputs=view_inputs,
+                mixture=mixture,
+            )
         return self.student(inputs, data_samples, mode)
 
     def loss(  # type: ignore[override]
@@ -107,11 +132,17 @@ class Distiller(core.Distiller, BaseModel):
         index: Tensor | None = None,
         pair_inputs: Tensor | None = None,
         view_inputs: Tensor | None = None,
+        mixture: Mixture | None = None,
     ) -> Losses:
         """As `cls_kd.Distiller.loss`; labels may be mmpretrain's data samples."""
         if labels is None or isinstance(labels, Tensor):
             return super().loss(
-                images, labels, index=index, pair_inputs=pair_inputs, view_inputs=view_inputs
+                images,
+                labels,
+                index=index,
+                pair_inputs=pair_inputs,
+                view_inputs=view_inputs,
+                mixture=mixture,
             )
         batch = SampleBatch(
             images,
@@ -119,9 +150,44 @@ class Distiller(core.Distiller, BaseModel):
             self.num_classes,
             pairs=pair_inputs,
             views=view_inputs,
+            mixture=mixture,
             time=self.time,
         )
         return self.step(batch)
+
+    def parse_losses(  # type: ignore[override]
+        self, losses: Losses
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of the terms that count, and all terms for the log, as MMEngine's.
+
+        Args:
+            losses: Scalars by name, as `loss` returns them.
+        """
+        counted = [value for name, value in losses.items() if "loss" in name]
+        # In MMEngine's order, for the same bits; without a mean of each scalar.
+        total = reduce(operator.add, counted)
+        return total, {"loss": total, **losses}
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """As MMEngine's, without a context and a division that have no effect here.
+
+        Args:
+            data: A batch, as the loader gives it.
+            optim_wrapper: Any; where it is a plain one without accumulation, less is done.
+
+        Returns:
+            The sum and all terms, for the log.
+        """
+        if self.captured_step is not None:
+            return self.captured_step(data)
+        if not is_plain(optim_wrapper):
+            return super().train_step(data, optim_wrapper)
+        ready = self.data_preprocessor(data, True)
+        total, terms = self.parse_losses(self(**ready, mode="loss"))
+        optim_wrapper.backward(total)
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return terms
 
     def train(self, mode: bool = True) -> Distiller:
         """As PyTorch's; frozen modules stay in eval mode."""
@@ -159,27 +225,10 @@ def _build_student(
     return network, [f"Student: {note}"]
 
 
-def _build_teachers(
-    teacher: TeacherConfig | Sequence[TeacherConfig] | None,
-) -> list[core.Teacher]:
-    configs = [teacher] if isinstance(teacher, Mapping | core.Teacher) else list(teacher or ())
-    return [
-        config if isinstance(config, core.Teacher) else build_teacher(config) for config in configs
-    ]
-
-
-def teacher_class(config: Mapping[str, Any]) -> type[core.Teacher]:
-    """The class that a teacher's config is for."""
-    return FoundationTeacher if is_foundation(config) else Teacher
-
-
-def build_teacher(config: Mapping[str, Any]) -> core.Teacher:
-    """A teacher from its config: by the name of its network a `FoundationTeacher` or a `Teacher`.
-
-    Raises:
-        UserError: See both classes.
-    """
-    return MODELS.build({"type": teacher_class(config), **config})
+def _build_teachers(teacher: TeacherConfig | Sequence[TeacherConfig] | None) -> list[Any]:
+    configs: list[Any] = list(teacher or ()) if isinstance(teacher, list | tuple) else [teacher]
+    configs = [config for config in configs if config is not None]
+    return [build_teacher(config) if isinstance(config, Mapping) else config for config in configs]
 
 
 def _build_preprocessor(preprocessor: Mapping[str, Any] | nn.Module | None) -> nn.Module:

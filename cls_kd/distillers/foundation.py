@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cls_kd import core
 from cls_kd.core.images import INTERPOLATIONS
-from cls_kd.core.teacher import Shapes
+from cls_kd.core.teacher_protocol import Shapes
 from cls_kd.distillers.timm_backbones import TIMM, build_backbone, is_backbone, preprocessing
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
@@ -44,7 +44,8 @@ class FoundationTeacher(core.Teacher):
         interpolation: See `cls_kd.Teacher`. Default: as timm states.
         options: Further arguments of ``timm.create_model``.
         taps: See `cls_kd.Teacher`.
-        dtype: See `cls_kd.Teacher`.
+        dtype: ``'bfloat16'`` or ``'float16'``: the network is kept and run in half precision.
+            Default: float32.
         shard: See `cls_kd.Teacher`.
 
     Raises:
@@ -78,7 +79,8 @@ class FoundationTeacher(core.Teacher):
             taps=taps,
             input_size=None if takes_images else input_size or stated["input_size"][1:],  # type: ignore[arg-type]
             interpolation=interpolation,
-            dtype=dtype,
+            channels_last=False,
+            parameter_dtype=dtype,
             shard=shard,
         )
         self.note = f"{network.removeprefix(TIMM)} {source}"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cls_kd.adapters.internals import count_writes
-from cls_kd.core.teacher import Shapes, TeacherProtocol
+from cls_kd.core.teacher_protocol import Shapes, TeacherProtocol
 from cls_kd.signals import Batch
 from cls_kd.signals.network import VIEWS, Indices
 
@@ -83,7 +83,7 @@ class _Pass:
         """Test for the same tensors, which nobody has written to since, in the same precision."""
         return (
             len(images) == len(self._images)
-            and all(one is other for one, other in zip(images, self._images, strict=True))
+            and all(seen is other for seen, other in zip(images, self._images, strict=True))
             and self._precision == _precision(images[0])
             and self._writes == self._count_writes()
         )
@@ -93,18 +93,18 @@ class _Pass:
 
 
 class MemberTeacher:
-    """A shared teacher as one distiller has it (see `cls_kd.core.teacher.TeacherProtocol`).
+    """A shared teacher as one distiller has it (see `cls_kd.core.TeacherProtocol`).
 
     Args:
         shared: The shared teacher.
         names: The signals that the distiller's losses ask for.
-        own: The distiller's own teacher, which is not kept.
+        replaced: The distiller's own teacher, which is not kept.
     """
 
     def __init__(
-        self, shared: SharedTeacher, names: Mapping[str, Indices], own: TeacherProtocol
+        self, shared: SharedTeacher, names: Mapping[str, Indices], replaced: TeacherProtocol
     ) -> None:
-        self.name, self.note, self.is_asked = own.name, own.note, own.is_asked
+        self.name, self.note, self.is_asked = replaced.name, replaced.note, replaced.is_asked
         self.shared = shared
         if self.is_asked:
             shared.ask(names)

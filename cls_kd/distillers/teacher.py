@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from cls_kd import core
 from cls_kd.adapters.samples import Samples
+from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.distillers.class_names import known_names
+from cls_kd.distillers.foundation import FoundationTeacher, is_foundation
 from cls_kd.distillers.images import own_normalization
 from cls_kd.distillers.networks import (
     PUBLISHED,
@@ -22,6 +24,7 @@ from cls_kd.distillers.weights import weights_config
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 from cls_kd.signals.heads import describe
+from cls_kd.teacher_store import StoreOptions
 
 UNTRAINED = "random"
 """``weights='random'``: an untrained teacher, explicitly requested; for benchmarks and tests."""
@@ -46,6 +49,10 @@ class Teacher(core.Teacher):
         classes: See `cls_kd.Teacher`. Default: the names that are known of the weights (see
             ``class_names.known_names``); none: the student's classes.
         class_map: See `cls_kd.Teacher`.
+        fold_batch_norm: See `cls_kd.Teacher`.
+        channels_last: See `cls_kd.Teacher`.
+        dtype: See `cls_kd.Teacher`.
+        compile: See `cls_kd.Teacher`.
         train_mode: See `cls_kd.Teacher`.
 
     Raises:
@@ -64,6 +71,10 @@ class Teacher(core.Teacher):
         interpolation: str = "bicubic",
         classes: str | Sequence[str] | None = None,
         class_map: Mapping[str, str] | None = None,
+        fold_batch_norm: bool = True,
+        channels_last: bool | None = None,
+        dtype: str = "float32",
+        compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
     ) -> None:
         built, note = _built(network, weights)
@@ -77,6 +88,10 @@ class Teacher(core.Teacher):
             interpolation=interpolation,
             classes=classes,
             class_map=class_map,
+            fold_batch_norm=fold_batch_norm,
+            channels_last=channels_last,
+            dtype=dtype,
+            compile=compile,
             train_mode=train_mode,
         )
         self.note = note
@@ -86,15 +101,42 @@ class Teacher(core.Teacher):
 
     def predict(self, inputs: Tensor, data_samples: Samples) -> list[DataSample]:
         """The teacher's predictions among the student's classes, as mmpretrain's classifiers'."""
-        images = self.normalize_inputs(inputs)
         if self.class_indices is None:
-            return self.network(images, data_samples, mode="predict")
-        scores = self.select_classes(self.network(images)).softmax(dim=1)
+            images = self.fast.inputs(self.normalize_inputs(inputs))
+            with self.fast.precision(images.device):
+                return self.network(images, data_samples, mode="predict")
+        scores = self.logits(inputs).softmax(dim=1)
         labels = scores.argmax(dim=1, keepdim=True)
         return [
             sample.set_pred_score(score).set_pred_label(label)
             for sample, score, label in zip(data_samples, scores, labels, strict=True)
         ]
+
+
+def teacher_class(config: Mapping[str, Any]) -> type[core.Teacher]:
+    """The class that a teacher's config is for, by the name of its network."""
+    return FoundationTeacher if is_foundation(config) else Teacher
+
+
+def build_teacher(config: Mapping[str, Any]) -> Any:
+    """A teacher from its config; with ``store``, one whose outputs are stored.
+
+    Args:
+        config: Arguments of `Teacher`, and ``store``, those of `cls_kd.teacher_store.StoreOptions`.
+
+    Raises:
+        UserError: See `Teacher` and `StoreOptions`.
+    """
+    arguments = dict(config)
+    store = arguments.pop("store", None)
+    teacher = MODELS.build({"type": teacher_class(config), **arguments})
+    if store is None:
+        return teacher
+    if not isinstance(store, Mapping):
+        raise UserError(
+            f"teacher: store must be a dict of options, dict() for none, not {store!r}."
+        )
+    return StoredTeacher(teacher, StoreOptions(**store))
 
 
 def _built(

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from cls_kd.engine.event_log import EventLog
 from cls_kd.engine.events import EventConsumer, RunEvent, RunFailed, RunInterrupted, RunStopped
-from cls_kd.engine.run_lock import RunHeldError, is_held
+from cls_kd.engine.run_lock import RunHeldError, agreed, is_held
 from cls_kd.engine.surroundings import Surroundings
 from cls_kd.engine.train import train
-from cls_kd.errors import PreemptedError
+from cls_kd.errors import PreemptedError, is_of_lost_process
 from cls_kd.runs import Run, check_unchanged
 
 _INTERRUPTIONS = (
@@ -50,7 +50,8 @@ def attempt(
 
     It goes on from the run's last checkpoint, if there is one. Its events are also written to its
     folder. An interruption is raised; every other exception is an event. A consumer may end the
-    run by raising ``RunStopped``.
+    run by raising ``RunStopped``. Where another process of a distributed training has ended, the
+    run was interrupted: it is that process which may have failed.
 
     Args:
         run: What to train.
@@ -69,7 +70,7 @@ def attempt(
     try:
         if is_held(run):
             return Outcome.HELD
-        if not check_unchanged(run):
+        if not agreed(check_unchanged(run)):
             train(
                 run,
                 resume=True,
@@ -84,8 +85,11 @@ def attempt(
     except PreemptedError:
         raise
     except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        if is_of_lost_process(reason):
+            return Outcome.STOPPED
         if not events.failed:  # refused before training reported anything
-            send(RunFailed.of(run, error=f"{type(error).__name__}: {error}"))
+            send(RunFailed.of(run, error=reason))
         return Outcome.FAILED
     return Outcome.FINISHED
 
@@ -104,7 +108,7 @@ class _AttemptEvents:
     def __call__(self, event: RunEvent) -> None:
         if not isinstance(event, RunFailed):
             self._on_event(event)
-        elif event.error.startswith(_INTERRUPTIONS):
+        elif event.error.startswith(_INTERRUPTIONS) or is_of_lost_process(event.error):
             reason = event.error
             self._on_event(RunInterrupted(event.name, event.seed, event.work_dir, reason))
         elif not event.error.startswith(RunHeldError.__name__):

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from cls_kd.engine import compat
 from cls_kd.engine.events import RunStopped
 from cls_kd.engine.generators import GeneratorConflictError, Generators
+from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.shared_loader import MemberLoader
 from cls_kd.engine.shared_parts import SharedParts
 from cls_kd.errors import DivergedError, PreemptedError, UserError
@@ -183,6 +184,7 @@ class Cohort:
         members = list(self._members)
         try:
             while self._members:
+                STOP_REQUEST.hold()
                 for member in list(self._members):
                     self._advance(member)
         except BaseException as error:
@@ -190,6 +192,8 @@ class Cohort:
                 self._running = member
                 member.advance(error)
             raise
+        finally:
+            STOP_REQUEST.release()
         return members
 
     def wait(self) -> None:

@@ -15,10 +15,11 @@ from rich.console import Console
 from cls_kd.engine.attempt import Attempt, Outcome, attempt
 from cls_kd.engine.cohort import Cohort, Member
 from cls_kd.engine.events import EventConsumer
+from cls_kd.engine.resume import saved_step
 from cls_kd.engine.surroundings import Surroundings
 from cls_kd.engine.train import train
 from cls_kd.runs import Run
-from cls_kd.runs.cohorts import MAX_MEMBERS, Grouping, describe, group, last_step
+from cls_kd.runs.cohorts import MAX_MEMBERS, Grouping, describe, group
 
 TrainOne = Callable[[Run, Surroundings | None], Any]
 """Trains a run in surroundings; None: alone."""
@@ -26,7 +27,7 @@ TrainOne = Callable[[Run, Surroundings | None], Any]
 
 @dataclass(frozen=True)
 class Ending:
-    """What has become of a run.
+    """End of a run's training.
 
     Attributes:
         run: The run.
@@ -53,15 +54,17 @@ def train_together(runs: Sequence[Run], train_one: TrainOne) -> list[Ending]:
     """
     if len(runs) == 1:
         return [_alone(runs[0], train_one)]
-    begun = [last_step(run) for run in runs]
+    begun = [saved_step(run) for run in runs]
     members = Cohort().train([partial(_in, run, train_one) for run in runs])
     endings = []
     for run, member, step in zip(runs, members, begun, strict=True):
         if member.conflict:
-            if last_step(run) == step:
+            if saved_step(run) == step:
                 _remove_log(member.log_dir)
             Console(stderr=True, quiet=not is_main_process()).print(
-                f"{run.title} is trained alone: {member.conflict}.", highlight=False
+                f"{run.title} is trained alone: {member.conflict}.",
+                highlight=False,
+                soft_wrap=True,
             )
             endings.append(_alone(run, train_one))
         else:
@@ -144,7 +147,7 @@ class CohortExecutor:
                 surroundings=surroundings,
             )
 
-        grouping = group(runs, resume=bool(resume), max_members=self._max_members)
+        grouping = group_to_train(runs, bool(resume), self._max_members)
         if is_main_process():
             show(grouping, self._console)
         for members in grouping.groups:
@@ -153,6 +156,17 @@ class CohortExecutor:
             for ending in train_together(members, train_one):
                 if ending.error is not None:
                     raise ending.error
+
+
+def group_to_train(runs: Sequence[Run], resume: bool, max_members: int) -> Grouping:
+    """Groups of runs (see `cls_kd.runs.cohorts.group`), with what is in their folders.
+
+    Args:
+        runs: In order.
+        resume: Whether runs go on from their last checkpoints.
+        max_members: Maximum number of runs in a group.
+    """
+    return group(runs, resume=resume, max_members=max_members, step_of=saved_step)
 
 
 def show(grouping: Grouping, console: Console) -> None:
@@ -182,4 +196,5 @@ def _remove_log(log_dir: Path | None) -> None:
     """Remove the log of a training that came to nothing."""
     if log_dir is not None and is_main_process():
         shutil.rmtree(log_dir, ignore_errors=True)
+        log_dir.with_suffix(".py").unlink(missing_ok=True)  # MMEngine's copy of the config
     barrier()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -67,10 +68,14 @@ def without_code(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return {**checkpoint, "meta": meta}
 
 
-def init_distributed(launcher: str) -> None:
+def init_distributed(launcher: str, timeout: float = 300.0) -> None:
     """Start the process group, before anything asks for the rank (samplers do when they are built).
 
     MMEngine calls CUDA even where the backend is gloo; it leaves a group that stands alone.
+
+    Args:
+        launcher: ``none``, ``pytorch`` or ``slurm``.
+        timeout: Seconds after which a process that waits for others ends with an error.
     """
     if launcher == "none" or torch.distributed.is_initialized():
         return
@@ -78,9 +83,9 @@ def init_distributed(launcher: str) -> None:
         _environment_from_slurm()
     if torch.cuda.is_available():
         # Both launchers' variables are there by now.
-        init_dist("pytorch", backend="nccl")
+        init_dist("pytorch", backend="nccl", timeout=timeout)
     else:
-        init_process_group(backend="gloo")
+        init_process_group(backend="gloo", timeout=timedelta(seconds=timeout))
 
 
 def _environment_from_slurm() -> None:

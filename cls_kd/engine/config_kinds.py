@@ -18,7 +18,8 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from cls_kd import registry
-from cls_kd.distillers.distiller import teacher_class
+from cls_kd.distillers.teacher import teacher_class
+from cls_kd.teacher_store import StoreOptions
 
 Default = Callable[[Mapping[str, Any]], str | Callable[..., Any] | None]
 _OF_TRANSFORMS = (KeyMapper, RandomApply, RandomChoice, MultiView, ApplyToList)
@@ -214,8 +215,15 @@ KINDS: dict[str, Kind] = {
     "network": Kind(registry.MODELS, example="ImageClassifier", inside=_NETWORK),
     "teacher": Kind(
         default=teacher_class,
-        inside={"network": "network", "weights": "weights", "data_preprocessor": "normalization"},
+        extra=frozenset({"store"}),
+        inside={
+            "network": "network",
+            "weights": "weights",
+            "data_preprocessor": "normalization",
+            "store": "store",
+        },
     ),
+    "store": Kind(target=StoreOptions),
     "weights": _keys("source", "drop_classifier"),
     "normalization": _keys("mean", "std", "to_rgb"),
     "losses": Kind(named="loss"),

@@ -38,6 +38,9 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self.batches, self._states = position["batches"], position["generators"]
             return
         self.batches = position["batches"] * position["processes"] // processes
+
+    def count_again(self) -> None:
+        """Set the step by the place, after the number of processes has changed."""
         self._iter = self._epoch * len(self.dataloader) + self.batches
 
     def run_epoch(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.runner import set_random_seed
 from mmengine.runner.loops import TestLoop, ValLoop
@@ -100,7 +100,7 @@ def evaluate_teachers(
     # A loss that asks for logits, so that each teacher's are compared with the student's.
     asking = {"ce": TaskLoss(), "kd": KDLoss()}
     distiller = _distiller(
-        cfg, loader, asking, [build_teacher(_untyped(teacher)) for teacher in teachers]
+        cfg, loader, asking, [build_teacher(_without_store(teacher)) for teacher in teachers]
     )
     return [
         _evaluate(cfg, distiller, teacher_step(distiller, index), loader, split, teacher.note, amp)
@@ -136,8 +136,9 @@ def _distiller(
     )
 
 
-def _untyped(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key != "type"}
+def _without_store(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a teacher that is to be measured itself."""
+    return {key: value for key, value in config.items() if key not in ("type", "store")}
 
 
 def _evaluate(
@@ -185,6 +186,24 @@ def evaluate_teacher(
         return loop.data.of_teacher(index)
     metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, log)
     return {name: float(value) for name, value in metrics.items()}
+
+
+def teacher_metrics(
+    loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, log: Log | None = None
+) -> dict[str, float]:
+    """As ``evaluate_teacher``; of a teacher whose outputs are stored, measured once."""
+    stored = getattr(distiller.teachers[index], "metrics", None)
+    if stored is None:
+        return evaluate_teacher(loop, distiller, index, log)
+    # What the main process reads, so that all processes measure or none does.
+    known = [stored.read() if is_main_process() else None]
+    broadcast_object_list(known)
+    if known[0] is not None:
+        return known[0]
+    metrics = evaluate_teacher(loop, distiller, index, log)
+    if is_main_process():
+        stored.write(metrics)
+    return metrics
 
 
 def teacher_step(distiller: Distiller, index: int) -> Step:

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,24 @@ def logged_events(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     return list(_parsed(path.read_text(encoding="utf-8")))
+
+
+def last_failure(events: Sequence[Mapping[str, Any]]) -> str | None:
+    """Reason of a failure since the last start of a run; None without one.
+
+    In a distributed training another process may write after the one that failed.
+
+    Args:
+        events: Of the run, from `logged_events`.
+    """
+    for event in reversed(events):
+        if event["event"] == RunStarted.__name__:
+            return None
+        if event["event"] == RunFailed.__name__:
+            return str(event["error"])
+        if event["event"] == RunSkipped.__name__:
+            return str(event["reason"])
+    return None
 
 
 class EventFollower:

@@ -19,6 +19,7 @@ from cls_kd.engine.compat import prepare_process
 from cls_kd.engine.export import FORMATS, Student
 from cls_kd.engine.export.report import FACTS
 from cls_kd.errors import UserError
+from cls_kd.packages import require
 from cls_kd.runs import read_config
 
 _RUNS_CODE = "trust_remote_code"
@@ -36,10 +37,9 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, file: Path) -> None:
         super().__init__()
-        try:
-            import onnxruntime
-        except ImportError:
-            raise UserError(f"{file} needs onnxruntime: pip install onnxruntime") from None
+        require("onnxruntime", by=str(file), install="onnxruntime")
+        import onnxruntime
+
         try:
             self.session = onnxruntime.InferenceSession(
                 str(file), providers=["CPUExecutionProvider"]

@@ -14,7 +14,8 @@ from mmengine.dist import all_gather_object, get_rank
 def generator_states() -> list[dict[str, Any]]:
     """The states of Python's, NumPy's and PyTorch's generators, by process."""
     version, words, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state()
+    numpy: Any = np.random.get_state()
+    kind, keys, position, has_gauss, cached = numpy
     state = {
         "python": [version, list(words), gauss],
         "numpy": [kind, keys.tolist(), position, has_gauss, cached],

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import (
     CheckpointHook,
     DistSamplerSeedHook,
-    IterTimerHook,
+    Hook,
     LoggerHook,
     ParamSchedulerHook,
 )
@@ -17,6 +17,7 @@ from mmengine.hooks import (
 from cls_kd.engine.hooks import (
     BroadcastBuffersHook,
     BufferedRuntimeInfoHook,
+    BufferedTimerHook,
     EpochSeedHook,
     HistoryHook,
     MissedValidationHook,
@@ -32,7 +33,7 @@ from cls_kd.runs.checkpoints import INTERVAL, MAX_KEPT
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "runtime_info": {"type": BufferedRuntimeInfoHook},
-    "timer": {"type": IterTimerHook},
+    "timer": {"type": BufferedTimerHook},
     "sampler_seed": {"type": DistSamplerSeedHook},
     "logger": {"type": LoggerHook},
     "param_scheduler": {"type": ParamSchedulerHook},
@@ -82,6 +83,17 @@ def complete_hooks(changes: Mapping[str, Any] | None) -> dict[str, Any]:
         # The same options; it also survives a kill and saves where training stops early.
         hooks["checkpoint"] = {**checkpoint, "type": SafeCheckpointHook}
     return {name: hook for name, hook in hooks.items() if hook is not None}
+
+
+def acts(hook: Any, stage: str) -> bool:
+    """Test for a hook that does something at a stage, such as ``'after_train_iter'``.
+
+    The methods of MMEngine's base class do nothing, unless one that they call is overridden.
+    """
+    if not hasattr(hook, stage):
+        return False
+    known = isinstance(hook, Hook) and stage in Hook.stages
+    return not known or stage in vars(hook) or stage in hook.get_triggered_stages()
 
 
 def check_hooks(cfg: Config) -> None:

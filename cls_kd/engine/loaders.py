@@ -14,11 +14,12 @@ from mmpretrain.datasets import CustomDataset
 from torch.utils.data import DataLoader
 
 from cls_kd.data.in_memory import collate
+from cls_kd.data.mixtures import MIXTURE_ALPHA
 from cls_kd.data.reading import name_unreadable
 from cls_kd.engine.multi_label import labels_of_several
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
-from cls_kd.signals.batch import NO_PAIRS, NO_VIEWS, check_label_range
+from cls_kd.signals.batch import NO_MIXTURES, NO_PAIRS, NO_VIEWS, check_label_range
 from cls_kd.signals.network import VIEWS
 
 
@@ -49,6 +50,7 @@ def build_dataloader(
         dataloader = {**defaults, **dataloader}
     loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
     name_unreadable(loader.dataset)
+    _check_device(loader)
     return loader
 
 
@@ -68,6 +70,19 @@ def build_loader(cfg: Config, key: str) -> DataLoader:
         raise UserError(f"{key} cannot be built: {reason}") from error
     _check_length(loader, key)
     return loader
+
+
+def _check_device(loader: DataLoader) -> None:
+    """Refuse workers where the images lie on a device, and leave its memory as it is."""
+    device = getattr(innermost(loader.dataset), "device", None)
+    if device is None or device.type == "cpu":
+        return
+    if loader.num_workers:
+        raise UserError(
+            f"The images lie on the device (device='{device}'), which worker processes cannot "
+            "read: num_workers=0."
+        )
+    loader.pin_memory = False
 
 
 def _check_length(loader: DataLoader, key: str) -> None:
@@ -134,7 +149,10 @@ def check_pairs(dataset: Any, signals: Collection[str]) -> None:
     """
     if {"pair_inputs", "pair_logits"} & set(signals) and "pair_inputs" not in dataset[0]:
         raise UserError(NO_PAIRS)
-    if {"view_inputs", *VIEWS} & set(signals) and "view_inputs" not in dataset[0]:
+    if {"mix", "permutation"} & set(signals) and MIXTURE_ALPHA not in dataset[0]:
+        raise UserError(NO_MIXTURES)
+    views = {"view_inputs", *VIEWS} & set(signals)
+    if views and not {"view_inputs", MIXTURE_ALPHA} & dataset[0].keys():
         raise UserError(NO_VIEWS)
 
 

@@ -22,10 +22,28 @@ class StopRequest:
     """The signal, if any, that this process was asked to end by."""
 
     def __init__(self) -> None:
-        self.received: signal.Signals | None = None
+        self._received: signal.Signals | None = None
+        self._shown: signal.Signals | None = None
+        self._is_held = False
         self._depth = 0
         self._process = os.getpid()
         self._previous: dict[signal.Signals, Any] = {}
+
+    @property
+    def received(self) -> signal.Signals | None:
+        """The signal; while requests are held, that before ``hold`` was called last."""
+        return self._shown if self._is_held else self._received
+
+    def hold(self) -> None:
+        """Show until the next call, or ``release``, what was received before.
+
+        Runs that are trained side by side then end after the same step.
+        """
+        self._shown, self._is_held = self._received, True
+
+    def release(self) -> None:
+        """Show at once what is received."""
+        self._is_held = False
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
@@ -46,7 +64,7 @@ class StopRequest:
         finally:
             self._depth -= 1
             if self._depth == 0:
-                self.received = None
+                self._received = None
                 for number, handler in self._previous.items():
                     signal.signal(number, handler)
 
@@ -54,8 +72,8 @@ class StopRequest:
         if os.getpid() != self._process:  # a loader's worker, forked meanwhile
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif self.received is None:
-            self.received = signal.Signals(number)
+        elif self._received is None:
+            self._received = signal.Signals(number)
 
 
 STOP_REQUEST = StopRequest()
@@ -69,7 +87,7 @@ class Agreement:
     """
 
     def __init__(self) -> None:
-        self._group = distributed.new_group(backend="gloo") if is_distributed() else None
+        self._group: Any = distributed.new_group(backend="gloo") if is_distributed() else None
         self._flag = torch.zeros((), dtype=torch.int32)
         self._work: Any = None
 

@@ -83,8 +83,19 @@ def check_free(runs: list[Run]) -> None:
 
 
 def is_held(run: Run) -> bool:
-    """True if a process of this machine trains the run; writes nothing."""
-    return is_locked(run.work_dir / LOCK)
+    """True if a process of this machine trains the run; writes nothing.
+
+    The main process looks, for every process of a distributed training: two that look at once would
+    each take the other's look for a lock.
+    """
+    return agreed(is_main_process() and is_locked(run.work_dir / LOCK))
+
+
+def agreed(answer: bool) -> bool:
+    """The main process's answer, in every process of a distributed training."""
+    shared = [answer]
+    broadcast_object_list(shared)
+    return shared[0]
 
 
 def is_locked(path: Path) -> bool:

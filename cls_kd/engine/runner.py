@@ -6,27 +6,34 @@ import inspect
 import itertools
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast, is_main_process
+from mmengine.dist import broadcast, get_world_size, is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cls_kd.digests import rename_with_digest
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
 from cls_kd.distillers.weights import check_match
+from cls_kd.engine.capture_check import obstacles
+from cls_kd.engine.captured_step import CapturedStep
 from cls_kd.engine.compat import keep_freed_memory, without_code
 from cls_kd.engine.epoch_loop import ResumableEpochLoop
-from cls_kd.engine.hook_list import complete_hooks
+from cls_kd.engine.hook_list import acts, complete_hooks
 from cls_kd.engine.loaders import build_dataloader
 from cls_kd.engine.loops import loop_class
 from cls_kd.engine.schedule import play, restart_schedule
 from cls_kd.engine.terminal import TerminalFilter
+from cls_kd.files import unwritable
 from cls_kd.registry import RUNNERS
 
 
@@ -39,7 +46,12 @@ class DistillRunner(Runner):
     """
 
     _counter = itertools.count()
-    _position: dict[str, Any] | None = None
+    _meta: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # By stage, for its hooks; a list that a hook was added to is made anew.
+        self._acting: dict[str, list[Hook]] = {}
+        super().__init__(*args, **options)
 
     @classmethod
     def from_parts(
@@ -71,6 +83,21 @@ class DistillRunner(Runner):
         """MMEngine's and this project's, as the config changes them (``complete_hooks``)."""
         for hook in complete_hooks(hooks).values():
             self.register_hook(hook)
+
+    def register_hook(self, hook: Any, priority: Any = None) -> None:
+        """As MMEngine's."""
+        super().register_hook(hook, priority)
+        self._acting.clear()
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """As MMEngine's; of each hook only the methods that do something are called."""
+        if fn_name not in self._acting:
+            self._acting[fn_name] = [hook for hook in self.hooks if acts(hook, fn_name)]
+        for hook in self._acting[fn_name]:
+            try:
+                getattr(hook, fn_name)(self, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{error} in {hook}") from None
 
     def close(self) -> None:
         """Close the log files; several runs may share one process."""
@@ -125,7 +152,7 @@ class DistillRunner(Runner):
         check_match(model, model.state_dict(), weights, filename)
         model.load_state_dict(weights, strict=True)
         self._has_loaded = True
-        self._position = checkpoint["meta"].get("position") if "meta" in checkpoint else None
+        self._meta = checkpoint.get("meta", {})
         self.logger.info(f"Loaded {filename}")
         return checkpoint
 
@@ -135,14 +162,29 @@ class DistillRunner(Runner):
         ``check_extension`` has shown that so far they are the same.
         """
         super().resume(*args, **options)
-        if self._position is not None and isinstance(self.train_loop, ResumableEpochLoop):
-            self.train_loop.go_on_inside(self._position)
+        if self._meta.get("position") and isinstance(self.train_loop, ResumableEpochLoop):
+            self.train_loop.go_on_inside(self._meta["position"])
+        if self._meta.get("processes", get_world_size()) != get_world_size():
+            self._follow_processes()
         key = "max_iters" if isinstance(self.train_loop, IterBasedTrainLoop) else "max_epochs"
         length, planned = getattr(self, key), self.message_hub.runtime_info.get(key)
         if planned in (None, length) or not self.cfg.get("param_scheduler"):
             return
         epoch_length = len(self.train_dataloader)
         self.logger.info(f"{key} was {planned} and is {length} now.")
+        self._restart_schedule(length, epoch_length)
+
+    def _follow_processes(self) -> None:
+        """Count steps as the present number of processes makes them; schedules follow."""
+        loop = self.train_loop
+        if not isinstance(loop, ResumableEpochLoop):
+            return
+        self.logger.info(f"{self._meta['processes']} processes have become {get_world_size()}.")
+        loop.count_again()
+        if self.cfg.get("param_scheduler"):
+            self._restart_schedule(loop.max_epochs, len(self.train_dataloader))
+
+    def _restart_schedule(self, length: int, epoch_length: int) -> None:
         schedulers = restart_schedule(
             self.cfg, self.optim_wrapper, length=length, epoch_length=epoch_length
         )
@@ -175,17 +217,38 @@ class DistillRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **options: Any) -> None:
         """Write under a temporary name, then rename: a reader sees all of it or none."""
         temporary = f".{filename}.tmp"
-        super().save_checkpoint(out_dir, temporary, *args, **options)
-        if is_main_process():
-            written = Path(out_dir, temporary)
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-            written.replace(Path(out_dir, filename))
+        options["meta"] = {"processes": get_world_size(), **(options.get("meta") or {})}
+        written = Path(out_dir, temporary)
+        try:
+            super().save_checkpoint(out_dir, temporary, *args, **options)
+            if is_main_process():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+                rename_with_digest(written, Path(out_dir, filename))
+        except (OSError, RuntimeError) as error:
+            written.unlink(missing_ok=True)
+            raise unwritable(Path(out_dir, filename), error) from error
 
     def _maybe_compile(self, target: str) -> None:
+        self._maybe_capture()
         options = self.cfg.get("compile", False)
         if not options:
             return
         model = self.model.module if is_model_wrapper(self.model) else self.model
         model.compile_networks(**(options if isinstance(options, dict) else {}))
         self.logger.info("The networks are compiled at their first steps, which takes a while.")
+
+    def _maybe_capture(self) -> None:
+        """Let training steps come from a CUDA graph, or say what cannot be captured."""
+        if not self.cfg.get("cuda_graph", False):
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        device = next(model.student.parameters()).device.type
+        parts = obstacles(
+            model, self.optim_wrapper, self.cfg, device=device, processes=self.world_size
+        )
+        if parts:
+            self.logger.warning(f"No CUDA graph: it cannot capture {', '.join(parts)}.")
+            return
+        model.captured_step = CapturedStep(model, self.optim_wrapper, say=self.logger.warning)
+        self.logger.info("Training steps come from a CUDA graph after the first ones.")

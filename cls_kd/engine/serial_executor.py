@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from cls_kd.engine.cohort_executor import GroupAttempt, attempt_together
+from cls_kd.engine.cohort_executor import GroupAttempt, attempt_together, group_to_train
 from cls_kd.engine.events import EventConsumer
 from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
 from cls_kd.runs import Run
-from cls_kd.runs.cohorts import group
 
 
 class SerialExecutor:
@@ -35,7 +34,7 @@ class SerialExecutor:
         on_event: EventConsumer,
     ) -> None:
         """Train every run that can be trained; each goes on from its last checkpoint."""
-        groups = group(runs, resume=True, max_members=self._max_members).groups
+        groups = group_to_train(runs, True, self._max_members).groups
         graph = RunGraph(runs, groups)
         while not graph.is_done:
             ready = graph.ready_groups()

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.distillers.shared_teacher import MemberTeacher, SharedTeacher
-from cls_kd.engine.evaluate import Log, evaluate_teacher
+from cls_kd.engine.evaluate import Log, teacher_metrics
 from cls_kd.engine.generators import Generators, SharedCall
 from cls_kd.engine.hooks import TeacherHook
 from cls_kd.engine.loaders import build_loader
@@ -51,7 +51,7 @@ class SharedParts:
         names: Mapping[str, Indices],
         timed: Callable[[], AbstractContextManager[None]],
     ) -> Any:
-        """What takes the place of a distiller's teacher.
+        """The teacher that takes the place of a distiller's own.
 
         Args:
             cfg: The resolved config of the run.
@@ -84,7 +84,7 @@ class SharedParts:
             shared = getattr(distiller.teachers[index], "shared", None)
             key = (id(shared), id(loop.dataloader), evaluator)
             if shared is None or key not in self._metrics:
-                self._metrics[key] = evaluate_teacher(loop, distiller, index, log)
+                self._metrics[key] = teacher_metrics(loop, distiller, index, log)
             return self._metrics[key]
 
         for hook in runner.hooks:

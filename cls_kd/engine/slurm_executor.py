@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -12,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from cls_kd.engine.attempt import Outcome
-from cls_kd.engine.cohort_executor import attempt_together
+from cls_kd.engine.cohort_executor import attempt_together, group_to_train
 from cls_kd.engine.compat import init_distributed
-from cls_kd.engine.event_log import EventFollower, EventLog, logged_events
+from cls_kd.engine.event_log import EventFollower, EventLog, last_failure, logged_events
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import RunGraph
-from cls_kd.errors import UserError
+from cls_kd.errors import PreemptedError, UserError
 from cls_kd.files import write_atomically
+from cls_kd.packages import require
 from cls_kd.runs import Run, check_unchanged
-from cls_kd.runs.cohorts import group
 
 JOB = "slurm_job.json"
 """File of a run's folder: its last job."""
@@ -51,19 +52,29 @@ class TrainJob:
         """Train; the job fails if a run does, so that what depends on it is not started.
 
         Raises:
-            UserError: A run has failed; why stands in its events.
+            UserError: A run is not finished; why stands in its events.
         """
         init_distributed(self._launcher)
-        waiting, failed = list(self._runs), []
+        try:
+            self._train()
+        except PreemptedError as error:
+            # Only now is it submitit's turn, which ignores SIGTERM: then Slurm requeues by itself.
+            os.kill(os.getpid(), error.signal)
+            raise
+
+    def _train(self) -> None:
+        waiting, ended = list(self._runs), []
         while waiting:
-            outcomes = attempt_together(waiting, launcher=self._launcher)
-            ended = list(zip(waiting, outcomes, strict=True))
-            failed += [run.title for run, outcome in ended if outcome is Outcome.FAILED]
-            waiting = [run for run, outcome in ended if outcome is Outcome.HELD]
+            outcomes = list(
+                zip(waiting, attempt_together(waiting, launcher=self._launcher), strict=True)
+            )
+            ended += [pair for pair in outcomes if pair[1] is not Outcome.HELD]
+            waiting = [run for run, outcome in outcomes if outcome is Outcome.HELD]
             if waiting:
                 time.sleep(_POLL_SECONDS)
-        if failed:
-            raise UserError(f"The run {', '.join(failed)} has failed.")
+        unfinished = [run.title for run, outcome in ended if outcome is not Outcome.FINISHED]
+        if unfinished:
+            raise UserError(f"The run {', '.join(unfinished)} has not been finished.")
 
     def checkpoint(self) -> Any:
         """The same job, which submitit requeues before the time is over, or at a preemption."""
@@ -93,9 +104,9 @@ class SlurmExecutor:
 
     def __init__(self, work_dir: Path, parameters: Mapping[str, Any], max_members: int = 1) -> None:
         self._max_members = max_members
-        self._executor = _submitit_executor(work_dir / "slurm", parameters)
         tasks = parameters.get("tasks_per_node", 1) * parameters.get("nodes", 1)
         self._launcher = "slurm" if tasks > 1 else "none"
+        self._executor = _submitit_executor(work_dir / "slurm", parameters)
 
     def execute(
         self,
@@ -110,7 +121,7 @@ class SlurmExecutor:
         follower = EventFollower(runs, on_event)
         submitted: Counter[Path] = Counter()
         jobs: dict[Path, str] = {}
-        for members in group(runs, resume=True, max_members=self._max_members).groups:
+        for members in group_to_train(runs, True, self._max_members).groups:
             known = {run.work_dir: job for run in members if (job := _queued_job(run))}
             jobs |= known
             new = [run for run in members if run.work_dir not in known]
@@ -158,7 +169,9 @@ class SlurmExecutor:
 def _queued_job(run: Run) -> str | None:
     """The job of a run that is still in the queue."""
     known = run.work_dir / JOB
-    job = str(json.loads(known.read_text())["job"]) if known.is_file() else None
+    if not known.is_file():
+        return None
+    job = str(json.loads(known.read_text())["job"])
     return job if job in queued_jobs() else None
 
 
@@ -178,15 +191,13 @@ def _outcome(run: Run) -> Outcome | None:
     events = logged_events(run.work_dir)
     job = json.loads((run.work_dir / JOB).read_text())
     new = [event for event in events if event["time"] >= job["submitted"]]
-    failed = bool(new) and new[-1]["event"] == "RunFailed"
-    return Outcome.FAILED if failed else None
+    return None if last_failure(new) is None else Outcome.FAILED
 
 
 def _submitit_executor(folder: Path, parameters: Mapping[str, Any]) -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise UserError("--executor slurm needs submitit: pip install 'cls_kd[slurm]'") from None
+    require("submitit", by="--executor slurm", install="'cls_kd[slurm]'")
+    import submitit
+
     if shutil.which("sbatch") is None:
         raise UserError("--executor slurm: there is no sbatch on this machine.")
     timeout = parameters.get("timeout_min", 240)
@@ -198,7 +209,13 @@ def _submitit_executor(folder: Path, parameters: Mapping[str, Any]) -> Any:
     executor = submitit.AutoExecutor(
         folder / "%j", cluster="slurm", slurm_max_num_timeout=_REQUEUES
     )
-    defaults = {"timeout_min": timeout, "slurm_signal_delay_s": 120, "stderr_to_stdout": True}
+    defaults = {
+        "timeout_min": timeout,
+        "slurm_signal_delay_s": 120,
+        "stderr_to_stdout": True,
+        # Without it the other processes of a run would wait for one that has ended.
+        "slurm_srun_args": ["--kill-on-bad-exit=1"],
+    }
     extra = {"kill-on-invalid-dep": "yes", **parameters.get("slurm_additional_parameters", {})}
     try:
         executor.update_parameters(

@@ -1,4 +1,4 @@
-"""What the training of a run takes from where it is trained: alone, or beside other runs."""
+"""Surroundings of a training: a process of its own, or one that it shares with other runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sweep stands: what is finished, running, failed and waiting."""
+"""Where a sweep, a search or a comparison stands: what is finished, running, failed and waiting."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cls_kd.engine.event_log import logged_events
+from cls_kd.engine.event_log import EVENTS, last_failure, logged_events
+from cls_kd.engine.events import RunStopped
 from cls_kd.engine.loops import intervals
 from cls_kd.engine.run_lock import LOCK, is_locked
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
-from cls_kd.runs import RESULT, Run
+from cls_kd.runs import CONFIG, RESULT, Run, read_config
 
 RECORD = "sweep.json"
 """The runs of a sweep: its plan, for those who look at its folder."""
 
-STATES = ("finished", "running", "failed", "waiting")
+STOPPED = "stopped"
+"""State of a run that a search gave up, or that a comparison trained as far as it wanted."""
+
+STATES = ("finished", "running", STOPPED, "failed", "waiting")
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,34 @@ def record(plan: Mapping[str, Sequence[Run]], work_dir: Path) -> None:
 
 
 def sweep_status(work_dir: Path) -> list[RunStatus]:
-    """The status of every run, in the order of the plan; writes nothing.
+    """The status of every run; writes nothing.
+
+    Args:
+        work_dir: Folder of a sweep, whose runs come in the order of its plan; or of ``cls-kd tune``
+            or ``cls-kd choose``, with the runs that have begun, ordered by folder.
 
     Raises:
-        UserError: The folder is none of a sweep.
+        UserError: The folder is none of these.
     """
-    entries = _recorded(work_dir)
+    entries = _recorded(work_dir) or _begun(work_dir)
     if not entries:
-        raise UserError(f"{work_dir} has no {RECORD}: it is not the folder of a sweep.")
+        raise UserError(
+            f"{work_dir} has no {RECORD} and no run with {EVENTS}: it is not the folder of "
+            "cls-kd sweep, tune or choose."
+        )
     return [_status(work_dir / entry["folder"], entry) for entry in entries]
+
+
+def _begun(work_dir: Path) -> list[dict[str, Any]]:
+    """Entries of the runs below a folder, as far as these know themselves."""
+    folders = sorted(file.parent for file in work_dir.rglob(EVENTS))
+    return [_entry(folder, work_dir) for folder in folders if (folder / CONFIG).is_file()]
+
+
+def _entry(folder: Path, work_dir: Path) -> dict[str, Any]:
+    title = folder.relative_to(work_dir).as_posix()
+    length = intervals(read_config(folder / CONFIG).train_cfg)
+    return {"folder": title, "title": title, "length": length}
 
 
 def _recorded(work_dir: Path) -> list[dict[str, Any]]:
@@ -93,14 +116,15 @@ def _state(
         return "running", ""
     result = folder / RESULT
     if result.is_file():
-        if json.loads(result.read_text(encoding="utf-8")).get("digest") == entry["digest"]:
+        digest = json.loads(result.read_text(encoding="utf-8")).get("digest")
+        if digest == entry.get("digest", digest):
             return "finished", ""
         return "waiting", "finished with another config"
-    last = events[-1] if events else {"event": ""}
-    if last["event"] == "RunSkipped":
-        return "failed", last["reason"]
-    if last["event"] == "RunFailed":
-        return "failed", last["error"]
+    failure = last_failure(events)
+    if failure is not None:
+        return "failed", failure
+    if events and events[-1].get("reason", "").startswith(RunStopped.__name__):
+        return STOPPED, events[-1]["reason"].partition(": ")[2]
     return "waiting", "interrupted" if events else ""
 
 

@@ -15,9 +15,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 from torch.utils.data import DataLoader
 
-from cls_kd.data.unlabeled import is_labeled
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
+from cls_kd.engine.check_parts import check_parts
+from cls_kd.engine.elastic import keep_global_batch
 from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
     EpochFinished,
@@ -31,26 +32,27 @@ from cls_kd.engine.events import (
 from cls_kd.engine.extension import check_extension
 from cls_kd.engine.hook_list import check_hooks
 from cls_kd.engine.hooks.history import finished, history
+from cls_kd.engine.hooks.store import StoreHook
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loaders import (
     build_loader,
-    check_classes,
-    check_labels,
-    check_pairs,
     class_names,
     image_shape,
     innermost,
 )
-from cls_kd.engine.loops import check_loop, check_signals
-from cls_kd.engine.multi_label import check_multi_label
+from cls_kd.engine.loops import check_loop
 from cls_kd.engine.preemption import STOP_REQUEST
-from cls_kd.engine.probe_loop import check_probes
-from cls_kd.engine.resume import check_resumable
+from cls_kd.engine.resume import check_resumable, intact_checkpoint
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.surroundings import Alone, LoaderBuilder, Surroundings
-from cls_kd.engine.unlabeled import check_unlabeled
+from cls_kd.engine.teacher_stores import (
+    plan_stores,
+    prepare_stores,
+    stored_teachers,
+    with_seeded_samples,
+)
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
@@ -150,6 +152,7 @@ def _train(
 ) -> dict[str, Any]:
     cfg = run.resolved()
     cfg.launcher = launcher
+    keep_global_batch(cfg)
     runner = build_runner(
         cfg,
         resume_from=_checkpoint_to_resume(run, resume),
@@ -195,8 +198,11 @@ def build_runner(
         epoch_length = len(loaders["train_dataloader"])
         check_extension(cfg, optimizer, model.terms, checkpoint, epoch_length)
     surroundings.enter(cfg, model)
+    prepare_stores(cfg, model, loaders["train_dataloader"].dataset)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
+    if stored_teachers(model):
+        runner.register_hook(StoreHook())
     surroundings.prepare(runner)
     if resume_from is not None:
         compat.resume_from(runner, resume_from)
@@ -224,27 +230,13 @@ def build_parts(
         torch.set_num_threads(cfg.cpu_threads)
     set_random_seed(cfg.randomness.seed, cfg.randomness.get("deterministic", False))
     keys = ("train_dataloader", "val_dataloader", "test_dataloader")
-    loaders = {key: load(cfg, key) for key in keys if cfg.get(key)}
+    replayed = with_seeded_samples(cfg)
+    loaders = {key: load(replayed, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
-    losses = {name: term.loss for name, term in model.terms.items()}
-    check_signals(cfg, losses)
-    asked = {signal for loss in losses.values() for signal in loss.signals}
-    check_multi_label(model.student, losses)
-    check_unlabeled(loaders["train_dataloader"].dataset, losses)
-    check_pairs(loaders["train_dataloader"].dataset, asked)
-    _check_data(cfg, model, loaders)
+    plan_stores(cfg, model, loaders["train_dataloader"])
+    check_parts(cfg, model, loaders)
     # The runner builds its own, once files are written.
     return model, loaders, build_optimizer(model, cfg.optim_wrapper)
-
-
-def _check_data(cfg: Config, model: Distiller, loaders: Mapping[str, DataLoader]) -> None:
-    """Labels and classes, where a loss or the student's classifier sees them."""
-    probed = check_probes(cfg)
-    for key, loader in loaders.items():
-        split = key.removesuffix("_dataloader")
-        if split not in probed and is_labeled(loader.dataset):
-            check_labels(loader, model.num_classes, split)
-    check_classes({key: item for key, item in loaders.items() if is_labeled(item.dataset)})
 
 
 def build_distiller(cfg: Config, loader: DataLoader) -> Distiller:
@@ -313,7 +305,7 @@ def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
     if isinstance(resume, str):
         return resume
     begun = (run.work_dir / "last_checkpoint").is_file()
-    return run.checkpoint() if resume and begun else None
+    return intact_checkpoint(run) if resume and begun else None
 
 
 def _facts(runner: DistillRunner) -> dict[str, Any]:

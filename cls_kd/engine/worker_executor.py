@@ -17,12 +17,11 @@ from pathlib import Path
 import torch
 
 from cls_kd.engine.attempt import Outcome
-from cls_kd.engine.cohort_executor import GroupAttempt, attempt_together
+from cls_kd.engine.cohort_executor import GroupAttempt, attempt_together, group_to_train
 from cls_kd.engine.event_log import EventFollower, EventLog
 from cls_kd.engine.events import EventConsumer, RunFailed
 from cls_kd.engine.run_graph import POLL_SECONDS, RunGraph
 from cls_kd.runs import Run
-from cls_kd.runs.cohorts import group
 
 ATTEMPTS = 3
 """Maximum number of workers of a run that are killed."""
@@ -63,7 +62,7 @@ class WorkerExecutor:
         on_event: EventConsumer,
     ) -> None:
         """Train every run that can be trained; each goes on from its last checkpoint."""
-        groups = group(runs, resume=True, max_members=self._max_members).groups
+        groups = group_to_train(runs, True, self._max_members).groups
         graph = RunGraph(runs, groups)
         follower = EventFollower(runs, on_event)
         killed: Counter[Path] = Counter()

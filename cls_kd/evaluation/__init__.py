@@ -1,6 +1,7 @@
 """Measures beyond accuracy."""
 
 from cls_kd.evaluation.branches import PeerAccuracy
+from cls_kd.evaluation.calibration_metric import CalibrationError
 from cls_kd.evaluation.probes import KNNProbe, LinearProbe
 
-__all__ = ["KNNProbe", "LinearProbe", "PeerAccuracy"]
+__all__ = ["CalibrationError", "KNNProbe", "LinearProbe", "PeerAccuracy"]

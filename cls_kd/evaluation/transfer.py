@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cls_kd.errors import UserError
+from cls_kd.packages import require
 
 
 def linear_transfer(
@@ -19,12 +19,11 @@ def linear_transfer(
         test_labels: (M,).
         strength: Inverse of the weight of its L2 penalty, scikit-learn's ``C``.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise UserError("Transfer needs scikit-learn: pip install scikit-learn.") from error
+    require("sklearn", by="Transfer", install="scikit-learn")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
     classifier.fit(train.double().numpy(), train_labels.numpy())
     return 100 * float(classifier.score(test.double().numpy(), test_labels.numpy()))

@@ -14,14 +14,18 @@ from cls_kd.functional.correlation import (
     pearson,
 )
 from cls_kd.functional.distributed import gather, mean_over_processes
+from cls_kd.functional.gradients import scale_gradient
 from cls_kd.functional.gram import normalized_gram
 from cls_kd.functional.hashing import hash_integers
 from cls_kd.functional.maps import (
     attention_map,
     class_activation_map,
     classify_positions,
+    direction_error,
     hierarchical_context_error,
+    match_resolution,
     match_size,
+    without_mean,
 )
 from cls_kd.functional.margins import negative_margins
 from cls_kd.functional.pairs import pairwise_cosines, pairwise_distances, triplet_cosines
@@ -43,7 +47,7 @@ from cls_kd.functional.softened import (
     subset_kl_each,
 )
 from cls_kd.functional.standardize import standardize, standardize_columns
-from cls_kd.functional.targets import two_targets
+from cls_kd.functional.targets import right_rows, two_targets
 from cls_kd.functional.teachers import confidence_weights, teacher_kl_each
 from cls_kd.functional.tokens import grid_side, patch_tokens
 from cls_kd.functional.transport import sinkhorn_distance
@@ -59,6 +63,7 @@ __all__ = [
     "classify_positions",
     "confidence_weights",
     "decouple",
+    "direction_error",
     "exchange",
     "gather",
     "gram_distance",
@@ -66,6 +71,7 @@ __all__ = [
     "hash_integers",
     "hierarchical_context_error",
     "least_margins",
+    "match_resolution",
     "match_size",
     "mean_logits",
     "mean_over_processes",
@@ -78,7 +84,9 @@ __all__ = [
     "patch_tokens",
     "pearson",
     "peer_kl",
+    "right_rows",
     "right_singular_vectors",
+    "scale_gradient",
     "shortest_combination",
     "sinkhorn_distance",
     "softened_cross_entropy",
@@ -92,4 +100,5 @@ __all__ = [
     "teacher_kl_each",
     "triplet_cosines",
     "two_targets",
+    "without_mean",
 ]

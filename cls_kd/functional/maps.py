@@ -34,6 +34,19 @@ def interpolate_map(feature: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(feature, tuple(size), **options)  # type: ignore[arg-type]
 
 
+def match_resolution(feature: Tensor, target: Tensor) -> Tensor:
+    """A map (N, C, h, w), bilinearly interpolated to the height and width of another one.
+
+    >>> import torch
+    >>> match_resolution(torch.ones(2, 3, 2, 2), torch.ones(2, 5, 7, 7)).shape
+    torch.Size([2, 3, 7, 7])
+    """
+    size = target.shape[-2:]
+    if feature.shape[-2:] == size:
+        return feature
+    return F.interpolate(feature, size=size, mode="bilinear", align_corners=False)
+
+
 def hierarchical_context_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared error of two maps (N, C, h, w) and of their averages over coarser grids.
 
@@ -55,6 +68,29 @@ def hierarchical_context_error(a: Tensor, b: Tensor) -> Tensor:
 
 def _pool(feature: Tensor, size: tuple[int, int]) -> Tensor:
     return feature if feature.shape[-2:] == size else F.adaptive_avg_pool2d(feature, size)
+
+
+def direction_error(a: Tensor, b: Tensor) -> Tensor:
+    """Squared difference of two maps (N, C, h, w) whose channels have unit length at each position.
+
+    Sum over channels and positions, mean over the batch.
+
+    >>> import torch
+    >>> a = torch.tensor([[[[2.0]], [[0.0]]]])
+    >>> direction_error(a, 5 * a), direction_error(a, -a)
+    (tensor(0.), tensor(4.))
+    """
+    return (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum() / len(a)
+
+
+def without_mean(feature: Tensor) -> Tensor:
+    """A map (N, C, h, w) without the mean of each channel over positions.
+
+    >>> import torch
+    >>> without_mean(torch.tensor([[[[1.0, 3.0]]]]))
+    tensor([[[[-1.,  1.]]]])
+    """
+    return feature - feature.mean((2, 3), keepdim=True)
 
 
 def attention_map(feature: Tensor, p: int = 2) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -26,3 +27,23 @@ def two_targets(targets: Tensor) -> tuple[Tensor, Tensor]:
     rest = rest / rest.sum(dim=1, keepdim=True).clamp_min(1e-12)
     values, classes = rest.topk(2, dim=1)
     return classes, values
+
+
+def right_rows(logits: Tensor, targets: Tensor, fraction: float) -> Tensor:
+    """Rows whose largest entry is the target's, and a fraction of the others, as a mask (N,).
+
+    Of the others those with the best rank of the target come first, in order among equal ranks.
+
+    Args:
+        logits: (N, K).
+        targets: Classes, (N,).
+        fraction: Of the wrong rows; their number is rounded down.
+
+    >>> logits = torch.tensor([[3.0, 2.0, 1.0], [2.0, 3.0, 1.0], [1.0, 2.0, 3.0]])
+    >>> right_rows(logits, torch.tensor([0, 2, 1]), 0.5)
+    tensor([ True, False,  True])
+    """
+    rank = (logits > logits.gather(1, targets.unsqueeze(1))).sum(1)
+    position = torch.argsort(torch.argsort(rank, stable=True))
+    right = (rank == 0).sum()
+    return position < right + (fraction * (len(rank) - right)).floor()

@@ -37,6 +37,9 @@ class DistillLoss(nn.Module):
             ``'non_target'``: for optimizers that keep their gradients apart.
         multi_label: Whether a loss of logits or labels makes sense where an image has several
             labels; others are refused there. Default: False.
+        host_bound: Why a step with the loss cannot be captured in a CUDA graph, in a few words: it
+            waits for the device, or decides something on the host in each step. Losses that ask for
+            the training time need not say so. Default: it can be.
         search_space: Options that ``cls-kd tune`` searches, to their ranges. Default: none, so that
             the weight alone is searched.
     """
@@ -44,6 +47,7 @@ class DistillLoss(nn.Module):
     stateless: ClassVar[bool] = True
     group: ClassVar[str] = "distillation"
     multi_label: ClassVar[bool] = False
+    host_bound: ClassVar[str] = ""
     search_space: ClassVar[Mapping[str, Space]] = MappingProxyType({})
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -79,9 +83,13 @@ class DistillLoss(nn.Module):
         """Create connectors and memory banks from measured shapes. Default: none."""
 
     def __call__(self, *values: Any, **signals: Any) -> Any:
-        signals = {**self._by_name(values, signals), **signals}
+        if values:
+            signals = {**self._by_name(values, signals), **signals}
         signals = {name: in_full_precision(value) for name, value in signals.items()}
-        with torch.autocast(device_type=_device_type(signals), enabled=False):
+        device = _device_type(signals)
+        if not torch.is_autocast_enabled(device):
+            return super().__call__(**signals)
+        with torch.autocast(device_type=device, enabled=False):
             return super().__call__(**signals)
 
     def _by_name(self, values: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,8 +113,7 @@ def in_full_precision(value: Any) -> Any:
 
 def _device_type(signals: Mapping[str, Any]) -> str:
     for value in signals.values():
-        items = value if isinstance(value, tuple) else (value,)
-        tensors = [item for item in items if isinstance(item, Tensor)]
-        if tensors:
-            return tensors[0].device.type
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Tensor):
+                return item.device.type
     return "cpu"

@@ -44,6 +44,13 @@ def check_choice(owner: object, name: str, choice: str, known: Iterable[str]) ->
         raise UserError(f"{type(owner).__name__} has no {name} {choice!r}.{hint}")
 
 
+def check_below_one(owner: object, **options: float) -> None:
+    """Refuse options that are not numbers from 0 to 1, or are 1."""
+    for name, value in options.items():
+        if not (_is_finite(value) and 0 <= value < 1):
+            raise UserError(f"{type(owner).__name__}: {name} must be in [0, 1), not {value!r}.")
+
+
 def check_steps(owner: object, inference_steps: int, train_steps: int) -> None:
     """Refuse numbers of denoising steps that do not divide a half of the diffusion times."""
     check_positive(owner, inference_steps=inference_steps, train_steps=train_steps)

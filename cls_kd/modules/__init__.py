@@ -9,6 +9,7 @@ from cls_kd.modules.connectors import (
     ConvGenerator,
     FrozenUnitEmbedding,
     LinearConnector,
+    NarrowConnector,
     ProjectionHead,
     ResizingConnector,
     TokenGenerator,
@@ -17,7 +18,7 @@ from cls_kd.modules.connectors import (
     align_maps,
     align_width,
 )
-from cls_kd.modules.exits import ExitClassifier, Exits, StageClassifiers
+from cls_kd.modules.exits import ExitClassifier, Exits, MapExits, StageClassifiers
 from cls_kd.modules.factors import Paraphraser, Translator
 from cls_kd.modules.gaussian import GaussianRegressor
 from cls_kd.modules.inverse_propensity import IPWDWeight, PropensityHead
@@ -55,6 +56,8 @@ __all__ = [
     "IPWDWeight",
     "LinearConnector",
     "LinearWarmup",
+    "MapExits",
+    "NarrowConnector",
     "Paraphraser",
     "PredictionBank",
     "ProjectionHead",

@@ -100,6 +100,23 @@ class BottleneckConnector(nn.Sequential):
         )
 
 
+class NarrowConnector(nn.Sequential):
+    """Convolutions 1x1, 3x3 and 1x1 through ``mid_channels``, batch normalization, ReLU.
+
+    (N, C_in, h, w) -> (N, C_out, h, w). Nothing lies between the convolutions; the last two have no
+    bias, which batch normalization would take out again.
+    """
+
+    def __init__(self, in_channels: int, mid_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, mid_channels, kernel_size=1),
+            nn.Conv2d(mid_channels, mid_channels, kernel_size=3, padding=1, bias=False),
+            nn.Conv2d(mid_channels, out_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
 class ConvGenerator(nn.Sequential):
     """Two 3x3 convolutions with a ReLU between them: (N, C, h, w) -> (N, C, h, w)."""
 

@@ -68,6 +68,35 @@ class Exits(nn.ModuleList):
         return torch.stack(logits), torch.stack(embeddings)
 
 
+class MapExit(ExitClassifier):
+    """An `ExitClassifier` that gives its last map in place of the embedding."""
+
+    def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a stage's map (N, C, h, w) the logits (N, K) and the last map (N, D, h, w)."""
+        last = self.blocks(feature)
+        return self.classifier(last.mean((2, 3))), last
+
+
+class MapExits(nn.ModuleList):
+    """A `MapExit` on every stage but the last.
+
+    Args:
+        shapes: Shapes of all stages, the first one first.
+        width: Channels of the last maps.
+        num_classes: K.
+    """
+
+    def __init__(self, shapes: Sequence[Sequence[int]], width: int, num_classes: int) -> None:
+        super().__init__(
+            MapExit(shapes[index:], width, num_classes) for index in range(len(shapes) - 1)
+        )
+
+    def forward(self, stages: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Of all stages' maps the logits (E, N, K) and maps (N, D, h, w) of the E exits."""
+        pairs = [branch(feature) for branch, feature in zip(self, stages[:-1], strict=True)]
+        return torch.stack([logits for logits, _ in pairs]), [last for _, last in pairs]
+
+
 class StageClassifiers(nn.ModuleList):
     """An `ExitClassifier` on every stage, as wide as the last one; after this one comes one block.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cls_kd.reporting.latency import Latency, read_latency
 from cls_kd.reporting.report import Report
 from cls_kd.reporting.tables import ScoreColumn
 
@@ -56,6 +57,11 @@ class Experiment:
         """Contents of ``result.json`` of each seed of a run, in order of the seeds."""
         paths = self.runs.loc[self.runs["run"] == run, "path"]
         return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+
+    def latencies(self, run: str) -> list[Latency | None]:
+        """Latency of the student of each seed of a run, where it was measured."""
+        paths = self.runs.loc[self.runs["run"] == run, "path"]
+        return [read_latency(Path(path).parent) for path in paths]
 
 
 def pair_folders(root: Path) -> list[Path]:

@@ -34,7 +34,21 @@ class Grouping:
     reasons: dict[Path, str] = field(default_factory=dict)
 
 
-def group(runs: Sequence[Run], *, resume: bool = False, max_members: int = MAX_MEMBERS) -> Grouping:
+def last_step(run: Run) -> int:
+    """The epoch or iteration of a run's last checkpoint, by its name; 0 where there is none."""
+    pointer = run.work_dir / "last_checkpoint"
+    name = Path(pointer.read_text().strip()).stem if pointer.is_file() else ""
+    numbers = re.findall(r"\d+", name)
+    return int(numbers[-1]) if numbers else 0
+
+
+def group(
+    runs: Sequence[Run],
+    *,
+    resume: bool = False,
+    max_members: int = MAX_MEMBERS,
+    step_of: Callable[[Run], int] = last_step,
+) -> Grouping:
     """Group runs that can share their batches and teachers.
 
     Members agree in the seed, the training data, the preprocessing, the length, the precision, the
@@ -45,36 +59,28 @@ def group(runs: Sequence[Run], *, resume: bool = False, max_members: int = MAX_M
         runs: In order.
         resume: Whether runs go on from their last checkpoints.
         max_members: Maximum number of runs in a group.
+        step_of: A run to a number that tells its last checkpoint from those of other steps.
     """
     if max_members == 1:
         return Grouping(_in_order([[run] for run in runs]))
-    keys = {run.work_dir: _key(run, resume) for run in runs}
+    keys = {run.work_dir: _key(run, step_of(run) if resume else 0) for run in runs}
     reasons = {run.work_dir: problem for run in runs if (problem := _problem(run))}
     candidates: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        own = (str(run.work_dir),) if run.work_dir in reasons else ()
-        candidates.setdefault((*keys[run.work_dir].values(), *own), []).append(run)
-    places = {run.work_dir: place for place, run in enumerate(runs)}
+        exclusive = (str(run.work_dir),) if run.work_dir in reasons else ()
+        candidates.setdefault((*keys[run.work_dir].values(), *exclusive), []).append(run)
+    positions = {run.work_dir: position for position, run in enumerate(runs)}
     groups = [
         members
         for same in candidates.values()
         for of_teacher in _by_teacher(same)
         for members in _chunks(of_teacher, max_members)
     ]
-    groups = _in_order(sorted(groups, key=lambda members: places[members[0].work_dir]))
+    groups = _in_order(sorted(groups, key=lambda members: positions[members[0].work_dir]))
     for members in groups:
         if len(members) == 1 and members[0].work_dir not in reasons:
             reasons[members[0].work_dir] = _reason(members[0], runs, keys)
     return Grouping(groups, reasons)
-
-
-def last_step(run: Run) -> int:
-    """The epoch or iteration of a run's last checkpoint; 0 where there is none."""
-    pointer = run.work_dir / "last_checkpoint"
-    numbers = (
-        re.findall(r"\d+", Path(pointer.read_text().strip()).stem) if pointer.is_file() else []
-    )
-    return int(numbers[-1]) if numbers else 0
 
 
 def teachers(run: Run) -> list[str]:
@@ -139,7 +145,9 @@ _PARTS: dict[str, Callable[[Config], Any]] = {
     "length of training": _length,
     "precision": _precision,
     "environment": _environment,
-    "compilation": lambda cfg: [cfg.get("compile"), cfg.get("efficient_conv_bn_eval")],
+    "compilation": lambda cfg: [
+        cfg.get(key) for key in ("compile", "cuda_graph", "efficient_conv_bn_eval")
+    ],
     "hooks": _hooks,
 }
 """Name of each part of a config that members agree in."""
@@ -147,9 +155,9 @@ _PARTS: dict[str, Callable[[Config], Any]] = {
 _PROGRESS = "last checkpoint"
 
 
-def _key(run: Run, resume: bool) -> dict[str, str]:
+def _key(run: Run, step: int) -> dict[str, str]:
     parts = {name: _text(part(run.cfg)) for name, part in _PARTS.items()}
-    return {**parts, _PROGRESS: str(last_step(run)) if resume else ""}
+    return {**parts, _PROGRESS: str(step)}
 
 
 def _problem(run: Run) -> str:
@@ -190,11 +198,11 @@ def _in_order(groups: list[list[Run]]) -> list[list[Run]]:
     while waiting:
         opened = {run.work_dir for members in waiting for run in members}
         ready = [[run for run in members if not _needs(run) & opened] for members in waiting]
-        whole = [place for place, runs in enumerate(ready) if len(runs) == len(waiting[place])]
-        place = whole[0] if whole else next(place for place, runs in enumerate(ready) if runs)
-        ordered.append(ready[place])
-        rest = [run for run in waiting[place] if run not in ready[place]]
-        waiting[place : place + 1] = [rest] if rest else []
+        whole = [index for index, runs in enumerate(ready) if len(runs) == len(waiting[index])]
+        chosen = whole[0] if whole else next(index for index, runs in enumerate(ready) if runs)
+        ordered.append(ready[chosen])
+        rest = [run for run in waiting[chosen] if run not in ready[chosen]]
+        waiting[chosen : chosen + 1] = [rest] if rest else []
     return ordered
 
 
@@ -228,17 +236,26 @@ def describe(grouping: Grouping) -> list[str]:
         start = reason.partition(" in its ")[0] if reason.startswith("it differs") else reason
         lines.setdefault((names, start and reason), []).append(members[0].seed)
     return [
-        f"{names} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}): "
+        f"{names} (seed{'s' * (len(seeds) > 1)} {_numbers(seeds)}): "
         + (f"alone, since {reason}." if reason else "together.")
         for (names, reason), seeds in lines.items()
     ]
 
 
+def _numbers(numbers: Sequence[int]) -> str:
+    """``0, 1, 5``, or the first and the last of a row."""
+    row = list(range(numbers[0], numbers[0] + len(numbers)))
+    if len(numbers) > 2 and list(numbers) == row:
+        return f"{row[0]} to {row[-1]}"
+    return ", ".join(map(str, numbers))
+
+
 def _different(run: Run, other: Run, keys: Mapping[Path, Mapping[str, str]]) -> list[str]:
     first, second = keys[run.work_dir], keys[other.work_dir]
     parts = [name for name in first if first[name] != second[name]]
-    own, others = teachers(run), teachers(other)
-    return [*parts, "teacher"] if own and others and own != others else parts
+    teachers_of_run, teachers_of_other = teachers(run), teachers(other)
+    differ = teachers_of_run and teachers_of_other and teachers_of_run != teachers_of_other
+    return [*parts, "teacher"] if differ else parts
 
 
 def _listed(words: Sequence[str]) -> str:

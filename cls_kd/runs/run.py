@@ -17,6 +17,7 @@ from cls_kd.files import write_atomically
 from cls_kd.runs.checkpoints import CheckpointReference, file_name
 from cls_kd.runs.plain_config import PlainConfig
 from cls_kd.runs.sections import SECTIONS
+from cls_kd.runs.stores import without_places
 
 RESULT = "result.json"
 CONFIG = "config.py"
@@ -39,6 +40,7 @@ class Run:
     cfg: Config
     work_dir: Path
     depends_on: dict[str, Run] = field(default_factory=dict)
+    _formatted: tuple[str, str] = field(default=("", ""), init=False, repr=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -52,7 +54,13 @@ class Run:
         finished run a changed one as soon as a seed is added.
         """
         sections = {key: value for key, value in self.cfg.to_dict().items() if key in SECTIONS}
-        return PlainConfig(sections).pretty_text
+        if "model" in sections:
+            sections["model"] = without_places(sections["model"])
+        # Formatting takes most of a digest's time, and a sweep asks for it several times.
+        values = repr(sections)
+        if self._formatted[0] != values:
+            self._formatted = (values, PlainConfig(sections).pretty_text)
+        return self._formatted[1]
 
     def digest(self) -> str:
         """SHA-256 of the config and of the runs that it builds on."""

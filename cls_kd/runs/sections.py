@@ -39,6 +39,7 @@ SECTIONS = frozenset(
         "model_wrapper_cfg",
         "sync_bn",
         "cpu_threads",
+        "cuda_graph",
         "custom_imports",
     }
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -26,6 +28,26 @@ NO_VIEWS = (
     "a loop of your own: distiller.loss(images, labels, view_inputs=views), (V, N, 3, H, W)."
 )
 
+NO_MIXTURES = (
+    "A loss asks for mixtures of images (`mix`, `permutation`), and the training data give none: "
+    "put MixtureViews around the data set, dataset=dict(type='MixtureViews', dataset=...). "
+    "`--method` does it for its methods, train_data=dict(wrapper=dict(type='MixtureViews')) for a "
+    "run of a list. In a loop of your own: views, mixture = cls_kd.data.mixture_view(images, "
+    "alpha), then distiller.loss(images, labels, view_inputs=views, mixture=mixture)."
+)
+
+
+class Mixture(NamedTuple):
+    """The mixture that is the second view of a batch: ``mix * x + (1 - mix) * x[permutation]``.
+
+    Attributes:
+        mix: Weight of the sample's own image, from 0 to 1.
+        permutation: Position in the batch of the other image, (N,) int64.
+    """
+
+    mix: float
+    permutation: Tensor
+
 
 class Batch:
     """One mini-batch, as the losses and the teachers see it.
@@ -38,6 +60,7 @@ class Batch:
         index: Positions of the samples in the data set, (N,) int64. Default: unknown.
         pairs: Another normalized image of each sample's class, (N, 3, H, W). Default: none.
         views: Augmentations of each image, (V, N, 3, H, W), ``inputs`` first. Default: none.
+        mixture: How the second of the views is mixed. Default: it is no mixture.
         time: The training time. Default: the start of a training.
     """
 
@@ -50,12 +73,14 @@ class Batch:
         index: Tensor | None = None,
         pairs: Tensor | None = None,
         views: Tensor | None = None,
+        mixture: Mixture | None = None,
         time: TrainingTime | None = None,
     ) -> None:
         self.inputs = inputs
         self.num_classes = num_classes
         self.pairs = pairs
         self.views = views
+        self.mixture = mixture
         self.time = time or TrainingTime()
         self._labels, self._index = labels, index
 
@@ -95,6 +120,14 @@ class Batch:
         return self._positions().to(self.inputs.device)
 
     @property
+    def draws(self) -> Tensor:
+        """Numbers on the CPU by which an epoch's samples draw their augmentation, (N,) int64.
+
+        The same as ``index``, unless a data set is repeated within an epoch.
+        """
+        return self._positions().cpu()
+
+    @property
     def pair_inputs(self) -> Tensor:
         """(N, 3, H, W)."""
         if self.pairs is None:
@@ -112,6 +145,16 @@ class Batch:
                 f"view; its shape is {tuple(self.views.shape)}."
             )
         return self.views
+
+    @property
+    def mix(self) -> float:
+        """Weight of a sample's own image in the second view."""
+        return self._known_mixture().mix
+
+    @property
+    def permutation(self) -> Tensor:
+        """(N,) int64."""
+        return self._known_mixture().permutation.to(self.inputs.device)
 
     @property
     def epoch(self) -> int:
@@ -138,6 +181,11 @@ class Batch:
             raise UserError(NO_LABELS)
         return self._labels
 
+    def _known_mixture(self) -> Mixture:
+        if self.mixture is None:
+            raise UserError(NO_MIXTURES)
+        return self.mixture
+
     def _positions(self) -> Tensor:
         if self._index is None:
             raise UserError(
@@ -155,7 +203,7 @@ def check_label_range(labels: Tensor, num_classes: int, where: str) -> None:
     """
     if labels.numel() == 0:
         return
-    low, high = int(labels.min()), int(labels.max())
+    low, high = torch.stack(labels.aminmax()).tolist()
     if low < 0 or high >= num_classes:
         raise UserError(
             f"Labels out of range: {where} has labels from {low} to {high}, the student has "

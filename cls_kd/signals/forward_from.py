@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.hooks import RemovableHandle
 
 from cls_kd.errors import UserError
 from cls_kd.signals.heads import describe, logits_of
 from cls_kd.signals.tap import Tap
 
-Continued = tuple[tuple[Tensor | None, ...], Tensor]
-"""The maps of all stages, None up to the given one, and the logits."""
+
+class Continued(NamedTuple):
+    """Outputs of a pass from a stage on.
+
+    Attributes:
+        stages: The maps of all stages, None up to the given one.
+        feature: The last map before pooling, (N, C, h, w).
+        logits: (N, K).
+    """
+
+    stages: tuple[Tensor | None, ...]
+    feature: Tensor
+    logits: Tensor
 
 
 @dataclass(frozen=True)
@@ -29,29 +41,34 @@ class ForwardFrom:
     Attributes:
         network: Gives logits.
         stages: The taps of its stages, the first one first.
+        feature: The tap of its last map before pooling.
         inputs: Images of the batch, as the network takes them.
     """
 
     network: nn.Module
     stages: tuple[Tap, ...]
+    feature: Tap
     inputs: Tensor
 
     def __call__(self, stage: int, feature: Tensor) -> Continued:
-        """Maps of the later stages and logits.
+        """Maps of the later stages, the last map and logits.
 
         Args:
             stage: Index of a stage.
             feature: Map (N, C, h, w) in the place of its output.
         """
-        maps: list[Tensor | None] = [None] * len(self.stages)
+        seen: dict[int, Tensor] = {}
+        last = len(self.stages)
         buffers = {name: value.clone() for name, value in self.network.named_buffers()}
         with ExitStack() as hooks:
-            for index, tap in enumerate(self.stages[stage:], start=stage):
-                module = self.network.get_submodule(tap.module)
-                hook = _replace(tap, feature) if index == stage else _record(tap, maps, index)
-                hooks.callback(module.register_forward_hook(hook).remove)
+            module = self.network.get_submodule(self.stages[stage].module)
+            replacing = _replace(self.stages[stage], feature)
+            hooks.callback(module.register_forward_hook(replacing).remove)
+            for index in range(stage + 1, last):
+                hooks.callback(_record(self.network, self.stages[index], seen, index).remove)
+            hooks.callback(_record(self.network, self.feature, seen, last).remove)
             logits = logits_of(functional_call(self.network, buffers, (self.inputs,)))
-        return tuple(maps), logits
+        return Continued(tuple(seen.get(index) for index in range(last)), seen[last], logits)
 
 
 def check_stages(network: nn.Module, role: str, stages: Any) -> tuple[Tap, ...]:
@@ -70,8 +87,12 @@ def _replace(tap: Tap, feature: Tensor) -> Callable[..., Tensor]:
     return lambda module, args, output: tap.tensor(feature, output)
 
 
-def _record(tap: Tap, maps: list[Tensor | None], index: int) -> Callable[..., None]:
-    def record(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        maps[index] = tap.signal(output).clone()
+def _record(network: nn.Module, tap: Tap, seen: dict[int, Tensor], index: int) -> RemovableHandle:
+    def record(module: nn.Module, args: tuple[Any, ...], *output: Any) -> None:
+        shown = output if tap.side == "output" else args
+        seen[index] = tap.read(shown[0]).clone()
 
-    return record
+    module = network.get_submodule(tap.module)
+    if tap.side == "input":
+        return module.register_forward_pre_hook(record)
+    return module.register_forward_hook(record)

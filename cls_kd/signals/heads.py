@@ -57,6 +57,31 @@ def criterion_of(network: nn.Module, batch: Batch) -> Callable[[Tensor], Tensor]
 
 
 @NetworkRule
+def has_plain_criterion(network: nn.Module) -> bool:
+    """Test for a network whose criterion of hard labels is the mean cross-entropy.
+
+    Classifiers with a criterion of their own register a rule.
+    """
+    return True
+
+
+@NetworkRule
+def takes_labels_at_once(network: nn.Module) -> bool:
+    """Test for a network whose criterion takes the labels of a batch as one tensor.
+
+    Classifiers with a criterion of their own register a rule.
+    """
+    return True
+
+
+def direct_criterion_of(network: nn.Module, batch: Batch) -> Callable[[Tensor], Tensor]:
+    """As `criterion_of`; where it is plain and labels are hard, PyTorch's cross-entropy at once."""
+    if batch.has_mixed_labels or not has_plain_criterion(network):
+        return criterion_of(network, batch)
+    return lambda logits: F.cross_entropy(logits, batch.labels)
+
+
+@NetworkRule
 def classify_with(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """The part of a network after its last map: pooling and classifier, (N, C, h, w) -> (N, K).
 

@@ -79,7 +79,9 @@ class NetworkSource:
     ) -> None:
         self.role = role
         self.network = network
+        self._taps = taps
         wanted = [name for name in names if VOCABULARY[name].provider == role]
+        self.criterion: Callable[..., Any] = criterion_of
         self.sees_pairs = "pair_logits" in wanted
         self.views = [name for name in wanted if name in VIEWS]
         others = {"pair_logits", *CALLABLES, *VIEWS}
@@ -98,6 +100,7 @@ class NetworkSource:
             if name.removeprefix(f"{role}_") not in known:
                 self._refuse(name, known)
         self.stages = check_stages(network, role, known["stages"]) if continued else ()
+        self.feature = _as_tuple(known["feature"])[-1] if continued else None
         if PEER_CLASSIFIERS in self.tensors and not hasattr(network, PEER_CLASSIFIERS):
             _check_peers(network, PEER_CLASSIFIERS)
         self.norms = (
@@ -114,6 +117,14 @@ class NetworkSource:
                 for name in tapped
             },
         )
+
+    def known_taps(self) -> list[Tap]:
+        """Every place that the network has a name for, wanted or not."""
+        try:
+            known = find_taps(self.network, self._taps)
+        except UserError:  # of a place that nobody asks for
+            return []
+        return [item for tap in known.values() for item in _as_tuple(tap)]
 
     def run(self, inputs: Tensor) -> dict[str, Any]:
         """One forward pass: every wanted tensor signal."""
@@ -145,13 +156,14 @@ class NetworkSource:
             f"{self.role}_classify": lambda: classify_with(self.network),
             f"{self.role}_forward": lambda: partial(_forward, self.network),
             f"{self.role}_forward_from": lambda: self.forward_from(batch.inputs),
-            f"{self.role}_criterion": lambda: criterion_of(self.network, batch),
+            f"{self.role}_criterion": lambda: self.criterion(self.network, batch),
         }
         return {name: makers[name]() for name in self.callables}
 
     def forward_from(self, inputs: Tensor) -> ForwardFrom:
         """Passes through the network from a stage on, for images as it takes them."""
-        return ForwardFrom(self.network, self.stages, inputs)
+        assert self.feature is not None
+        return ForwardFrom(self.network, self.stages, self.feature, inputs)
 
     def on_pairs(self, batch: Batch) -> dict[str, Tensor]:
         """Logits of the paired images, where a loss asks for them: a second pass, no gradient."""

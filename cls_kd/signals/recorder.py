@@ -104,16 +104,7 @@ class Recorder:
         """Keep the output or input of a tapped module, while recording."""
         if not self._active:
             return
-        if isinstance(value, tuple | list) and tap.item is not None:
-            value = value[tap.item]
-        elif isinstance(value, tuple | list) and len(value) == 1:
-            value = value[0]
-        if not isinstance(value, Tensor):
-            raise UserError(
-                f"The tap {tap.module!r} ({tap.side}) gave {type(value).__name__}, not a tensor: "
-                f"name an item of it, as in '{tap.module}[-1]'."
-            )
-        value = tap.signal(value)
+        value = tap.read(value)
         if self._version is not None:
             self._version[key] = value._version
         self._seen[key] = value.clone() if key in self._overwritten else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -47,6 +47,23 @@ class Tap:
         item = match["item"]
         side: Literal["input", "output"] = "input" if match["side"] == "input" else "output"
         return cls(match["module"], side, None if item is None else int(item))
+
+    def read(self, value: Any) -> Tensor:
+        """The signal in an output or input of the module.
+
+        Raises:
+            UserError: It is no tensor, or no map where it has to be one.
+        """
+        if isinstance(value, tuple | list) and self.item is not None:
+            value = value[self.item]
+        elif isinstance(value, tuple | list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, Tensor):
+            raise UserError(
+                f"The tap {self.module!r} ({self.side}) gave {type(value).__name__}, not a tensor: "
+                f"name an item of it, as in '{self.module}[-1]'."
+            )
+        return self.signal(value)
 
     def signal(self, value: Tensor) -> Tensor:
         """The signal in a tensor of the network: a view of it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
 from cls_kd.signals.tap import Tap, Taps
 
 _SHARES = (1 / 6, 1 / 3, 5 / 6, 1.0)
@@ -16,6 +18,28 @@ def stage_ends(blocks: int) -> tuple[int, ...]:
     ((1, 3, 9, 11), (0, 1, 2))
     """
     return tuple(sorted({max(round(blocks * share), 1) - 1 for share in _SHARES}))
+
+
+def block_maps(network: nn.Module, stages: tuple[Tap, ...]) -> tuple[Tap, ...]:
+    """Taps of the blocks of stages, for a network that does not declare them.
+
+    The blocks of a stage are the items of an `nn.Sequential` of modules with parts; any other stage
+    counts as one block.
+
+    Args:
+        network: The network.
+        stages: The taps of its stages.
+    """
+    return tuple(block for stage in stages for block in _blocks(network, stage))
+
+
+def _blocks(network: nn.Module, stage: Tap) -> tuple[Tap, ...]:
+    module = network.get_submodule(stage.module)
+    items = dict(module.named_children()) if isinstance(module, nn.Sequential) else {}
+    is_of_blocks = bool(items) and all(any(item.children()) for item in items.values())
+    if not is_of_blocks or stage != Tap(stage.module):
+        return (stage,)
+    return tuple(Tap(f"{stage.module}.{name}") for name in items)
 
 
 def distillation_token_taps(head: str, distillation_head: str) -> Taps:
@@ -41,6 +65,7 @@ def isotropic_taps(blocks: tuple[Tap, ...], normed: Tap, first_patch: int) -> Ta
     ends = stage_ends(len(blocks))
     return {
         "blocks": blocks,
+        "block_maps": tuple(replace(block, first_patch=first_patch) for block in blocks),
         "tokens": blocks[-1],
         "normed_tokens": normed,
         "patch_tokens": replace(normed, first_patch=first_patch, keeps_tokens=True),

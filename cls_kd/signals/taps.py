@@ -23,6 +23,7 @@ from cls_kd.errors import UserError, did_you_mean
 from cls_kd.signals.feature_info import is_timm, timm_classifier, timm_taps
 from cls_kd.signals.rules import NetworkRule
 from cls_kd.signals.tap import Tap, Taps
+from cls_kd.signals.tap_groups import block_maps
 
 
 def find_taps(
@@ -36,8 +37,11 @@ def find_taps(
     taps = network_taps(network)
     taps.update(declared_taps(network, ""))
     taps.update({name: _parse(path) for name, path in (override or {}).items()})
-    if "stages" in taps and "feature" not in taps:
-        taps["feature"] = _as_tuple(taps["stages"])[-1]
+    if "stages" in taps:
+        stages = _as_tuple(taps["stages"])
+        taps.setdefault("feature", stages[-1])
+        if "block_maps" not in taps and all(_has_path(network, stage) for stage in stages):
+            taps["block_maps"] = block_maps(network, stages)
     for name, tap in taps.items():
         for item in _as_tuple(tap):
             _check_path(network, name, item)
@@ -104,9 +108,13 @@ def _as_tuple(tap: Tap | tuple[Tap, ...]) -> tuple[Tap, ...]:
     return tap if isinstance(tap, tuple) else (tap,)
 
 
+def _has_path(network: nn.Module, tap: Tap) -> bool:
+    return any(path == tap.module for path, _ in network.named_modules())
+
+
 def _check_path(network: nn.Module, name: str, tap: Tap) -> None:
-    modules = {path for path, _ in network.named_modules()}
-    if tap.module not in modules:
+    if not _has_path(network, tap):
+        modules = {path for path, _ in network.named_modules()}
         raise UserError(
             f"{type(network).__name__} has no module {tap.module!r}, which its tap {name!r} names."
             f"{did_you_mean(tap.module, modules, every=False)}"

@@ -54,6 +54,13 @@ _BATCH = (
     Signal("index", "(N,) int64", "the sample's index in the data set", "batch"),
     Signal("pair_inputs", "(N, 3, H, W)", "another image of each sample's class", "batch"),
     Signal("view_inputs", "(V, N, 3, H, W)", "augmentations of each image, inputs first", "batch"),
+    Signal(
+        "permutation",
+        "(N,) int64",
+        "of each sample, the image of the batch that its second view is mixed with",
+        "batch",
+    ),
+    Signal("mix", "float in [0, 1]", "weight of the sample's own image in that mixture", "batch"),
     Signal("epoch", "int", "finished epochs", "time"),
     Signal("max_epochs", "int", "epochs of the whole training", "time"),
     Signal("progress", "float in [0, 1]", "finished fraction of all training steps", "time"),
@@ -66,6 +73,7 @@ _NETWORK = (
     ("feature", "(N, C, h, w)", "last map before pooling"),
     ("stages", "tuple of (N, C, h, w)", "the map after each stage, first stage first"),
     ("preacts", "tuple of (N, C, h, w)", "the same before the last ReLU"),
+    ("block_maps", "tuple of (N, C, h, w)", "the map after each residual block"),
     ("tokens", "(N, L, D)", "vision transformer: tokens of the last block"),
     ("blocks", "tuple of (N, L, D)", "vision transformer: tokens after each block"),
     ("normed_tokens", "(N, L, D)", "vision transformer: tokens after the final norm"),
@@ -74,7 +82,7 @@ _NETWORK = (
     ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
     (
         "forward_from",
-        "int, (N, C, h, w) -> stages, (N, K)",
+        "int, (N, C, h, w) -> stages, feature, logits",
         "callable: an extra pass from a stage on, with another map in its place",
     ),
 )

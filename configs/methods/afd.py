@@ -1,4 +1,4 @@
-# CIFAR-100, as clovaai/attention-feature-distillation, on stages where it takes blocks.
+# CIFAR-100, as clovaai/attention-feature-distillation.
 from cls_kd.losses import AFDLoss, KDLoss, TaskLoss
 
 losses = dict(

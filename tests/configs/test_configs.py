@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from cls_kd.engine import Run, load_config, plan, train
-from cls_kd.engine.smoke import OF_WHOLE_IMAGES
+from cls_kd.engine.smoke_config import OF_WHOLE_IMAGES
 from cls_kd.errors import UserError
 from cls_kd.registry import MODELS
 from cls_kd.runs.compose import known_methods, read_config

@@ -17,9 +17,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
+from cls_kd.losses import ViTKDLoss
+from cls_kd.modules import as_schedule
 from cls_kd.registry import MODELS
 from cls_kd.runs.compose import read_config
+from cls_kd.signals import TrainingTime
 from tests.engine.tiny_runs import ROOT
+from tests.losses.fabricate import Sizes
 
 CONFIGS = ROOT / "configs"
 EPOCH = 4  # steps
@@ -101,6 +105,16 @@ def test_branch_1_0_is_there_as_an_option_and_is_another_schedule() -> None:
         now = config(f"_base_/schedules/imagenet_{name}")
         assert option["param_scheduler"] != now["param_scheduler"]
         assert option["optim_wrapper"] == now["optim_wrapper"]
+
+
+@pytest.mark.parametrize(("method", "final"), [("dkd", 1.0), ("dkd_standardized", 9.0)])
+def test_dkd_warms_up_by_whole_epochs_as_in_mdistiller(method: str, final: float) -> None:
+    """``min(kwargs["epoch"] / 20, 1.0)`` of 240 epochs, counted from 1."""
+    schedule = as_schedule(config(f"methods/{method}")["losses"]["dkd"]["weight"])
+    for epoch in (1, 2, 19, 20, 21, 240):
+        for step in (0, 50, 99):
+            time = TrainingTime(epoch - 1, 240, (epoch - 1) * 100 + step, 24000)
+            assert schedule(time) == pytest.approx(final * min(epoch / 20, 1.0), abs=1e-12)
 
 
 # Transforms ---------------------------------------------------------------------------------------
@@ -234,6 +248,10 @@ def test_cells_of_mdistiller_s_line_build_with_torchvision_s_teacher() -> None:
         method: benchmark(method, "resnet50_mobilenet_v1")
         for method in ("at", "kd", "dkd", "crd", "dist", "srrl", "wsld")
     }
+    pipelines = [cfg["train_dataloader"]["dataset"]["pipeline"] for cfg in cells.values()]
+    assert pipelines == [
+        config("_base_/datasets/imagenet_torchvision")["train_dataloader"]["dataset"]["pipeline"]
+    ] * len(cells)
     for cfg in cells.values():
         assert cfg["model"]["teacher"] == dict(
             network="timm:resnet50.tv_in1k", weights="pretrained"
@@ -247,3 +265,33 @@ def test_cells_of_mdistiller_s_line_build_with_torchvision_s_teacher() -> None:
     assert set(built.losses) == set(losses)
     stages = built.teachers[0].source.measure(torch.zeros(1, 3, 64, 64))["teacher_stages"]
     assert [stage[0] for stage in stages] == [256, 512, 1024, 2048]
+
+
+def test_the_mask_token_of_vitkd_is_decayed_as_in_cls_kd() -> None:
+    """0.05 on weights and on the token of shape (1, 1, D); none on biases."""
+    loss = ViTKDLoss()
+    loss.build(Sizes(tokens={"student": (3, 17, 6), "teacher": (4, 18, 8)}).facts())
+    init_default_scope("cls_kd")
+    wrapper = build_optim_wrapper(loss, config("_base_/schedules/imagenet_deit")["optim_wrapper"])
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in wrapper.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    for name, parameter in loss.named_parameters():
+        assert decays[id(parameter)] == (0.0 if name.endswith("bias") else 0.05), name
+    assert decays[id(loss.generator.mask_token)] == 0.05
+
+
+def test_other_recipes_of_imagenet_train_at_the_rates_of_their_sources() -> None:
+    """Warm-ups, decays and ends, as docs/protocols.md lists them."""
+    ofa = learning_rates("imagenet_ofa_100", 100 * EPOCH)
+    assert ofa[0] == pytest.approx(1e-4)
+    assert [ofa[epoch * EPOCH] for epoch in (3, 29, 30, 60, 90)] == pytest.approx(
+        [0.1, 0.1, 0.01, 1e-3, 1e-4]
+    )
+    mobile = learning_rates("imagenet_mobilenet_v2", 20 * EPOCH)
+    assert mobile[::EPOCH] == pytest.approx([0.045 * 0.98**epoch for epoch in range(20)])
+    online = learning_rates("cifar_online_300", 300 * EPOCH)
+    assert [online[epoch * EPOCH] for epoch in (149, 150, 225)] == pytest.approx([0.1, 0.01, 1e-3])
+    assert learning_rates("cifar_densenet_300", 300 * EPOCH) == online

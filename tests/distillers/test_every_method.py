@@ -9,11 +9,12 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from cls_kd.data.mixtures import MIXTURE_ALPHA
 from tests.distillers import tiny
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("[!_]*.py"))
 # Views of an image are not mixed; tests/data/test_views.py shows the refusal.
-OF_VIEWS = {"crld", "ddgsd", "hsakd", "mlkd", "ntce_kd", "sld", "sskd"}
+OF_VIEWS = {"crld", "ddgsd", "hsakd", "mixskd", "mlkd", "ntce_kd", "sld", "sskd"}
 every_method = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
@@ -25,7 +26,7 @@ def losses_of(file: Path) -> dict[str, Any]:
         if "autoencoder_channels" in loss:
             loss["autoencoder_channels"] = 8
         if "ScaleKD" in str(loss["type"]):
-            loss["num_heads"] = 4
+            loss |= {"num_heads": 4, "stage_num_heads": 2}
     return losses
 
 
@@ -98,7 +99,9 @@ def test_one_step(file: Path, kind: str) -> None:
     # Early in training some weights are still zero; a gradient of zero is one, too.
     chosen = networks(kind, file)
     raw = tiny.data(6, channels=chosen.get("channels", 1), size=chosen.get("size", 8))
-    raw = tiny.viewed(tiny.paired(raw))
+    raw = tiny.paired(raw)
+    mixes = "mix" in tiny.signals_of(losses_of(file))
+    raw = {**raw, MIXTURE_ALPHA: 0.4} if mixes else tiny.viewed(raw)
     values = tiny.step(model, raw)
 
     assert all(torch.isfinite(value) for value in values.values())

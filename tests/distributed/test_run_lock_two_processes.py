@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cls_kd.engine import Run, train
-from cls_kd.engine.run_lock import LOCK, RunLock
+from cls_kd.engine.run_lock import LOCK, RunLock, is_held
 from cls_kd.errors import UserError
 from tests.distributed.test_two_processes import in_two
 from tests.engine import tiny_runs
@@ -37,3 +37,14 @@ def test_every_process_is_refused(tmp_path: Path) -> None:
     held.acquire()
     assert in_two(_be_refused_before_the_build, run) == [0, 0]
     assert [file.name for file in run.work_dir.iterdir()] == [LOCK]
+
+
+def _find_it_free(run: Run) -> None:
+    assert not any(is_held(run) for _ in range(200))
+
+
+def test_processes_that_look_at_the_same_time_find_no_lock(tmp_path: Path) -> None:
+    run = tiny_runs.single(tiny_runs.config(None, method="label_smoothing"), tmp_path / "run")
+    run.work_dir.mkdir()
+    (run.work_dir / LOCK).touch()
+    assert in_two(_find_it_free, run) == [0, 0]

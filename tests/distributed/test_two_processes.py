@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -181,35 +179,3 @@ def test_the_group_is_there_before_the_samplers(monkeypatch: pytest.MonkeyPatch)
     assert calls == []
     init_distributed("pytorch")
     assert calls == ["pytorch"]
-
-
-@pytest.mark.slow
-def test_the_launcher_trains_a_list_of_runs(tmp_path: Path) -> None:
-    """`tools/dist_train.sh` on two processes, a teacher first and its student then."""
-    command = [
-        str(tiny_runs.ROOT / "tools" / "dist_train.sh"),
-        str(tiny_runs.PAIR),
-        "2",
-        "--method",
-        "dkd",
-        "--work-dir",
-        str(tmp_path),
-        "--cfg-options",
-        "train_cfg.max_epochs=1",
-        "train_dataloader.dataset.times=1",
-    ]
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(tiny_runs.ROOT),
-        "PORT": str(free_port()),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
-    for name in ("teacher", "dkd"):
-        log = next((tmp_path / name).rglob("*.log")).read_text()
-        assert "Distributed training: True" in log
-        assert "GPU number: 2" in log
-        assert tiny_runs.result(tmp_path / name)["epochs"] == 1
-    assert tiny_runs.result(tmp_path / "dkd")["teacher"]["0"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from cls_kd.engine.event_log import EVENTS, EventFollower, EventLog, logged_events
-from cls_kd.engine.events import EpochFinished, RunEvent, RunFailed, RunStarted
+from cls_kd.engine.event_log import EVENTS, EventFollower, EventLog, last_failure, logged_events
+from cls_kd.engine.events import EpochFinished, RunEvent, RunFailed, RunInterrupted, RunStarted
 from cls_kd.runs import Run
 
 
@@ -46,3 +46,15 @@ def test_half_a_line_is_waited_for_and_survived(tmp_path: Path) -> None:
     (tmp_path / EVENTS).write_text(whole[:20] + "\n" + whole)
     assert len(logged_events(tmp_path)) == 1
     assert logged_events(tmp_path / "nowhere") == []
+
+
+def test_a_failure_stays_the_reason_until_the_run_is_started_again(tmp_path: Path) -> None:
+    run = Run("kd", 0, Config(), tmp_path)
+    log = EventLog(run)
+    log(RunStarted.of(run))
+    assert last_failure(logged_events(tmp_path)) is None
+    log(RunFailed.of(run, error="ValueError: no"))
+    log(RunInterrupted.of(run, reason="of another process"))
+    assert last_failure(logged_events(tmp_path)) == "ValueError: no"
+    log(RunStarted.of(run))
+    assert last_failure(logged_events(tmp_path)) is None

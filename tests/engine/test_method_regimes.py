@@ -1,36 +1,44 @@
-"""Methods train in two processes, in half precision, and resume to the last bit.
+"""Methods train in two processes, in half precision, compiled, and resume to the last bit.
 
 Every method takes minutes: ``pytest tests/engine/test_method_regimes.py --every-method``. Without
 that option one method of every kind is tried. A kind is what a training may stumble over: what the
 losses remember, whether they learn, and the data, optimizer or student that the method brings
-along.
+along. Compiled, a kind is one of networks; inductor, which takes long, compiles with
+``--every-method`` alone.
 """
 
 from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from mmengine.config import Config
+from torch._dynamo import lookup_backend
 
 from cls_kd.core.terms import build_loss, build_terms
 from cls_kd.engine import load_config, train
 from cls_kd.models import NToOneClassifier
 from cls_kd.runs.compose import known_methods
-from tests.distillers import tiny
+from tests.distillers import test_every_method, tiny
 from tests.distributed.test_two_processes import ends, in_two, train_and_keep
 from tests.engine import tiny_runs
 from tests.engine.test_resume import in_step, train_and_die
 from tests.engine.tiny_runs import ROOT, STEPS
 from tests.losses.fabricate import Sizes
 
-# Widths that four heads of attention divide.
-DEEP = Sizes(tokens={"student": (5, 5, 8), "teacher": (6, 5, 12)})
+# Widths that four heads of attention divide, and of the teacher's maps eight.
+DEEP = Sizes(
+    tokens={"student": (5, 5, 8), "teacher": (6, 5, 12)},
+    stages={
+        "student": ((3, 8, 8), (4, 4, 4), (6, 4, 4)),
+        "teacher": ((8, 8, 8), (16, 8, 8), (8, 4, 4)),
+    },
+)
 
 
 def kind(method: str) -> tuple[Hashable, ...]:
@@ -68,7 +76,11 @@ BRANCHES = ROOT / "configs" / "digits" / "branches.py"
 EPOCHS = 2
 # Options of losses that cost time.
 SMALL = {"negatives": 16, "dim": 8, "autoencoder_channels": 8, "num_heads": 4}
-GROUPS = 4
+GROUP = 8
+"""Methods that two processes train, one after the other."""
+# Of networks: one of convolutions, of branches, a transformer, one with a projector.
+COMPILED = ("ab", "cl_ilr", "cumulative_spatial", "simkd")
+BY_INDUCTOR = ("kd", "crd", "reviewkd", "vitkd", "fcfd")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -81,8 +93,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         few = {kind(method)[0::2]: method for method in reversed(methods)}
         every = metafunc.config.getoption("--every-method")
         metafunc.parametrize("method_in_half", methods if every else sorted(few.values()))
+    elif "backend" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-method")
+        cases = [(name, "aot_eager") for name in EVERY_METHOD if every]
+        cases += [(name, "inductor") for name in BY_INDUCTOR if every]
+        metafunc.parametrize(
+            ("compiled", "backend"), cases or [(name, "eager") for name in COMPILED]
+        )
     elif "methods" in metafunc.fixturenames:
-        groups = [methods[group::GROUPS] for group in range(GROUPS)]
+        groups = [methods[first : first + GROUP] for first in range(0, len(methods), GROUP)]
         metafunc.parametrize("methods", groups, ids=lambda group: group[0])
 
 
@@ -174,6 +193,33 @@ def train_in_half(cfg: Config, work_dir: Path) -> None:
 def test_half_precision(method_in_half: str, digits_teacher: Path, tmp_path: Path) -> None:
     cfg = config(method_in_half, digits_teacher, amp=True)
     assert tiny_runs.in_child(train_in_half, cfg, tmp_path) == 0
+
+
+def one_step(file: Path, backend: Callable[..., Any] | None) -> dict[str, torch.Tensor]:
+    """Logged losses and the state after a step, of compiled networks if there is a backend."""
+    chosen = test_every_method.networks(test_every_method.kinds(file)[0], file)
+    model = tiny.distiller(test_every_method.losses_of(file), **chosen)
+    if backend is not None:
+        model.compile_networks(backend=backend)
+    raw = tiny.data(6, channels=chosen.get("channels", 1), size=chosen.get("size", 8))
+    torch.manual_seed(1)
+    return tiny.step(model, tiny.viewed(tiny.paired(raw))) | model.state_dict()
+
+
+def test_compiled_networks_take_the_same_step(compiled: str, backend: str) -> None:
+    torch._dynamo.reset()  # after a few networks of one class the next would not be compiled
+    graphs = []
+
+    def noting(graph: torch.fx.GraphModule, inputs: Any) -> Callable[..., Any]:
+        graphs.append(graph)
+        return lookup_backend(backend)(graph, inputs)
+
+    file = known_methods()[compiled]
+    expected, step = one_step(file, None), one_step(file, noting)
+    assert graphs
+    assert expected.keys() == step.keys()
+    for name, value in expected.items():
+        assert torch.allclose(step[name], value, rtol=1e-4, atol=1e-6), name
 
 
 def train_all(configs: dict[str, Config], root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -34,7 +35,8 @@ NAMES = {
 }
 # Through MMEngine's root registry and the default scope, as MMEngine's runner builds.
 PROGRAM = """
-import json, sys
+import json, os, sys
+before = dict(os.environ)
 from mmengine.registry import DefaultScope
 from cls_kd import registry
 found = {}
@@ -44,12 +46,24 @@ with DefaultScope.overwrite_default_scope("cls_kd"):
         root = list(registry.lineage(ours))[-1]
         with root.switch_scope_and_registry(None) as chosen:
             found[kind] = [ours.get(name) is not None, chosen.get(name) is not None]
-print(json.dumps(found))
+import cls_kd.engine, cls_kd.cli
+changed = sorted(set(os.environ) - set(before))
+cls_kd.engine.compat.prepare_process()
+print(json.dumps([found, changed, os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]]))
 """
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """What a process of its own says: names, variables that an import made, and one after it."""
+
+    names: dict[str, list[bool]]
+    changed: list[str]
+    forced: str
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[bool]]:
+def fresh() -> Fresh:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM],
         input=json.dumps(NAMES),
@@ -58,11 +72,17 @@ def found() -> dict[str, list[bool]]:
         text=True,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    (line,) = done.stdout.splitlines()  # importing prints nothing
+    return Fresh(*json.loads(line))
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_a_name_is_found_without_an_import(kind: str, found: dict[str, list[bool]]) -> None:
-    directly, by_scope = found[kind]
+def test_a_name_is_found_without_an_import(kind: str, fresh: Fresh) -> None:
+    directly, by_scope = fresh.names[kind]
     assert directly
     assert by_scope or kind == "BATCH_AUGMENTS"  # MMEngine has no such kind
+
+
+def test_importing_the_engine_forces_nothing(fresh: Fresh) -> None:
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in fresh.changed
+    assert fresh.forced == "1"

@@ -38,12 +38,13 @@ class Cluster:
 
     def queued(self) -> set[str]:
         for number, job in list(self.queue.items()):
-            run = job._run
-            if any(need.result() is None for need in run.depends_on.values()):
+            needed = [need for run in job._runs for need in run.depends_on.values()]
+            if any(need.result() is None for need in needed):
                 continue
             del self.queue[number]
-            behavior = self.behaviors.get(run.name, []) or ["finish"]
-            getattr(self, f"_{behavior.pop(0)}")(run)
+            for run in job._runs:
+                behavior = self.behaviors.get(run.name, []) or ["finish"]
+                getattr(self, f"_{behavior.pop(0)}")(run)
         return set(self.queue)
 
     def _finish(self, run: Run) -> None:
@@ -153,3 +154,16 @@ def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(__import__("sys").modules, "submitit", None)
     with pytest.raises(UserError, match=r"cls_kd\[slurm\]"):
         SlurmExecutor(tmp_path, {})
+
+
+def test_runs_that_are_trained_together_are_one_job(cluster: Cluster, tmp_path: Path) -> None:
+    teacher, kd = pair(tmp_path)
+    dkd = Run("dkd", 0, kd.cfg, tmp_path / "dkd", {"run:teacher": teacher})
+    teacher.cfg = Config(dict(train_cfg=dict(max_epochs=2)))
+    events: list[RunEvent] = []
+    cluster.behaviors["dkd"] = ["lose"]
+    executor = SlurmExecutor(tmp_path, {}, max_members=8)
+    executor.execute([teacher, kd, dkd], on_event=events.append)
+    names = [parameters["name"] for parameters in cluster.parameters]
+    assert names == ["teacher-0", "kd-0-and-1-more", "dkd-0"]
+    assert all(run.result() is not None for run in (teacher, kd, dkd))

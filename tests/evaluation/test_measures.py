@@ -12,7 +12,14 @@ from torch import Tensor
 
 from cls_kd.data import CIFAR100
 from cls_kd.errors import UserError
-from cls_kd.evaluation import calibration, class_structure, confidence, ensembles, transfer
+from cls_kd.evaluation import (
+    CalibrationError,
+    calibration,
+    class_structure,
+    confidence,
+    ensembles,
+    transfer,
+)
 
 
 @pytest.fixture
@@ -65,6 +72,18 @@ def test_calibration_error_by_hand(soft: tuple[Tensor, Tensor]) -> None:
             gap = abs(confidence[inside].mean() - right[inside].mean())
             expected += inside.mean() * gap
     assert calibration.expected_calibration_error(*soft) == pytest.approx(expected, abs=1e-6)
+
+
+def test_calibration_error_as_a_metric_of_all_batches(soft: tuple[Tensor, Tensor]) -> None:
+    metric = CalibrationError()
+    samples = [
+        {"pred_score": score, "gt_label": label[None]} for score, label in zip(*soft, strict=True)
+    ]
+    metric.process(None, samples[:150])
+    metric.process(None, samples[150:])
+    assert metric.evaluate(len(samples)) == {
+        "calibration/ece": pytest.approx(100 * calibration.expected_calibration_error(*soft))
+    }
 
 
 def test_likelihood_and_brier_score_as_scikit_learn_has_them(soft: tuple[Tensor, Tensor]) -> None:

@@ -6,14 +6,14 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+
+from tests.tools.driver import fork
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/own_data_and_model.md").read_text()
@@ -66,10 +66,8 @@ def run(folder: Path, command: str, *options: str) -> dict:
     # The project's own folder comes first on the path only where the command says so.
     own = words[0] == "PYTHONPATH=."
     paths = [*([str(folder)] if own else []), str(ROOT)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    call = [sys.executable, *words[2 if own else 1 :], *options]
-    done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    program = [*words[2 if own else 1 :], *options]
+    fork(*program, cwd=folder, PYTHONPATH=os.pathsep.join(paths)).outcome().succeeded()
     config = next(word for word in words if word in CONFIGS)
     return json.loads((folder / "work_dirs" / Path(config).stem / "result.json").read_text())
 

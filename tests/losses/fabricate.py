@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cls_kd.signals.forward_from import Continued
 from cls_kd.signals.shapes import SignalShapes
 from cls_kd.signals.vocabulary import CALLABLES, VOCABULARY
 
@@ -72,6 +73,7 @@ class Sizes:
             "feature": stages[-1],
             "stages": stages,
             "preacts": stages,
+            "block_maps": stages,
             "preact_norms": tuple((2, channels) for channels, _, _ in stages),
             "tokens": (length, width),
             "normed_tokens": (length, width),
@@ -145,6 +147,8 @@ def _one(name: str, sizes: Sizes, seed: int, scale: float) -> Any:
         "index": torch.arange(sizes.batch) * 3 % sizes.samples,
         "pair_inputs": normal(3, 8, 8),
         "view_inputs": normal(sizes.views, 3, 8, 8).transpose(0, 1),
+        "permutation": torch.arange(sizes.batch).roll(1),
+        "mix": 0.3,
         "epoch": 3,
         "max_epochs": 10,
         "progress": 0.25,
@@ -173,7 +177,7 @@ def _classifier(weight: Tensor) -> Callable[[Tensor], Tensor]:
 def _forward_from(
     stages: tuple[tuple[int, int, int], ...], classes: int, generator: torch.Generator
 ) -> Callable[..., Any]:
-    """Later maps and logits are linear in the means of the given map."""
+    """Later maps and logits are linear in the means of the given map; the last map is a stage."""
     widths = [shape[0] for shape in stages]
     mixing = {
         (before, after): torch.randn(widths[after], widths[before], generator=generator)
@@ -182,7 +186,7 @@ def _forward_from(
     }
     heads = [torch.randn(classes, width, generator=generator) for width in widths]
 
-    def run(stage: int, feature: Tensor) -> tuple[tuple[Tensor | None, ...], Tensor]:
+    def run(stage: int, feature: Tensor) -> Continued:
         means = feature.mean((2, 3))
         maps = tuple(
             F.linear(means, mixing[stage, index].to(means))[:, :, None, None].expand(
@@ -192,6 +196,7 @@ def _forward_from(
             else None
             for index in range(len(stages))
         )
-        return maps, F.linear(means, heads[stage].to(means))
+        last = feature if maps[-1] is None else maps[-1]
+        return Continued(maps, last, F.linear(means, heads[stage].to(means)))
 
     return run

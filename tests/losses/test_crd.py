@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from cls_kd.errors import UserError
 from cls_kd.losses import CRDLoss
 from cls_kd.modules import ContrastiveBank
 from cls_kd.signals.shapes import SignalShapes
+from tests.distributed.test_two_processes import in_two
 
 SAMPLES, DIM, NEGATIVES, TEMPERATURE, MOMENTUM = 12, 4, 6, 0.07, 0.5
 STUDENT, TEACHER, CLASSES = 5, 7, 3
@@ -278,10 +276,9 @@ def test_more_negatives_than_samples() -> None:
     assert loss(**signals).isfinite()
 
 
-def run_rank(rank: int, folder: str) -> None:
+def run_rank(folder: Path) -> None:
     """One of two processes: its half of every batch, gradients averaged by DDP."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    rank = dist.get_rank()
     loss = make(seed=rank)  # rank 0's layers win, as DDP has it
     wrapped = torch.nn.parallel.DistributedDataParallel(
         loss, broadcast_buffers=False, find_unused_parameters=False
@@ -295,21 +292,12 @@ def run_rank(rank: int, folder: str) -> None:
         gradients = {name: p.grad.clone() for name, p in loss.named_parameters()}
         steps.append(dict(value=value, gradients=gradients, state=copy.deepcopy(loss.state_dict())))
     torch.save(steps, f"{folder}/rank{rank}.pth")
-    dist.destroy_process_group()
 
 
 @pytest.mark.ddp
 def test_two_processes_are_one(tmp_path: Path) -> None:
     """The second batch has a duplicate index, 3, once on each rank."""
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), str(tmp_path)],
-            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        )
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert in_two(run_rank, tmp_path) == [0, 0]
     ranks = [torch.load(tmp_path / f"rank{rank}.pth", weights_only=True) for rank in (0, 1)]
     loss = make()
     optim = optimizer(loss)
@@ -321,7 +309,3 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
         for name, expected in loss.state_dict().items():
             assert torch.equal(first["state"][name], second["state"][name]), name
             torch.testing.assert_close(first["state"][name], expected)
-
-
-if __name__ == "__main__":
-    run_rank(int(sys.argv[1]), sys.argv[2])

@@ -275,9 +275,34 @@ def test_semckd_of_a_smaller_and_of_a_larger_batch() -> None:
 
 def test_wkd_refuses_cells_without_a_deviation() -> None:
     with pytest.raises(
-        UserError, match=r"grid=4 does not divide a map of 4x4 positions into equal"
+        UserError, match=r"grid=4 makes cells of a single position of the teacher's map of 4x4"
     ):
         WKDFeatureLoss(grid=4).build(SIZES.facts())
+
+
+@pytest.mark.parametrize("bottleneck", [None, 2])
+def test_wkd_at_the_size_of_the_teacher_by_hand(bottleneck: int | None) -> None:
+    """Cells as of adaptive pooling: 4 along 7 positions begin at 0, 1, 3, 5 and overlap."""
+    sizes = Sizes(stages={"student": ((3, 3, 3),), "teacher": ((5, 7, 7),)})
+    loss = WKDFeatureLoss(mean_weight=2.0, grid=4, bottleneck=bottleneck)
+    loss.build(sizes.facts())
+    signals = fabricate(loss.signals, sizes)
+    student = F.interpolate(
+        loss.connector(signals["student_feature"]), size=(7, 7), mode="bilinear"
+    )
+    teacher, cells = signals["teacher_feature"], [(0, 2), (1, 4), (3, 6), (5, 7)]
+    means = deviations = 0.0
+    for sample in range(len(student)):
+        for above, below in cells:
+            for left, right in cells:
+                for ours, theirs in zip(student[sample], teacher[sample], strict=True):
+                    a, b = ours[above:below, left:right], theirs[above:below, left:right]
+                    means += (a.mean() - b.mean()).square().item() / len(student) / 16
+                    spread = (a.var() + 1e-5).sqrt() - (b.var() + 1e-5).sqrt()
+                    deviations += spread.square().item() / len(student) / 16
+    terms = loss(**signals)
+    assert terms["loss_mean"].item() == pytest.approx(2 * means, rel=1e-4)
+    assert terms["loss_deviation"].item() == pytest.approx(deviations, rel=1e-4)
 
 
 @pytest.mark.parametrize("width", [3, 5], ids=["align", "equal"])

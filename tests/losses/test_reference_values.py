@@ -44,6 +44,7 @@ BY_HAND = {
     "OFATokenExitsLoss": "test_ofa_exits.py",
     "PSKDLoss": "test_self_losses.py",
     "PeerTaskLoss": "test_online_losses.py",
+    "ScaleKDLoss": "test_scalekd.py",
     "SRRLLoss": "test_feature_losses.py",
     "MGDLoss": "test_feature_losses.py",
     "TaskLoss": "test_logit_losses.py",
@@ -56,6 +57,7 @@ BY_HAND = {
 APART: dict[str, str] = {
     "byot": "test_self_teachers.py",
     "frskd": "test_self_teachers.py",
+    "mixskd": "test_self_teachers.py",
     "ols": "test_soft_labels.py",
     "sd_dropout": "test_self_teachers.py",
     "zipf": "test_soft_labels.py",
@@ -89,6 +91,10 @@ SIGNALS: dict[str, dict[str, str]] = {
     "cumulative_spatial": {
         "student_dense_logits": "student_normed_tokens",
         "teacher_dense_logits": "teacher_feature",
+    },
+    "afd": {
+        "student_stages": "student_block_maps",
+        "teacher_stages": "teacher_block_maps",
     },
     "norm": {"student_feature": "student_expanded_feature"},
     "simkd": {"student_feature": "student_projected"},

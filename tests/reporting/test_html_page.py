@@ -19,6 +19,8 @@ from cls_kd.reporting.experiments import Experiment, pair_folders
 from cls_kd.reporting.html.page import MAX_BYTES, page
 from cls_kd.reporting.html.published import cell_of
 from cls_kd.reporting.html.settings import Difference, differences, read_settings
+from cls_kd.reporting.html.teachers import teachers_table
+from cls_kd.reporting.latency import Latency, write_latency
 from cls_kd.runs.benchmarks import read_cells
 from tests.reporting.fabricated import write_pair, write_run
 
@@ -65,7 +67,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for seed in range(3):
             folder = root / pair / "odd" / f"seed_{seed}"
-            write_run(folder, ODD, seed, 71.0 + seed, latency_ms=1.5 + seed)
+            write_run(folder, ODD, seed, 71.0 + seed)
+            write_latency(folder, Latency(1.5 + seed, (1.4, 1.6), 8, 1, "a CPU"))
     return root
 
 
@@ -129,12 +132,22 @@ def test_names_are_text_and_never_markup(text: str, elements: Elements) -> None:
 def test_the_plots_show_the_results(text: str, elements: Elements) -> None:
     specs = json.loads(elements.scripts["specs"])
     kinds = ("scores", "curves", "seconds")
-    assert set(specs) == {"gains"} | {f"pair_{i}_{kind}" for i in range(2) for kind in kinds}
+    assert set(specs) == {"gains", "published_results"} | {
+        f"pair_{i}_{kind}" for i in range(2) for kind in kinds
+    }
     (gains,) = (v for v in values_of(specs["gains"]) if "low" in v[0])
     assert {(r["pair"], r["method"]) for r in gains} == {
         (pair, method) for pair in PAIRS for method in ("kd", "dkd", ODD)
     }
     assert next(r["gain"] for r in gains if r["method"] == "dkd") == pytest.approx(3.9, abs=1e-3)
+    published = values_of(specs["published_results"])
+    (records,) = (v for v in published if "track" in v[0])
+    rows = {(r["row"], r["kind"], r["track"]) for r in records}
+    row = f"dkd, best (protocol) {PAIRS[1]}"
+    assert {(row, "ours", "protocol"), (row, "published", "protocol")} <= rows
+    ours = next(r for r in records if r["row"] == row and r["kind"] == "ours")
+    assert ours["score"] == pytest.approx(75.033, abs=1e-3)
+    assert ours["low"] < ours["score"] < ours["high"]
     curves = next(v for v in values_of(specs["pair_0_curves"]) if len(v) > 1)
     assert [r["mean"] for r in curves if r["method"] == "ce"] == pytest.approx(
         [35.067, 71.133, 69.133], abs=1e-3
@@ -154,14 +167,27 @@ def values_of(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
 def test_the_page_says_what_the_results_say(text: str) -> None:
     assert "Better than ce: dkd (+3.90 [" in text
     assert 'data-order="1.5"' in text  # latency of one run
+    assert "forward pass of the student; batch of 8, 1 thread, a CPU." in text
     assert "<td>protocol</td>" in text  # DKD on VGG-13 and VGG-8 is published
     assert "<code>model.losses.dkd</code>" in text
     assert '<th scope="row">torch</th><td>2.15.0</td>' in text
 
 
+def test_teachers_have_every_metric_that_was_measured(tmp_path: Path) -> None:
+    for run, ece in (("ce", None), ("kd", 4.5), ("dkd", 4.5)):
+        metrics = {"accuracy/top1": 97.5, "calibration/ece": ece}
+        teacher = {} if ece is None else {"0": metrics}
+        write_run(tmp_path / run / "seed_0", run, 0, 70.0, teacher=teacher)
+    table = teachers_table([Experiment("pair", make_report(tmp_path, baseline="ce"))])
+    assert table.titles == ["Pair", "Teacher", "top-1 accuracy", "calibration/ece", "Methods"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["pair", "0", "97.50", "4.50", "dkd, kd"]
+    ]
+
+
 def test_tables_can_be_sorted_and_filtered_by_values(elements: Elements) -> None:
     options = json.loads(elements.scripts["table-options"])
-    assert set(options) == {"methods", "runs", "published"}
+    assert set(options) == {"methods", "runs", "published", "teachers"}
     tables = {a["id"] for tag, a in elements.tags if tag == "table" and "id" in a}
     assert set(options) <= tables
     kinds = [entry["columnControl"] for entry in options["methods"]["columnDefs"]]
@@ -221,7 +247,7 @@ def test_without_the_extra_the_command_names_it_and_writes_nothing(
     with pytest.raises(SystemExit) as stopped:
         main(["report", folder, "--output", str(output), "--html"])
     assert stopped.value.code == 1
-    assert 'pip install "cls_kd[report]"' in capsys.readouterr().err
+    assert "pip install 'cls_kd[report]'" in capsys.readouterr().err
     assert not output.exists()
     main(["report", folder, "--output", str(output), "--latex"])
     assert (output / "report.md").is_file()

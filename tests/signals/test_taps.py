@@ -171,16 +171,17 @@ def test_an_image_that_is_no_square_has_no_map() -> None:
 def test_a_pass_from_a_stage_that_is_kept_as_tokens(name: str) -> None:
     network = mmpretrain_network("DeiT3" if name == "VisionTransformer" else name)
     images = tiny.images(2, channels=3, size=64)
-    names = ["teacher_stages", "teacher_forward_from", "teacher_logits"]
+    names = ["teacher_stages", "teacher_feature", "teacher_forward_from", "teacher_logits"]
     source = NetworkSource("teacher", network, names)
     with torch.no_grad():
         seen = source.run(images)
-        maps, logits = source.forward_from(images)(1, seen["teacher_stages"][1])
-        _, others = source.forward_from(images)(1, 2 * seen["teacher_stages"][1])
+        maps, feature, logits = source.forward_from(images)(1, seen["teacher_stages"][1])
+        others = source.forward_from(images)(1, 2 * seen["teacher_stages"][1]).logits
     assert torch.equal(logits, seen["teacher_logits"])
     assert maps[:2] == (None, None)
     for continued, stage in zip(maps[2:], seen["teacher_stages"][2:], strict=True):
         assert torch.equal(continued, stage)
+    assert torch.equal(feature, seen["teacher_feature"]), "after the final norm"
     assert not torch.equal(others, logits)
 
 
@@ -488,6 +489,10 @@ def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
     assert shapes.pop("embedding") == (width,)
     stages = tuple((channels, size, size) for channels, size in expected["stages"])
     assert shapes.pop("stages") == stages
+    blocks = shapes.pop("block_maps")
+    assert len(blocks) >= len(stages)
+    assert blocks[-1] == stages[-1], "the last block ends the last stage"
+    assert set(stages) <= set(blocks)
     if expected.get("preacts"):
         assert shapes.pop("preacts") == stages
     if "blocks" in expected:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import multiprocessing
 import os
 import runpy
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from unittest import mock
+
+import torch
 
 from cls_kd.cli import main
 
@@ -99,6 +105,62 @@ def spawn(*command: object, **changes: str) -> Outcome:
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process forked from this one, which runs ``python SCRIPT ARGUMENTS``.
+
+    Quicker than `spawn` by all that need not be imported again.
+    """
+
+    process: ForkProcess
+    streams: Path
+
+    def outcome(self, timeout: float = 240) -> Outcome:
+        """Wait for its end."""
+        self.process.join(timeout)
+        if self.process.is_alive():
+            self.process.kill()
+            raise TimeoutError((self.streams / "err").read_text()[-3000:])
+        out, err = ((self.streams / name).read_text() for name in ("out", "err"))
+        assert self.process.exitcode is not None
+        return Outcome(self.process.exitcode, out, err)
+
+
+def fork(script: object, *arguments: object, cwd: Path = ROOT, **changes: str) -> Child:
+    """Start a program of Python in a process forked from this one.
+
+    Args:
+        script: Path of the program, absolute or below ``cwd``.
+        arguments: Of the command line.
+        cwd: Its folder.
+        changes: Of the environment. ``PYTHONPATH`` is put before the paths of this process.
+    """
+    streams = Path(tempfile.mkdtemp())
+    words = [str(script), *map(str, arguments)]
+    target = (words, cwd, environment(**changes), streams)
+    process = multiprocessing.get_context("fork").Process(target=_run_as_program, args=target)
+    process.start()
+    return Child(process, streams)
+
+
+def _run_as_program(words: list[str], cwd: Path, variables: dict[str, str], streams: Path) -> None:
+    for number, name in ((1, "out"), (2, "err")):
+        descriptor = os.open(streams / name, os.O_WRONLY | os.O_CREAT)
+        os.dup2(descriptor, number)
+    sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, "w")) for number in (1, 2))
+    torch.set_num_threads(1)  # threads do not survive a fork
+    gc.freeze()
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(cwd)
+    sys.argv = words
+    sys.path[:] = [*variables["PYTHONPATH"].split(os.pathsep), *filter(None, sys.path)]
+    code = _exit_code(lambda: runpy.run_path(words[0], run_name="__main__"))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

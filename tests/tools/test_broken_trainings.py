@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cls_kd.distillers.checkpoints import read_checkpoint
 from cls_kd.engine.hooks.checkpoint import check_finite
 from cls_kd.errors import DivergedError
 from tests.tools.conftest import Spoil
-from tests.tools.driver import ROOT, call, environment
+from tests.tools.driver import Child, call, fork
 
 BREAKING = """
 import torch
@@ -79,25 +79,16 @@ def test_weights_that_the_last_step_broke_are_not_saved() -> None:
 def test_ctrl_c_is_one_message_and_resume_goes_on(config: Spoil, tmp_path: Path) -> None:
     path = config("train_cfg['max_epochs'] = 2000", "default_hooks['logger']['interval'] = 1")
     work_dir = tmp_path / "work"
-    process = subprocess.Popen(
-        ["python", "tools/train.py", path, "--work-dir", work_dir],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell has its background jobs ignore Ctrl-C, and that is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    child = fork("tools/train.py", path, "--work-dir", work_dir)
+    assert child.process.pid is not None
     try:
-        _wait_for(work_dir / "last_checkpoint", process)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _wait_for(work_dir / "last_checkpoint", child)
+        os.kill(child.process.pid, signal.SIGINT)
+        outcome = child.outcome(timeout=60)
     finally:
-        process.kill()
-    assert process.returncode == 1, err
-    assert "Traceback" not in err
-    assert err.strip() == "Interrupted. --resume goes on from the last checkpoint."
+        child.process.kill()
+    assert outcome.code == 1
+    assert outcome.err.strip() == "Interrupted. --resume goes on from the last checkpoint."
     assert not (work_dir / "result.json").exists()
     done = read_checkpoint(work_dir / Path((work_dir / "last_checkpoint").read_text()).name)
     epochs = done["meta"]["epoch"] + 1
@@ -108,9 +99,9 @@ def test_ctrl_c_is_one_message_and_resume_goes_on(config: Spoil, tmp_path: Path)
     assert [entry["epoch"] for entry in result["train"]] == list(range(1, epochs + 1))
 
 
-def _wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+def _wait_for(file: Path, child: Child) -> None:
     end = time.monotonic() + 120
     while not file.exists():
-        assert process.poll() is None, process.communicate()[1]
+        assert child.process.is_alive(), child.outcome().err
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -142,13 +142,16 @@ def _write_runs(work_dirs: Path, trained: Trained) -> None:
         "digits/papers/nkd": ("student", "kd", "dkd", "nkd"),
         "digits/papers/ipwd": ("student", "kd", "ipwd"),
         "pair_nkd": ("student", "nkd"),
+        "sweep/pair": ("student", "kd"),
     }
     for experiment, runs in names.items():
         _write_result(work_dirs / experiment / "teacher", trained.teacher.parent, "teacher", 0)
         for name in runs:
             for seed in range(3):
                 _write_result(work_dirs / experiment / name / f"seed_{seed}", run, name, seed)
-    (work_dirs / "sweep").mkdir()
+    search = work_dirs / "tune_pair_at" / "search" / "default" / "seed_0"
+    _write_result(search, run, "default", 0)
+    (search / "events.jsonl").write_text(json.dumps({"event": "RunStarted", "time": 0.0}) + "\n")
     entry = dict(folder="pair/kd/seed_0", title="pair/kd (seed 0)", digest="", length=20)
     (work_dirs / "sweep" / "sweep.json").write_text(json.dumps({"runs": [entry]}))
     student = load_config(ROOT / "configs/digits/branches.py", method="okdmde").model.student

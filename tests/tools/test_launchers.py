@@ -1,4 +1,4 @@
-"""Several processes: torchrun and Slurm, on this machine, over gloo."""
+"""Several processes: cls-kd launch and Slurm, on this machine, over gloo."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import torch
 
 from cls_kd.engine import compat
 from cls_kd.errors import UserError
+from tests.engine.tiny_runs import result
 from tests.tools.conftest import Spoil, Trained
-from tests.tools.driver import PAIR, ROOT, TOOLS, Outcome, call, spawn
+from tests.tools.driver import PAIR, ROOT, TOOLS, call, fork, spawn
 
 SCRIPTS = ("dist_train.sh", "dist_test.sh", "slurm_train.sh")
 
@@ -38,23 +39,11 @@ class RankProbe(Hook):
         torch.save({"state": state, "index": list(runner.train_dataloader.sampler)}, place)
 """
 
+# Notes what it is to start, one word a line; the tests start it.
 SRUN = """#!/usr/bin/env bash
-# Runs as many local processes as there are tasks, as srun would on its nodes.
-ntasks=1
-while [[ $1 == --* ]]; do
-    case $1 in --ntasks=*) ntasks=${1#*=} ;; esac
-    echo "$1" >>"$FAKE/srun.txt"
-    shift
-done
-for ((rank = 0; rank < ntasks; rank++)); do
-    SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_NTASKS=$ntasks \\
-        SLURM_NODELIST='loop[01-02,7],gpu-x[3-4]' "$@" &
-    tasks+=($!)
-done
-status=0
-for task in "${tasks[@]}"; do wait "$task" || status=1; done
-exit $status
+printf '%s\\n' "PYTHONPATH=$PYTHONPATH" "$@" >"$FAKE/$(basename "$0").txt"
 """
+NODES = "loop[01-02,7],gpu-x[3-4]"
 
 SCONTROL = """#!/usr/bin/env bash
 echo "$*" >>"$FAKE/scontrol.txt"
@@ -72,11 +61,12 @@ def free_port() -> int:
     raise OSError("no free port")
 
 
-def probed(config: Spoil, folder: Path) -> Path:
+def probed(config: Spoil, folder: Path, **options: str) -> Path:
     (folder / "rank_probe.py").write_text(PROBE)
     return config(
         "custom_imports = dict(imports=['rank_probe'])",
         f"custom_hooks = [dict(type='RankProbe', folder={str(folder)!r})]",
+        **options,
     )
 
 
@@ -99,53 +89,93 @@ def test_scripts_are_bash_and_say_how_they_are_used(script: str) -> None:
     assert outcome.err.startswith("usage: ")
 
 
+LIST = """
+from mmengine.config import read_base
+
+with read_base():
+    from cls_kd.configs.digits.pair import *
+
+train_cfg["max_epochs"] = train_dataloader["dataset"]["times"] = 1
+"""
+
+
 @pytest.mark.ddp
-def test_two_processes_train_one_student_and_test_it(config: Spoil, tmp_path: Path) -> None:
-    path, work_dir, out = probed(config, tmp_path), tmp_path / "work", tmp_path / "out.json"
+def test_dist_train_trains_a_teacher_and_its_student(config: Spoil, tmp_path: Path) -> None:
+    """Two processes, in which the second run of a list reads what the first one left."""
+    path, work_dir = probed(config, tmp_path, text=LIST), tmp_path / "work"
     changes = {"PORT": str(free_port()), "PYTHONPATH": str(tmp_path)}
-    spawn(TOOLS / "dist_train.sh", path, 2, "--work-dir", work_dir, **changes).succeeded()
+    arguments = ("--method", "dkd", "--work-dir", work_dir)
+    spawn(TOOLS / "dist_train.sh", path, 2, *arguments, **changes).succeeded()
     check_ranks(tmp_path)
-    result = json.loads((work_dir / "result.json").read_text())
-    checkpoint = work_dir / "epoch_1.pth"
-    changes["PORT"] = str(free_port())
-    spawn(TOOLS / "dist_test.sh", path, checkpoint, 2, "--out", out, **changes).succeeded()
-    found = json.loads(out.read_text())["evaluations"][0]
-    assert found["metrics"] == result["test"]
-    assert found["images"] == 439
-    call("test.py", PAIR, checkpoint, "--out", out).succeeded()
-    assert json.loads(out.read_text())["evaluations"][0] == found
+    for name in ("teacher", "dkd"):
+        log = next((work_dir / name).rglob("*.log")).read_text()
+        assert "Distributed training: True" in log
+        assert "GPU number: 2" in log
+        assert result(work_dir / name)["epochs"] == 1
+    assert result(work_dir / "dkd")["teacher"]["0"]
 
 
 @pytest.fixture
-def slurm(tmp_path: Path) -> dict[str, str]:
-    """An environment with Slurm's two programs, as far as they are used."""
-    folder = tmp_path / "slurm"
+def programs(tmp_path: Path) -> dict[str, str]:
+    """An environment in which programs that start others are there, as far as they are used."""
+    folder = tmp_path / "programs"
     folder.mkdir()
-    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
+    for name, text in (("srun", SRUN), ("python", SRUN), ("scontrol", SCONTROL)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    return {"FAKE": str(folder), "SLURM_JOB_ID": str(70000 + free_port() - 20000)}
+    return {"FAKE": str(folder)}
 
 
-def in_slurm(slurm: dict[str, str], *command: object, **changes: str) -> Outcome:
+def started(script: str, program: str, programs: dict[str, str], *arguments: object) -> list[str]:
+    """All words of the command line that a script gives to this program."""
     # env: the fakes come before whatever else is on PATH.
-    prefix = ("env", f"PATH={slurm['FAKE']}:{Path(sys.executable).parent}:{os.environ['PATH']}")
-    return spawn(*prefix, *command, **slurm, **changes)
+    prefix = ("env", f"PATH={programs['FAKE']}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    spawn(*prefix, TOOLS / script, *arguments, **programs).succeeded()
+    path, *words = (Path(programs["FAKE"]) / f"{program}.txt").read_text().splitlines()
+    assert Path(path.removeprefix("PYTHONPATH=").split(":")[0]).samefile(ROOT)
+    return words
+
+
+def run_both(program: list[str], ranks: list[dict[str, str]]) -> None:
+    """The same program in two processes, each with variables of its own."""
+    children = [fork(*program, **variables) for variables in ranks]
+    for child in children:
+        child.outcome().succeeded()
 
 
 @pytest.mark.ddp
-def test_slurm_starts_two_processes(slurm: dict[str, str], config: Spoil, tmp_path: Path) -> None:
-    arguments = ("short", "a job", probed(config, tmp_path), tmp_path / "work")
-    changes = {
-        "GPUS": "2",
-        "CPUS_PER_TASK": "1",
-        "SRUN_ARGS": "--gres=none --qos=high",
-        "PYTHONPATH": str(tmp_path),
-    }
-    in_slurm(slurm, TOOLS / "slurm_train.sh", *arguments, **changes).succeeded()
-    check_ranks(tmp_path)
-    assert (tmp_path / "work" / "result.json").is_file()
-    assert (Path(slurm["FAKE"]) / "srun.txt").read_text().splitlines() == [
+def test_dist_test_tests_as_one_process_does(
+    trained: Trained, programs: dict[str, str], tmp_path: Path
+) -> None:
+    out, student = tmp_path / "out.json", trained.student
+    changes = programs | {"PORT": "29501"}
+    training = started("dist_train.sh", "python", changes, PAIR, 2)
+    words = started("dist_test.sh", "python", changes, PAIR, student, 2, "--out", out)
+    # To the launcher the same as in training, where it really starts processes.
+    place = words.index(str(TOOLS / "test.py"))
+    assert words[:place] == training[:place]
+    assert training[:3] == ["-m", "cls_kd", "launch"]
+    assert training[place:] == [str(TOOLS / "train.py"), str(PAIR)]
+    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    ranks = [variables | {"RANK": rank, "LOCAL_RANK": rank} for rank in ("0", "1")]
+    run_both([*words[place:], "--launcher", "pytorch"], ranks)
+    evaluation = json.loads(out.read_text())["evaluations"][0]
+    assert evaluation["images"] == 439
+    assert evaluation["metrics"] == result(trained.work_dir / "nkd")["test"]
+    call("test.py", PAIR, student, "--out", out).succeeded()
+    assert json.loads(out.read_text())["evaluations"][0] == evaluation
+
+
+@pytest.mark.ddp
+def test_slurm_starts_two_processes(
+    programs: dict[str, str], config: Spoil, tmp_path: Path
+) -> None:
+    path, work_dir = probed(config, tmp_path), tmp_path / "work"
+    options = {"GPUS": "2", "CPUS_PER_TASK": "1", "SRUN_ARGS": "--gres=none --qos=high"}
+    arguments = ("short", "a job", path, work_dir)
+    words = started("slurm_train.sh", "srun", programs | options, *arguments)
+    place = words.index("python")
+    assert words[:place] == [
         "--partition=short",
         "--job-name=a job",
         "--gres=gpu:2",
@@ -156,20 +186,32 @@ def test_slurm_starts_two_processes(slurm: dict[str, str], config: Spoil, tmp_pa
         "--gres=none",
         "--qos=high",
     ]
-    asked = (Path(slurm["FAKE"]) / "scontrol.txt").read_text().splitlines()
-    assert set(asked) == {"show hostnames loop[01-02,7],gpu-x[3-4]"}
+    assert words[place + 1] == "-u"
+    variables = programs | {
+        "PATH": f"{programs['FAKE']}:{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path),
+        "SLURM_JOB_ID": str(70000 + free_port() - 20000),
+        "SLURM_NTASKS": "2",
+        "SLURM_NODELIST": NODES,
+    }
+    ranks = [{"SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in ("0", "1")]
+    run_both(words[place + 2 :], [variables | rank for rank in ranks])
+    check_ranks(tmp_path)
+    assert (work_dir / "result.json").is_file()
+    asked = (Path(programs["FAKE"]) / "scontrol.txt").read_text().splitlines()
+    assert set(asked) == {f"show hostnames {NODES}"}
 
 
 def test_the_first_host_and_the_port_come_from_slurm(
-    slurm: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    programs: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    monkeypatch.setenv("FAKE", slurm["FAKE"])
-    monkeypatch.setenv("PATH", f"{slurm['FAKE']}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", programs["FAKE"])
+    monkeypatch.setenv("PATH", f"{programs['FAKE']}:{os.environ['PATH']}")
     job = {"PROCID": "3", "NTASKS": "8", "NODELIST": "other[1-9]", "JOB_ID": "1234567"}
-    for name, value in {**job, "STEP_NODELIST": "loop[01-02,7],gpu-x[3-4]"}.items():
+    for name, value in {**job, "STEP_NODELIST": NODES}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
     compat._environment_from_slurm()
     found = {name: os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT", "RANK")}

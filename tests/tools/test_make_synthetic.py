@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cls_kd.data import synthetic
 from cls_kd.data.cifar import CIFAR10
 from cls_kd.data.cifar100_superclasses import SUPERCLASSES
 from cls_kd.data.synthetic import Painter
@@ -47,6 +48,26 @@ def test_members_of_a_group_look_alike(probe: tuple[np.ndarray, np.ndarray]) -> 
     wrong = test != found
     within = (groups[test] == groups[found])[wrong].mean()
     assert within > 0.8  # by chance 4 of 99
+
+
+def test_the_best_classifier_is_far_above_the_nearest_mean(
+    probe: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """The true means, in waves divided by their deviation: room for networks to differ in."""
+    labels = np.arange(1000) % 100
+    painter = Painter(SUPERCLASSES, 0)
+    basis = synthetic._cosines(32)
+    images = painted(labels, 1).reshape(-1, 3, 32, 32)
+    waves = basis @ ((images - 128) / synthetic._CONTRAST) @ basis.T / 32**2
+    pixel = synthetic._PIXEL / synthetic._CONTRAST / 32
+    scale = np.sqrt(painter.weight**2 + pixel**2)
+    points, means = (waves / scale).reshape(1000, -1), (painter.prototypes / scale).reshape(100, -1)
+    nearest = ((means**2).sum(1) - 2 * points @ means.T).argmin(1)
+    assert (nearest == labels).mean() > 0.96
+    test, guessed = probe
+    assert (nearest == labels).mean() - (test == guessed).mean() > 0.2
+    groups = np.asarray(SUPERCLASSES)
+    assert (groups[nearest] == groups[labels]).all()
 
 
 def test_a_flipped_image_keeps_its_class() -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.tools.conftest import ONE_EPOCH, Trained
-from tests.tools.driver import PAIR, call, spawn
+from tests.tools.driver import PAIR, call, fork
 
 
 def test_a_list_of_runs_goes_round(trained: Trained, tmp_path: Path) -> None:
@@ -47,6 +47,6 @@ def test_unknown_names_are_refused() -> None:
 
 def test_nothing_else_is_printed() -> None:
     """It is read by programs: ``tools/print_config.py CONFIG > config.py``."""
-    outcome = spawn("python", "tools/print_config.py", PAIR, *ONE_EPOCH).succeeded()
+    outcome = fork("tools/print_config.py", PAIR, *ONE_EPOCH).outcome().succeeded()
     assert outcome.out == call("print_config.py", PAIR, *ONE_EPOCH).out
     assert outcome.err == ""

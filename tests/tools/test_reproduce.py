@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,10 @@ def test_a_cell_is_trained_and_compared(folder: Path) -> None:
     planned = command(*words, "--dry-run").succeeded().out
     assert "checkpoints/cifar100/vgg13.pth does not exist; it is trained first" in planned
     assert "2 of 2" in planned
+    times = re.findall(r"(\d+):(\d\d):(\d\d) │$", planned, re.M)
+    *each, total = (3600 * int(h) + 60 * int(m) + int(s) for h, m, s in times)
+    assert len(each) == 2
+    assert total == pytest.approx(sum(each), abs=2)  # rounded
     assert not (folder / "out").exists()
 
     done = command(*words).succeeded()

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
 
 from cls_kd.engine import load_config, plan, smoke
-from cls_kd.engine.smoke import (
-    BATCH,
-    STEPS,
-    find_configs,
-    one_of_each,
-    tiny_config,
-    try_config,
-    try_together,
-    write_data,
-)
+from cls_kd.engine.smoke import find_configs, one_of_each, try_config, try_together
+from cls_kd.engine.smoke_config import BATCH, STEPS, tiny_config, write_data
 from cls_kd.engine.smoke_groups import group_cells, joined_config
 from cls_kd.engine.train import build_parts
 from cls_kd.errors import UserError
@@ -152,7 +145,9 @@ def test_a_group_that_fails_is_tried_one_by_one(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
-def test_processes_share_the_work() -> None:
+def test_processes_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A server would import all anew.
+    monkeypatch.setattr(smoke, "get_context", lambda _: multiprocessing.get_context("fork"))
     files = find_configs(CONFIGS, ["networks/digits_*"])
     outcomes = list(smoke.try_configs(files, CONFIGS, jobs=2))
     assert [(one.name, one.failed) for one in outcomes] == [

@@ -159,6 +159,7 @@ class Training:
             self.distiller.num_classes,
             pairs=prepared.get("pair_inputs"),
             views=prepared.get("view_inputs"),
+            mixture=prepared.get("mixture"),
             time=self.distiller.time,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from cls_kd.engine.export.student import Student
 from cls_kd.engine.export.task import ExportTask
 from cls_kd.engine.export.verification import Predictor
 from cls_kd.errors import UserError
+from cls_kd.packages import require
 from cls_kd.signals.heads import describe
 
 FILE = "student.onnx"
@@ -101,10 +101,4 @@ def check_packages() -> None:
     Raises:
         UserError: Says what to install.
     """
-    for name in _PACKAGES:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise UserError(
-                f"ONNX export needs the package {error.name}: pip install {' '.join(_PACKAGES)}."
-            ) from error
+    require(*_PACKAGES, by="ONNX export", install=" ".join(_PACKAGES))

@@ -34,7 +34,7 @@ def write_timm(task: ExportTask) -> Predictor:
             f"--formats timm: {describe(network)} is no network of timm's, as "
             "dict(type=TimmClassifier, model_name='resnet50', num_classes=...) is."
         )
-    save_for_hf(network, task.output, safe_serialization=True, data_config=_data(task.student))
+    save_for_hf(network, str(task.output), safe_serialization=True, data_config=_data(task.student))
     return timm.create_model(f"local-dir:{task.output}", pretrained=True).eval()
 
 

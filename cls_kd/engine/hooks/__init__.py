@@ -8,11 +8,13 @@ from cls_kd.engine.hooks.preemption import PreemptionHook
 from cls_kd.engine.hooks.run_summary import RunSummaryHook
 from cls_kd.engine.hooks.runtime_info import BufferedRuntimeInfoHook
 from cls_kd.engine.hooks.teacher import TeacherHook
+from cls_kd.engine.hooks.timer import BufferedTimerHook
 from cls_kd.engine.hooks.training_time import TrainingTimeHook
 
 __all__ = [
     "BroadcastBuffersHook",
     "BufferedRuntimeInfoHook",
+    "BufferedTimerHook",
     "EpochSeedHook",
     "HistoryHook",
     "MissedValidationHook",

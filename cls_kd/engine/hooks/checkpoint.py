@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from cls_kd.digests import remove_with_digest
 from cls_kd.engine.generator_states import generator_states
 from cls_kd.errors import DivergedError
 from cls_kd.files import write_atomically
@@ -89,8 +90,8 @@ class SafeCheckpointHook(CheckpointHook):
             return
         point_to(runner.work_dir, self.last_ckpt)
         for old in surplus:
-            Path(self.out_dir, self.filename_tmpl.format(old)).unlink(missing_ok=True)
-        Path(self.out_dir, PREEMPTED).unlink(missing_ok=True)
+            remove_with_digest(Path(self.out_dir, self.filename_tmpl.format(old)))
+        remove_with_digest(Path(self.out_dir, PREEMPTED))
 
 
 def point_to(work_dir: str | Path, checkpoint: str) -> None:

@@ -70,5 +70,6 @@ def _save_and_end(runner: Runner, received: int, progress: dict[str, int]) -> No
     name = signal.Signals(received).name
     raise PreemptedError(
         f"{name} was received: training stopped after step {progress['iter']}, in epoch "
-        f"{progress['epoch'] + 1}. --resume goes on from there."
+        f"{progress['epoch'] + 1}. --resume goes on from there.",
+        received,
     )

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.hooks import CheckpointHook, LoggerHook, RuntimeInfoHook
-from mmengine.logging import HistoryBuffer
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.dist import all_gather_object
+from mmengine.hooks import RuntimeInfoHook
+from mmengine.runner import Runner
 
 from cls_kd.engine.compat import keep_gradient_norm
+from cls_kd.engine.hooks.reading import ReadSteps, extend
 from cls_kd.errors import DivergedError
 from cls_kd.registry import HOOKS
-
-_KEPT = 1000
 
 
 @HOOKS.register_module()
@@ -36,21 +34,7 @@ class BufferedRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """Learn from the other hooks in which steps the values are read; limit the histories."""
         super().before_train(runner)
-        loop = runner.train_loop
-        counts_iterations = isinstance(loop, IterBasedTrainLoop)
-        validated = [loop.val_interval] if counts_iterations else []  # the history reads there
-        self.kept = max(len(runner.train_dataloader), _KEPT, *validated)
-        for name in ("train/time", "train/data_time"):  # what IterTimerHook appends to
-            runner.message_hub.log_scalars.setdefault(name, HistoryBuffer()).max_length = self.kept
-        readers = [
-            hook
-            for hook in runner.hooks
-            if isinstance(hook, LoggerHook)
-            or (isinstance(hook, CheckpointHook) and not hook.by_epoch)
-        ]
-        logged = {hook.interval for hook in readers if hook.interval > 0} or {1}
-        self.intervals = {*logged, *validated}
-        self.last = loop.max_iters
+        self.steps = ReadSteps(runner)
         self.pending: list[tuple[int, dict[str, Any]]] = []
         self.gradient_norm = keep_gradient_norm(runner.optim_wrapper)
 
@@ -69,10 +53,7 @@ class BufferedRuntimeInfoHook(RuntimeInfoHook):
             for name, value in (outputs or {}).items()
         }
         self.pending.append((runner.iter, {**self.rates, **values, **self.gradient_norm()}))
-        done = (batch_idx + 1, runner.iter + 1)
-        due = any(count % interval == 0 for count in done for interval in self.intervals)
-        ends = self.end_of_epoch(runner.train_dataloader, batch_idx) or done[1] == self.last
-        if due or ends:
+        if self.steps.reads(runner, batch_idx):
             self.flush(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -92,38 +73,36 @@ class BufferedRuntimeInfoHook(RuntimeInfoHook):
         ]
         fetched = iter(torch.stack(tensors).tolist() if tensors else ())
         series: dict[str, list[float]] = {}
+        problems = []
         for step, values in steps:
             numbers = {
                 name: next(fetched) if isinstance(value, torch.Tensor) else float(value)
                 for name, value in values.items()
             }
-            _check_finite(numbers, runner.epoch, step)
+            problems.append(_problem(numbers, runner.epoch, step))
             for name, number in numbers.items():
                 series.setdefault(f"train/{name}", []).append(number)
+        _raise_everywhere(next(filter(None, problems), None))
         for name, numbers_of in series.items():
-            _extend(runner, name, numbers_of, self.kept)
+            extend(runner, name, numbers_of, self.steps.kept)
 
 
-def _check_finite(values: dict[str, float], epoch: int, step: int) -> None:
+def _problem(values: dict[str, float], epoch: int, step: int) -> str | None:
+    """A loss that is not finite, if there is one, with what to do."""
     # The sum is looked at last: a term that diverged says more.
     names = sorted((name for name in values if "loss" in name), key=lambda name: name == "loss")
     for name in names:
         if not math.isfinite(values[name]):
-            raise DivergedError(
+            return (
                 f"The loss {name!r} became {values[name]} at step {step + 1} (epoch {epoch + 1}). "
                 "Training stopped; the last checkpoint is from before. A lower learning rate, "
                 "gradient clipping or bfloat16 instead of float16 usually helps."
             )
+    return None
 
 
-def _extend(runner: Runner, name: str, values: list[float], kept: int) -> None:
-    # Appending one by one copies the whole history each time.
-    history = runner.message_hub.log_scalars
-    if name not in history:
-        runner.message_hub.update_scalar(name, values[0])
-        values = values[1:]
-    if values:
-        old, counts = history[name].data
-        history[name] = HistoryBuffer(
-            np.append(old, values)[-kept:], np.append(counts, [1] * len(values))[-kept:]
-        )
+def _raise_everywhere(problem: str | None) -> None:
+    """Raise the first problem of any process in all of them: none may wait for the others."""
+    problems = [other for other in all_gather_object(problem) if other is not None]
+    if problems:
+        raise DivergedError(problems[0])

@@ -9,8 +9,9 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from cls_kd.core.fast_pass import is_intact
 from cls_kd.distillers import Distiller
-from cls_kd.engine.evaluate import evaluate_teacher
+from cls_kd.engine.evaluate import teacher_metrics
 from cls_kd.engine.probe_loop import ProbeValLoop
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
@@ -35,7 +36,7 @@ class TeacherHook(Hook):
 
     def __init__(self, evaluate: bool = True) -> None:
         self.evaluate = evaluate
-        self.measure = evaluate_teacher
+        self.measure = teacher_metrics
 
     def before_train(self, runner: Runner) -> None:
         """Log the networks, take the teachers' digests, measure them."""
@@ -46,6 +47,7 @@ class TeacherHook(Hook):
         metrics = {}
         for index, digest in enumerate(self.digests):
             runner.logger.info(f"Teacher {index}: SHA-256 of its weights {digest}")
+            _state_agreement(runner, index)
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
                 if not _is_measurable(runner.val_loop, distiller.teachers[index]):
@@ -62,13 +64,31 @@ class TeacherHook(Hook):
             if teacher.train_mode:
                 runner.logger.info(f"Teacher {index} ran in training mode; it is not compared.")
                 continue
-            if teacher.digest() != self.digests[index]:
+            if teacher.digest() != self.digests[index] or not is_intact(teacher):
                 raise RuntimeError(f"Teacher {index} has changed during training.")
             runner.logger.info(f"Teacher {index} is bit for bit as before training.")
 
 
 def _is_measurable(loop: Any, teacher: Any) -> bool:
-    return isinstance(loop, ProbeValLoop) or teacher.has_student_classes
+    return isinstance(loop, ProbeValLoop) or getattr(teacher, "has_student_classes", True)
+
+
+def _state_agreement(runner: Runner, index: int) -> None:
+    """Log how a teacher's pass was made faster, and how its logits compare with the plain ones."""
+    distiller = unwrapped(runner)
+    teacher, loop = distiller.teachers[index], runner.val_loop
+    fast = getattr(teacher, "fast", None)
+    if fast is None or not teacher.is_asked or not fast.describe():
+        return
+    stored = getattr(teacher, "metrics", None)
+    if stored is not None and stored.read() is not None:  # said when its outputs were stored
+        return
+    if loop is None and fast.is_exact:  # what is known from the build is enough
+        return
+    loader = runner.train_dataloader if loop is None else loop.dataloader
+    inputs = distiller.data_preprocessor(next(iter(loader)), False)["inputs"]
+    text = f"Teacher {index} runs with {fast.describe()}: {teacher.compare(inputs)}."
+    announce(runner.logger, text)
 
 
 def _say(runner: Runner, index: int, text: str) -> None:

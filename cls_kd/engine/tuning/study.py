@@ -13,6 +13,7 @@ from typing import Any
 from cls_kd.engine.tuning.space import Option
 from cls_kd.errors import UserError
 from cls_kd.losses.search import Choice, IntegerRange
+from cls_kd.packages import require
 
 JOURNAL = "study.journal"
 """Name of the file in the folder of the search."""
@@ -31,10 +32,9 @@ def optuna_package() -> ModuleType:
     Raises:
         UserError: It is not installed.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise UserError("cls-kd tune needs Optuna: pip install 'cls_kd[tune]'") from None
+    require("optuna", by="cls-kd tune", install="'cls_kd[tune]'")
+    import optuna
+
     optuna.logging.set_verbosity(logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     return optuna

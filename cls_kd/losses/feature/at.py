@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import attention_map, match_size
-from cls_kd.losses.base import DistillLoss
+from cls_kd.functional import attention_map
 from cls_kd.losses.options import check_positive
+from cls_kd.losses.paired_stages import PairedStages
 from cls_kd.losses.search import IntegerRange, search_over
-from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes
-from cls_kd.signals.shapes import SignalShapes
+from cls_kd.losses.stages import StagePairs
 
 
-class ATLoss(DistillLoss):
+class ATLoss(PairedStages):
     r"""Match the spatial attention maps of the teacher at each stage.
 
     Paper: Zagoruyko and Komodakis 2017, arXiv:1612.03928
@@ -46,23 +44,10 @@ class ATLoss(DistillLoss):
 
     search_space = search_over(p=IntegerRange(1, 4))
 
-    stateless = True
-
     def __init__(self, *, p: int = 2, stages: StagePairs = None) -> None:
-        super().__init__()
+        super().__init__(stages=stages)
         check_positive(self, p=p)
         self.p = p
-        self.stages = stages
 
-    def build(self, shapes: SignalShapes) -> None:
-        paired_shapes(self, self.stages, shapes)
-
-    def forward(
-        self, student_stages: tuple[Tensor, ...], teacher_stages: tuple[Tensor, ...]
-    ) -> Tensor:
-        pairs = paired_maps(self, self.stages, student_stages, teacher_stages)
-        return torch.stack([self._stage_loss(*maps) for maps in pairs]).sum()
-
-    def _stage_loss(self, student: Tensor, teacher: Tensor) -> Tensor:
-        student, teacher = match_size(student, teacher)
+    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
         return F.mse_loss(attention_map(student, self.p), attention_map(teacher, self.p))

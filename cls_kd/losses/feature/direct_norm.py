@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built
+from cls_kd.losses.options import built, check_below_one
 from cls_kd.modules.class_means import ClassMeans
 from cls_kd.signals.shapes import SignalShapes
 
@@ -48,8 +47,7 @@ class DirectNormLoss(DistillLoss):
 
     def __init__(self, *, dropout: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= dropout < 1:
-            raise UserError(f"DirectNormLoss: dropout must be in [0, 1), not {dropout!r}.")
+        check_below_one(self, dropout=dropout)
         self.dropout = dropout
         self.connector: nn.Module | None = None
         self.centers: ClassMeans | None = None

@@ -15,10 +15,10 @@ from cls_kd.losses.options import built, check_not_negative, check_positive
 from cls_kd.losses.search import TEMPERATURE, Range, search_over
 from cls_kd.losses.stages import pair_stages
 from cls_kd.modules.bridges import StageBridge
+from cls_kd.signals.forward_from import Continued
 from cls_kd.signals.shapes import SignalShapes
 
-Stages = tuple[Tensor, ...]
-ForwardFrom = Callable[[int, Tensor], tuple[tuple[Tensor | None, ...], Tensor]]
+ForwardFrom = Callable[[int, Tensor], Continued]
 
 
 class FCFDLoss(DistillLoss):
@@ -31,13 +31,11 @@ class FCFDLoss(DistillLoss):
                   \mathrm{mean}\,(f - f^t_i)^2
 
     A path p runs one network up to a stage, a bridge, and the other network from there on; a few of
-    all such paths are drawn in each step, by PyTorch's generator. F_i holds the maps that are at
-    stage i as the teacher's: the student's through the bridge, and those of the teacher's stages
-    in drawn paths. The last stage also compares the pooled maps after a ReLU. A bridge is a 3x3
-    convolution, batch normalization and leaky ReLU; e counts epochs.
-
-    The gradient passes through the frozen teacher's stages. Each path costs a whole pass of the
-    network that it ends with.
+    all such paths are drawn in each step. F_i holds the maps that are at stage i as the teacher's:
+    the student's through the bridge, and those of the teacher's stages in drawn paths. The last
+    stage also compares pooled maps after a ReLU. A bridge is a 3x3 convolution, batch normalization
+    and leaky ReLU; e counts epochs. The gradient passes through the frozen teacher's stages. Each
+    path costs a whole pass of the network that it ends with.
 
     [0] D. Liu, M. Kan, S. Shan, X. Chen, "Function-Consistent Feature Distillation", ICLR 2023,
         arXiv:2304.11832.
@@ -62,6 +60,7 @@ class FCFDLoss(DistillLoss):
         1, beside 1 for cross-entropy and 1 for KD at T.
     """
 
+    host_bound = "draws its paths on the host"
     search_space = search_over(
         temperature=TEMPERATURE,
         path_weight=Range(0.1, 10.0, log=True),
@@ -91,49 +90,43 @@ class FCFDLoss(DistillLoss):
     def build(self, shapes: SignalShapes) -> None:
         student, teacher = shapes.tensors("student_stages"), shapes.tensors("teacher_stages")
         pairs = pair_stages(self, None, len(student), len(teacher))
-        if not 1 <= self.paths <= 2 * (len(pairs) - 1):
+        most = 2 * (len(pairs) - 1)
+        if not 1 <= self.paths <= most:
             raise UserError(
-                f"FCFDLoss: paths={self.paths}, and {len(pairs)} stages make "
-                f"{2 * (len(pairs) - 1)} mixed paths."
+                f"FCFDLoss: paths={self.paths}; {len(pairs)} stages make {most} mixed paths."
             )
         self.to_teacher = nn.ModuleList(map(StageBridge, student, teacher))
         self.to_student = nn.ModuleList(map(StageBridge, teacher[:-1], student[:-1]))
 
     def forward(
         self,
-        student_stages: Stages,
-        teacher_stages: Stages,
+        student_stages: tuple[Tensor, ...],
+        teacher_stages: tuple[Tensor, ...],
         teacher_logits: Tensor,
         student_forward_from: ForwardFrom,
         teacher_forward_from: ForwardFrom,
         epoch: int,
     ) -> dict[str, Tensor]:
         targets = [stage.detach() for stage in teacher_stages]
-        pairs = zip(built(self.to_teacher, self), student_stages, strict=True)
-        bridged = [bridge(feature) for bridge, feature in pairs]
+        bridges = built(self.to_teacher, self)
+        bridged = [bridges[index](feature) for index, feature in enumerate(student_stages)]
         candidates, logits = [[feature] for feature in bridged], []
-        to_student = built(self.to_student, self)
-        into_teacher, into_student = self._draw(len(to_student))
+        into_teacher, into_student = self._draw(len(to_student := built(self.to_student, self)))
         for stage in into_teacher:
-            maps, predicted = teacher_forward_from(stage, bridged[stage])
-            logits.append(predicted)
-            for features, feature in zip(candidates, maps, strict=True):
+            continued = teacher_forward_from(stage, bridged[stage])
+            logits.append(continued.logits)
+            for features, feature in zip(candidates, continued.stages, strict=True):
                 features.extend([] if feature is None else [feature])
         for stage in into_student:
-            logits.append(student_forward_from(stage, to_student[stage](targets[stage]))[1])
-        divergences = [
-            softened_kl(item, teacher_logits.detach(), self.temperature) for item in logits
-        ]
-        last = len(targets) - 1
+            logits.append(student_forward_from(stage, to_student[stage](targets[stage])).logits)
+        divergences = [softened_kl(z, teacher_logits.detach(), self.temperature) for z in logits]
         distances = [
-            self.appearance(target, maps, final=index == last)
-            for index, (target, maps) in enumerate(zip(targets, candidates, strict=True))
+            self.appearance(target, maps, final=target is targets[-1])
+            for target, maps in zip(targets, candidates, strict=True)
         ]
-        warmup = min(1.0, (epoch + 1) / self.warmup_epochs)
-        return dict(
-            loss_paths=self.path_weight * torch.stack(divergences).sum() + self._nothing(),
-            loss_appearance=self.appearance_weight * warmup * torch.stack(distances).sum(),
-        )
+        weight = self.appearance_weight * min(1.0, (epoch + 1) / self.warmup_epochs)
+        paths = self.path_weight * torch.stack(divergences).sum() + self._nothing()
+        return dict(loss_paths=paths, loss_appearance=weight * torch.stack(distances).sum())
 
     @staticmethod
     def appearance(target: Tensor, candidates: Sequence[Tensor], final: bool) -> Tensor:
@@ -147,15 +140,10 @@ class FCFDLoss(DistillLoss):
     def _draw(self, splits: int) -> tuple[list[int], list[int]]:
         """Stages after which the drawn paths go over, into the teacher and into the student."""
         drawn = torch.randperm(2 * splits)[: self.paths].tolist()
-        return [path for path in drawn if path < splits], [
-            path - splits for path in drawn if path >= splits
-        ]
+        into_teacher = [path for path in drawn if path < splits]
+        return into_teacher, [path - splits for path in drawn if path >= splits]
 
     def _nothing(self) -> Tensor:
         """Zero, of all bridges: DistributedDataParallel wants a gradient of each in every step."""
-        return (
-            0.0
-            * torch.stack(
-                [value.sum() for value in built(self.to_student, self).parameters()]
-            ).sum()
-        )
+        sums = [value.sum() for value in built(self.to_student, self).parameters()]
+        return 0.0 * torch.stack(sums).sum()

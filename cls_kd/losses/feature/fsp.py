@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 import torch
 import torch.nn.functional as F
@@ -54,8 +54,7 @@ class FSPLoss(AlignedStages):
 
 def _flows(maps: Sequence[Tensor]) -> list[Tensor]:
     """(N, C_j, C_j+1) of each two consecutive maps."""
-    return [_flow(*match_size(*consecutive)) for consecutive in pairwise(maps)]
-
-
-def _flow(first: Tensor, second: Tensor) -> Tensor:
-    return torch.einsum("nchw,ndhw->ncd", first, second) / first[0, 0].numel()
+    return [
+        torch.einsum("nchw,ndhw->ncd", first, second) / first[0, 0].numel()
+        for first, second in starmap(match_size, pairwise(maps))
+    ]

@@ -54,6 +54,8 @@ class KDSVDLoss(AlignedStages):
 
     min_stages = 2
 
+    host_bound = "its decomposition reads an error code"
+
     def __init__(self, *, k: int = 1, stages: StagePairs = None) -> None:
         super().__init__(stages=stages)
         check_positive(self, k=k)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cls_kd.errors import UserError
 from cls_kd.functional import match_size
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built
+from cls_kd.losses.options import built, check_below_one
 from cls_kd.losses.search import Range, search_over
 from cls_kd.modules.connectors import ConvGenerator
 from cls_kd.signals.shapes import SignalShapes
@@ -44,8 +43,7 @@ class MGDLoss(DistillLoss):
 
     def __init__(self, *, mask_ratio: float = 0.15) -> None:
         super().__init__()
-        if not 0 <= mask_ratio < 1:
-            raise UserError(f"MGDLoss: mask_ratio must be in [0, 1), not {mask_ratio!r}.")
+        check_below_one(self, mask_ratio=mask_ratio)
         self.mask_ratio = mask_ratio
         self.align: nn.Module | None = None
         self.generator: ConvGenerator | None = None
@@ -57,8 +55,7 @@ class MGDLoss(DistillLoss):
 
     def forward(self, student_feature: Tensor, teacher_feature: Tensor) -> Tensor:
         student = built(self.align, self)(student_feature)
-        drawn = torch.rand(student.shape[:2], device=student.device)  # (N, C)
-        masked = student * (drawn >= self.mask_ratio)[:, :, None, None]
-        generated = built(self.generator, self)(masked)
+        kept = torch.rand(student.shape[:2], device=student.device) >= self.mask_ratio  # (N, C)
+        generated = built(self.generator, self)(student * kept[:, :, None, None])
         generated, teacher = match_size(generated, teacher_feature.detach())
         return (generated - teacher).square().sum() / len(teacher)

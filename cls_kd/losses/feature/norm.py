@@ -49,12 +49,7 @@ class NORMLoss(DistillLoss):
             )
 
     def forward(self, student_expanded_feature: Tensor, teacher_feature: Tensor) -> Tensor:
-        size = [
-            min(sizes)
-            for sizes in zip(
-                student_expanded_feature.shape[-2:], teacher_feature.shape[-2:], strict=True
-            )
-        ]
+        size = [*map(min, student_expanded_feature.shape[-2:], teacher_feature.shape[-2:])]
         teacher = F.adaptive_max_pool2d(teacher_feature.detach(), size).unsqueeze(1)
         student = F.adaptive_max_pool2d(student_expanded_feature, size)
         groups = student.unflatten(1, (-1, teacher.shape[2]))  # (N, n, C, h, w)

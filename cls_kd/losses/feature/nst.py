@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import match_size
-from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.stages import StagePairs, paired_maps, paired_shapes
-from cls_kd.signals.shapes import SignalShapes
+from cls_kd.losses.paired_stages import PairedStages
 
 
-class NSTLoss(DistillLoss):
+class NSTLoss(PairedStages):
     r"""Match the distribution of the channels' selectivity maps: maximum mean discrepancy.
 
     Paper: Huang and Wang 2017, arXiv:1707.01219
@@ -41,26 +37,10 @@ class NSTLoss(DistillLoss):
         50 on CIFAR-100.
     """
 
-    stateless = True
-
-    def __init__(self, *, stages: StagePairs = None) -> None:
-        super().__init__()
-        self.stages = stages
-
-    def build(self, shapes: SignalShapes) -> None:
-        paired_shapes(self, self.stages, shapes)
-
-    def forward(
-        self, student_stages: tuple[Tensor, ...], teacher_stages: tuple[Tensor, ...]
-    ) -> Tensor:
-        pairs = paired_maps(self, self.stages, student_stages, teacher_stages)
-        return torch.stack([_discrepancy(*match_size(*maps)) for maps in pairs]).sum()
-
-
-def _discrepancy(student: Tensor, teacher: Tensor) -> Tensor:
-    student, teacher = (F.normalize(maps.flatten(2), dim=2) for maps in (student, teacher))
-    within = _mean_kernel(teacher, teacher) + _mean_kernel(student, student)
-    return within - 2 * _mean_kernel(student, teacher)
+    def compare(self, student: Tensor, teacher: Tensor) -> Tensor:
+        student, teacher = (F.normalize(maps.flatten(2), dim=2) for maps in (student, teacher))
+        within = _mean_kernel(teacher, teacher) + _mean_kernel(student, student)
+        return within - 2 * _mean_kernel(student, teacher)
 
 
 def _mean_kernel(a: Tensor, b: Tensor) -> Tensor:

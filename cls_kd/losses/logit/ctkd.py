@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cls_kd.functional import softened_kl
+from cls_kd.functional import scale_gradient, softened_kl
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
 from cls_kd.losses.search import Range, search_over
@@ -62,8 +62,7 @@ class CTKDLoss(DistillLoss):
     ) -> dict[str, Tensor]:
         raw = self.raw_temperature
         factor = self._reversal(epoch, max_epochs)
-        reversed_raw = factor * raw + (1 - factor) * raw.detach()  # the value of raw
-        temperature = self.start + self.width * reversed_raw.sigmoid()
+        temperature = self.start + self.width * scale_gradient(raw, factor).sigmoid()
         loss = softened_kl(student_logits, teacher_logits.detach(), temperature)
         return dict(loss=loss.squeeze(), temperature=temperature.detach().squeeze())
 

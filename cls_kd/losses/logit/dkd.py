@@ -44,9 +44,7 @@ class DKDLoss(DistillLoss):
         super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
         check_positive(self, temperature=temperature)
-        self.alpha = alpha
-        self.beta = beta
-        self.temperature = temperature
+        self.alpha, self.beta, self.temperature = alpha, beta, temperature
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
         return self.per_sample(student_logits, teacher_logits, labels).mean()

@@ -50,12 +50,8 @@ class MLKDLoss(DistillLoss):
         terms = dict(
             loss_instance=softened_kl, loss_batch=batch_correlation, loss_class=class_correlation
         )
+        teacher = teacher_logits.detach()
         return {
-            name: torch.stack(
-                [
-                    term(student_logits, teacher_logits.detach(), temperature)
-                    for temperature in self.temperatures
-                ]
-            ).sum()
+            name: torch.stack([term(student_logits, teacher, t) for t in self.temperatures]).sum()
             for name, term in terms.items()
         }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.functional import softened_cross_entropy_each, split_target
+from cls_kd.functional import decouple, softened_cross_entropy_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import check_not_negative, check_positive
 from cls_kd.losses.search import TEMPERATURE, Range, search_over
@@ -42,8 +41,7 @@ class NKDLoss(DistillLoss):
         super().__init__()
         check_positive(self, temperature=temperature)
         check_not_negative(self, gamma=gamma)
-        self.temperature = temperature
-        self.gamma = gamma
+        self.temperature, self.gamma = temperature, gamma
 
     def forward(
         self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor
@@ -59,9 +57,7 @@ class NKDLoss(DistillLoss):
     def _parts(
         self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        log_student, _ = split_target(F.log_softmax(student_logits, dim=1), labels)
-        teacher, _ = split_target(F.softmax(teacher_logits, dim=1), labels)
-        _, student_rest = split_target(student_logits, labels)
-        _, teacher_rest = split_target(teacher_logits, labels)
+        student, student_rest = decouple(student_logits, labels)
+        teacher, teacher_rest = decouple(teacher_logits, labels)
         non_target = softened_cross_entropy_each(student_rest, teacher_rest, self.temperature)
-        return -(teacher * log_student).squeeze(1), self.gamma * non_target
+        return -teacher[:, 0].exp() * student[:, 0], self.gamma * non_target

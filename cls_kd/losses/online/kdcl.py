@@ -51,8 +51,7 @@ class KDCLLoss(DistillLoss):
         super().__init__()
         check_positive(self, temperature=temperature)
         if mode not in TARGETS:
-            hint = did_you_mean(str(mode), TARGETS)
-            raise UserError(f"KDCLLoss has no mode {mode!r}.{hint}")
+            raise UserError(f"KDCLLoss has no mode {mode!r}.{did_you_mean(str(mode), TARGETS)}")
         self.mode = mode
         self.temperature = temperature
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_positive
+from cls_kd.losses.options import built, check_below_one, check_positive
 from cls_kd.losses.search import IntegerRange, Range, search_over
 from cls_kd.modules.banks import ContrastiveBank, Draws
 from cls_kd.modules.connectors import UnitEmbedding
@@ -74,8 +74,7 @@ class CRDLoss(DistillLoss):
     ) -> None:
         super().__init__()
         check_positive(self, dim=dim, negatives=negatives, temperature=temperature)
-        if not 0 <= momentum < 1:
-            raise UserError(f"CRDLoss: momentum must be in [0, 1), not {momentum!r}.")
+        check_below_one(self, momentum=momentum)
         if draws not in get_args(Draws):
             raise UserError(f"CRDLoss: draws is 'independent' or 'distinct', not {draws!r}.")
         self.dim = dim

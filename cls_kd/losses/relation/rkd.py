@@ -42,17 +42,12 @@ class RKDLoss(DistillLoss):
     def __init__(self, *, distance_weight: float = 25.0, angle_weight: float = 50.0) -> None:
         super().__init__()
         check_not_negative(self, distance_weight=distance_weight, angle_weight=angle_weight)
-        self.distance_weight = distance_weight
-        self.angle_weight = angle_weight
+        self.distance_weight, self.angle_weight = distance_weight, angle_weight
 
     def forward(self, student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
-        teacher_embedding = teacher_embedding.detach()
-        distance = F.smooth_l1_loss(
-            _relative_distances(student_embedding), _relative_distances(teacher_embedding)
-        )
-        angle = F.smooth_l1_loss(
-            triplet_cosines(student_embedding), triplet_cosines(teacher_embedding)
-        )
+        student, teacher = student_embedding, teacher_embedding.detach()
+        distance = F.smooth_l1_loss(_relative_distances(student), _relative_distances(teacher))
+        angle = F.smooth_l1_loss(triplet_cosines(student), triplet_cosines(teacher))
         return self.distance_weight * distance + self.angle_weight * angle
 
 

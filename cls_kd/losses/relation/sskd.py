@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cls_kd.functional import softened_kl, softened_kl_each
+from cls_kd.functional import right_rows, softened_kl, softened_kl_each
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.options import built, check_fraction, check_not_negative, check_positive
 from cls_kd.losses.search import TEMPERATURE, Range, search_over
@@ -90,8 +90,7 @@ class SSKDLoss(DistillLoss):
         )
         check_positive(self, **temperatures)
         check_not_negative(self, **weights)
-        self.keep_wrong_transformed = keep_wrong_transformed
-        self.keep_wrong_similarity = keep_wrong_similarity
+        self.keep_wrong = keep_wrong_transformed, keep_wrong_similarity
         check_fraction(self, keep_wrong_transformed=keep_wrong_transformed)
         check_fraction(self, keep_wrong_similarity=keep_wrong_similarity)
         self.temperatures = tuple(temperatures.values())
@@ -122,10 +121,10 @@ class SSKDLoss(DistillLoss):
             teachers[1:].flatten(0, 1),
             labels.repeat(turns),
             self.temperatures[1],
-            self.keep_wrong_transformed,
+            self.keep_wrong[0],
         )
         similarity = _mean_of_kept(
-            student, teacher.detach(), images, self.temperatures[2], self.keep_wrong_similarity
+            student, teacher.detach(), images, self.temperatures[2], self.keep_wrong[1]
         )
         return dict(
             loss_kd=self.weights[0] * kd,
@@ -145,9 +144,6 @@ def _mean_of_kept(
     student: Tensor, teacher: Tensor, targets: Tensor, temperature: float, fraction: float
 ) -> Tensor:
     """Mean divergence over the rows where the teacher is right, and a fraction of the others."""
-    rank = (teacher > teacher.gather(1, targets.unsqueeze(1))).sum(1)
-    position = torch.argsort(torch.argsort(rank, stable=True))
-    right = (rank == 0).sum()
-    kept = position < right + (fraction * (len(rank) - right)).floor()
+    kept = right_rows(teacher, targets, fraction)
     each = softened_kl_each(student, teacher, temperature)
     return (each * kept).sum() / kept.sum().clamp_min(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -46,37 +46,13 @@ class DDGSDLoss(DistillLoss):
         super().__init__()
         check_positive(self, temperature=temperature)
         check_not_negative(self, mmd_weight=mmd_weight)
-        self.temperature = temperature
-        self.mmd_weight = mmd_weight
+        self.temperature, self.mmd_weight = temperature, mmd_weight
 
     def forward(self, view_logits: Tensor, view_embeddings: Tensor) -> dict[str, Tensor]:
-        count = len(view_logits)
-        kl = torch.stack(
-            [
-                softened_kl(view_logits[ours], view_logits[other].detach(), self.temperature)
-                for ours in range(count)
-                for other in range(count)
-                if ours != other
-            ]
-        ).sum()
+        terms = [
+            softened_kl(a, b.detach(), self.temperature) for a, b in permutations(view_logits, 2)
+        ]
         means = view_embeddings.mean(1)
         # Each pair is seen from both sides.
         mmd = (means.unsqueeze(0) - means.unsqueeze(1)).square().sum() / 2
-        return dict(loss_kl=kl, loss_mmd=self.mmd_weight * mmd)
-
-
-class ViewTaskLoss(DistillLoss):
-    r"""Keep, for every augmentation of an image, the loss that the head has for the labels.
-
-    Paper: none
-
-    .. math:: L = \sum_a \mathrm{criterion}(z_a)
-
-    Shapes:
-        view_logits: (V, N, K).
-    """
-
-    group = "task"
-
-    def forward(self, view_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]) -> Tensor:
-        return torch.stack([student_criterion(logits) for logits in view_logits]).sum()
+        return dict(loss_kl=torch.stack(terms).sum(), loss_mmd=self.mmd_weight * mmd)

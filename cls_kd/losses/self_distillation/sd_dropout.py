@@ -7,10 +7,9 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.errors import UserError
 from cls_kd.functional import softened_kl
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import check_positive
+from cls_kd.losses.options import check_below_one, check_positive
 from cls_kd.losses.search import TEMPERATURE, Range, search_over
 
 
@@ -44,12 +43,9 @@ class SDDropoutLoss(DistillLoss):
         self, *, rate: float = 0.5, temperature: float = 3.0, detach: bool = False
     ) -> None:
         super().__init__()
-        check_positive(self, temperature=temperature)
-        if not 0 < rate < 1:
-            raise UserError(f"SDDropoutLoss: rate must be above 0 and below 1, not {rate!r}.")
-        self.rate = rate
-        self.temperature = temperature
-        self.detach = detach
+        check_positive(self, temperature=temperature, rate=rate)
+        check_below_one(self, rate=rate)
+        self.rate, self.temperature, self.detach = rate, temperature, detach
 
     def forward(
         self, student_embedding: Tensor, student_classify: Callable[[Tensor], Tensor]
@@ -60,6 +56,5 @@ class SDDropoutLoss(DistillLoss):
             for _ in range(2)
         )
         targets = (first.detach(), second.detach()) if self.detach else (first, second)
-        return softened_kl(first, targets[1], self.temperature) + softened_kl(
-            second, targets[0], self.temperature
-        )
+        of_first = softened_kl(first, targets[1], self.temperature)
+        return of_first + softened_kl(second, targets[0], self.temperature)

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cls_kd.errors import UserError
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import check_positive
+from cls_kd.losses.options import check_fraction, check_positive
 from cls_kd.losses.search import Range, search_over
 
 
@@ -53,12 +52,8 @@ class TfKDRegularizationLoss(DistillLoss):
     def __init__(self, *, correct_prob: float = 0.99, temperature: float = 20.0) -> None:
         super().__init__()
         check_positive(self, temperature=temperature, correct_prob=correct_prob)
-        if correct_prob > 1:
-            raise UserError(
-                f"TfKDRegularizationLoss: correct_prob is a probability, not {correct_prob!r}."
-            )
-        self.correct_prob = correct_prob
-        self.temperature = temperature
+        check_fraction(self, correct_prob=correct_prob)
+        self.correct_prob, self.temperature = correct_prob, temperature
 
     def forward(self, student_logits: Tensor, labels: Tensor) -> Tensor:
         log_student = F.log_softmax(student_logits, dim=1)

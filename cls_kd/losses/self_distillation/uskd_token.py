@@ -38,8 +38,7 @@ class USKDTokenLoss(USKDTerms):
     """
 
     def build(self, shapes: SignalShapes) -> None:
-        blocks = shapes.tensors("student_blocks")
-        if len(blocks) < 2:
+        if len(blocks := shapes.tensors("student_blocks")) < 2:
             raise UserError("USKDTokenLoss reads the middle block: the student has one block.")
         length, width = blocks[len(blocks) // 2 - 1]
         if length == grid_side(length) ** 2:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cls_kd.errors import UserError
 from cls_kd.functional import patch_tokens
 from cls_kd.losses.base import DistillLoss
-from cls_kd.losses.options import built, check_not_negative
+from cls_kd.losses.options import built, check_below_one, check_not_negative, check_positive
 from cls_kd.losses.tokens import check_same_grid
 from cls_kd.modules.connectors import TokenGenerator, align_width
 from cls_kd.signals.shapes import SignalShapes
@@ -48,8 +48,8 @@ class ViTKDLoss(DistillLoss):
     def __init__(self, *, alpha: float = 3e-5, beta: float = 3e-6, mask_ratio: float = 0.5) -> None:
         super().__init__()
         check_not_negative(self, alpha=alpha, beta=beta)
-        if not 0 < mask_ratio < 1:
-            raise UserError(f"ViTKDLoss: mask_ratio must be between 0 and 1, not {mask_ratio!r}.")
+        check_positive(self, mask_ratio=mask_ratio)
+        check_below_one(self, mask_ratio=mask_ratio)
         self.alpha = alpha
         self.beta = beta
         self.mask_ratio = mask_ratio

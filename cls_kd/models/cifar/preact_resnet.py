@@ -50,7 +50,7 @@ class CIFARPreActResNet(PlainBackbone):
     As in the paper batch norm and ReLU follow the last block; some public code leaves them out.
 
     A stage ends before batch norm and ReLU, so ``stages`` are raw sums. ``preacts`` are these after
-    the batch norm that follows, which belongs to the next stage.
+    the batch norm that follows, which belongs to the next stage; ``block_maps`` are after the ReLU.
 
     Args:
         blocks: Number of blocks of each stage.
@@ -77,7 +77,11 @@ class CIFARPreActResNet(PlainBackbone):
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.relu = nn.ReLU(inplace=True)
         norms = (*(f"{name}.layer.0.bn1" for name in self.stages[1:]), "bn1")
-        self.taps = {"stages": self.stages, "preacts": norms}
+        # A block's map after the batch norm and ReLU that follow, which the next block begins with.
+        later = zip(self.stages, blocks, strict=True)
+        paths = [f"{name}.layer.{index}" for name, count in later for index in range(count)]
+        block_maps = (*(f"{path}.conv1:input" for path in paths[1:]), "relu")
+        self.taps = {"stages": self.stages, "preacts": norms, "block_maps": block_maps}
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         x = self.conv1(x)

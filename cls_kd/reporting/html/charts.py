@@ -17,7 +17,9 @@ from cls_kd.reporting.tables import score_label
 STATIC_WIDTH = 720
 """Width in pixels of a plot without JavaScript; otherwise a plot is as wide as the page."""
 
-_ROW = 26  # pixels of one method in a plot with a row for each
+ROW_HEIGHT = 26
+"""Pixels of one method in a plot with a row for each."""
+
 _MAX_LABELS = 12
 _MAX_TICKS = 12
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
@@ -95,7 +97,7 @@ def forest_chart(experiments: Sequence[Experiment]) -> Chart | None:
     names = list(dict.fromkeys(record["method"] for record in records))
     pairs = [experiment.pair for experiment in experiments]
     several = len(pairs) > 1
-    base = alt.Chart(_data(records)).encode(y=_rows(names))
+    base = alt.Chart(inline_data(records)).encode(y=_rows(names))
     if several:
         scale = alt.Scale(domain=pairs, range=[style.color_of(i) for i in range(len(pairs))])
         color: Any = alt.Color("pair:N", scale=scale, legend=alt.Legend())
@@ -106,8 +108,8 @@ def forest_chart(experiments: Sequence[Experiment]) -> Chart | None:
         color = alt.Color("kind:N", scale=scale, legend=None)
     metric = experiments[0].report.collected.metric
     gain = alt.X("gain:Q", title=f"gain in {metric.unit}", scale=alt.Scale(zero=True))
-    tooltip = _tooltip("pair:N", "method:N", "gain:Q", "low:Q", "high:Q", "p:N", "adjusted:N")
-    zero = alt.Chart(_data([{"gain": 0}])).mark_rule(strokeDash=[6, 3], color=style.GRAY)
+    tooltip = tooltips("pair:N", "method:N", "gain:Q", "low:Q", "high:Q", "p:N", "adjusted:N")
+    zero = alt.Chart(inline_data([{"gain": 0}])).mark_rule(strokeDash=[6, 3], color=style.GRAY)
     chart = alt.layer(
         zero.encode(x="gain:Q"),
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q"), x2="high:Q", color=color),
@@ -116,13 +118,13 @@ def forest_chart(experiments: Sequence[Experiment]) -> Chart | None:
         ),
     )
     lines = len(records) if several else 0
-    return _chart(
+    return finished_chart(
         "gains",
         "Gains over the baseline",
         "Mean of the differences seed by seed, and its 95 % t interval, not adjusted for the "
         "number of comparisons." + ("" if several else " Green: better; orange: worse."),
         chart,
-        max(_ROW * len(names), 16 * lines) + 10,
+        max(ROW_HEIGHT * len(names), 16 * lines) + 10,
     )
 
 
@@ -134,19 +136,19 @@ def scores_chart(experiment: Experiment, colors: Colors, name: str) -> Chart:
     label = score_label(experiment.column, metric)
     x = alt.X("score:Q", title=label, scale=alt.Scale(zero=False))
     rows = _rows(names)
-    interval = alt.Chart(_data(means)).encode(y=rows, color=colors.color())
-    points = alt.Chart(_data(seeds)).mark_point(filled=True, opacity=0.45, size=36, yOffset=7)
+    interval = alt.Chart(inline_data(means)).encode(y=rows, color=colors.color())
+    points = alt.Chart(inline_data(seeds)).mark_point(filled=True, opacity=0.45, size=36, yOffset=7)
     chart = alt.layer(
         interval.mark_rule(strokeWidth=3, yOffset=-2).encode(x=alt.X("low:Q"), x2="high:Q"),
         interval.mark_point(filled=True, size=90, shape="diamond", yOffset=-2, opacity=1).encode(
-            x=x, tooltip=_tooltip("method:N", "score:Q", "low:Q", "high:Q")
+            x=x, tooltip=tooltips("method:N", "score:Q", "low:Q", "high:Q")
         ),
         points.encode(
-            x=x, y=rows, color=colors.color(), tooltip=_tooltip("method:N", "seed:N", "score:Q")
+            x=x, y=rows, color=colors.color(), tooltip=tooltips("method:N", "seed:N", "score:Q")
         ),
     )
     note = "Diamonds: means with their 95 % t intervals. Dots: seeds."
-    return _chart(name, "Scores", note, chart, _ROW * len(names) + 20)
+    return finished_chart(name, "Scores", note, chart, ROW_HEIGHT * len(names) + 20)
 
 
 def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int) -> Chart | None:
@@ -174,7 +176,7 @@ def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int)
         ),
     )
     chosen = "highlight == '' || datum.method == highlight"
-    base = alt.Chart(_data(records)).encode(
+    base = alt.Chart(inline_data(records)).encode(
         x=alt.X(
             "epoch:Q",
             title="epoch",
@@ -200,14 +202,16 @@ def curves_chart(experiment: Experiment, colors: Colors, name: str, points: int)
     note = "Mean over seeds; bands from the lowest to the highest seed."
     if len(layers) > 2:
         note += " Dashed: the teacher."
-    return _chart(name, "Learning curves", note, alt.layer(*layers).add_params(selected), 300)
+    return finished_chart(
+        name, "Learning curves", note, alt.layer(*layers).add_params(selected), 300
+    )
 
 
 def _teacher(experiment: Experiment, y: alt.Y) -> list[alt.Chart]:
     best = experiment.runs["teacher"].max()
     if pd.isna(best):
         return []
-    data = _data([{"mean": round(float(best), 3)}])
+    data = inline_data([{"mean": round(float(best), 3)}])
     rule = alt.Chart(data).mark_rule(strokeDash=[6, 3], color=style.GRAY, clip=True)
     return [rule.encode(y=y, tooltip=alt.Tooltip("mean:Q", title="teacher", format=".2f"))]
 
@@ -232,15 +236,15 @@ def cost_chart(
     x = alt.X("cost:Q", title=title, scale=alt.Scale(type="log" if wide else "linear", zero=False))
     label = score_label(experiment.column, experiment.report.collected.metric)
     y = alt.Y("score:Q", title=label, scale=alt.Scale(zero=False))
-    base = alt.Chart(_data(records)).encode(x=x, color=colors.color())
-    front = alt.Chart(_data([record for record in records if record["front"]]))
+    base = alt.Chart(inline_data(records)).encode(x=x, color=colors.color())
+    front = alt.Chart(inline_data([record for record in records if record["front"]]))
     layers = [
         front.mark_line(interpolate="step-after", strokeDash=[4, 3], color=style.GRAY).encode(
             x=x, y=y, order="cost:Q"
         ),
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_point(filled=True, size=90, opacity=1).encode(
-            y=y, tooltip=_tooltip("method:N", "cost:Q", "score:Q", "low:Q", "high:Q")
+            y=y, tooltip=tooltips("method:N", "cost:Q", "score:Q", "low:Q", "high:Q")
         ),
     ]
     if len(records) <= _MAX_LABELS:
@@ -250,7 +254,7 @@ def cost_chart(
         "Bars: 95 % t intervals of the means. Dashed: the Pareto front, the methods to which no "
         "other one is superior in both."
     )
-    return _chart(name, f"Against {title}", note, alt.layer(*layers), 280)
+    return finished_chart(name, f"Against {title}", note, alt.layer(*layers), 280)
 
 
 def charts_of_pair(experiment: Experiment, colors: Colors, prefix: str, points: int) -> list[Chart]:
@@ -286,7 +290,8 @@ def _whole_ticks(records: Records) -> dict[str, Any]:
     return {"values": list(range(first, last + 1))} if last - first <= _MAX_TICKS else {}
 
 
-def _tooltip(*fields: str) -> list[alt.Tooltip]:
+def tooltips(*fields: str) -> list[alt.Tooltip]:
+    """Fields that are shown for a mark, numbers with two digits."""
     return [
         alt.Tooltip(field, format=",.2f") if field.endswith(":Q") else alt.Tooltip(field)
         for field in fields
@@ -298,11 +303,13 @@ def _rows(names: Sequence[str]) -> alt.Y:
     return alt.Y("method:N", sort=list(names), axis=axis)
 
 
-def _data(records: Records) -> alt.InlineData:
+def inline_data(records: Records) -> alt.InlineData:
+    """Records within the specification."""
     return alt.InlineData(values=records)
 
 
-def _chart(name: str, title: str, note: str, chart: Any, height: int) -> Chart:
+def finished_chart(name: str, title: str, note: str, chart: Any, height: int) -> Chart:
+    """A plot of the page from one of Altair, as wide as the page."""
     spec = chart.properties(height=height, width="container").to_dict()
     del spec["$schema"]  # an address, and nothing is read from it
     spec |= {"config": _CONFIG, "description": title}

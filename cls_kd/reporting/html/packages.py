@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
-from cls_kd.errors import UserError
-
-_PACKAGES = ("altair", "itables", "jinja2", "vl_convert")
+from cls_kd.packages import require
 
 
 def check_packages() -> None:
@@ -15,12 +11,13 @@ def check_packages() -> None:
     Raises:
         UserError: Says what to install.
     """
-    for name in _PACKAGES:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise UserError(
-                f"The HTML report needs the package {error.name}: "
-                'pip install "cls_kd[report]". Without --html, the report is written as Markdown, '
-                "CSV and PNG, and with --latex in LaTeX."
-            ) from error
+    require(
+        "altair",
+        "itables",
+        "jinja2",
+        "vl_convert",
+        by="The HTML report",
+        install="'cls_kd[report]'",
+        otherwise="Without --html, the report is written as Markdown, CSV and PNG, and with "
+        "--latex in LaTeX.",
+    )

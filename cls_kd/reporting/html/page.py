@@ -20,9 +20,13 @@ from cls_kd.reporting.html.charts import (
     static,
 )
 from cls_kd.reporting.html.published import published_table
+from cls_kd.reporting.html.published_chart import NAME as PUBLISHED
+from cls_kd.reporting.html.published_chart import published_chart
 from cls_kd.reporting.html.settings import differences, environments, settings_of
 from cls_kd.reporting.html.table import Table, methods_table, over_pairs_table, runs_table
+from cls_kd.reporting.html.teachers import teachers_table
 from cls_kd.reporting.html.verdict import over_pairs, sentences, verdict_of
+from cls_kd.reporting.latency import conditions_of
 from cls_kd.runs.benchmarks import Cell, read_cells
 
 MAX_BYTES = 2_000_000
@@ -48,20 +52,20 @@ def page(title: str, experiments: Sequence[Experiment], cells: Sequence[Cell] = 
     """
     # Altair would check every plot against Vega-Lite's schema, for most of the page's time.
     with debug_mode(False):
-        charts = _charts(experiments)
+        charts = _charts(experiments, cells)
     content = _content(title, experiments, cells, charts)
     text = _rendered(content, {})
     pictures = _pictures(charts, MAX_BYTES - len(text.encode()))
     return _rendered(content, pictures) if pictures else text
 
 
-def _charts(experiments: Sequence[Experiment]) -> dict[str, list[Chart]]:
+def _charts(experiments: Sequence[Experiment], cells: Sequence[Cell]) -> dict[str, list[Chart]]:
     """Plots of all pairs together, under an empty key, and those of each pair."""
     colors = colors_of(experiments)
     curves = sum(len(experiment.compared) for experiment in experiments)
     points = max(_MIN_EPOCHS, _MAX_POINTS // max(curves, 1))
-    forest = forest_chart(experiments)
-    charts = {"": [forest] if forest else []}
+    of_all = (forest_chart(experiments), published_chart(experiments, cells))
+    charts = {"": [chart for chart in of_all if chart is not None]}
     for index, experiment in enumerate(experiments):
         charts[experiment.pair] = charts_of_pair(experiment, colors, f"pair_{index}", points)
     return charts
@@ -77,8 +81,10 @@ def _content(
     metric = experiments[0].report.collected.metric
     published = published_table(experiments, cells)
     tables = [methods_table(experiments), runs_table(experiments)]
+    latency = _latency_note(experiments)
     several = over_pairs_table(over_pairs(verdicts)) if len(experiments) > 1 else None
-    sortable = [*tables, published] if published.rows else tables
+    teachers = teachers_table(experiments)
+    sortable = [*tables, *(table for table in (published, teachers) if table.rows)]
     specs = {chart.name: chart.spec for group in charts.values() for chart in group}
     return {
         "title": title,
@@ -86,17 +92,33 @@ def _content(
         "metric": metric.title,
         "verdicts": [(verdict.pair, sentences(verdict, metric)) for verdict in verdicts],
         "warnings": _unique(line for e in experiments for line in e.report.warnings()),
-        "notes": _unique(line for e in experiments for line in e.report.notes()),
+        "notes": [*_unique(line for e in experiments for line in e.report.notes()), *latency],
         "over_pairs": several if several and several.rows else None,
         "methods": tables[0],
         "runs": tables[1],
         "published": published if published.rows else None,
+        "published_chart": _named(charts[""], PUBLISHED),
+        "gains": _named(charts[""], "gains"),
+        "teachers": teachers if teachers.rows else None,
         "charts": charts,
         "settings": [(e.pair, *_settings(e)) for e in experiments],
         "environments": environments(experiments),
         "specs": assets.json_text(specs),
         "options": assets.json_text(_options(sortable)),
     }
+
+
+def _latency_note(experiments: Sequence[Experiment]) -> list[str]:
+    """How the latency of the students was measured; nothing where it was not."""
+    every = (each for e in experiments for run in e.summary["run"] for each in e.latencies(run))
+    measured = [each for each in every if each is not None]
+    if not measured:
+        return []
+    return [f"Latency: median time of a forward pass of the student; {conditions_of(measured)}."]
+
+
+def _named(charts: Sequence[Chart], name: str) -> Chart | None:
+    return next((chart for chart in charts if chart.name == name), None)
 
 
 def _unique(lines: Any) -> list[str]:

@@ -14,6 +14,9 @@ from cls_kd.reporting.metrics import DEFAULT
 from cls_kd.reporting.reproduction import Comparison, compare
 from cls_kd.runs.benchmarks import Cell
 
+Row = tuple[str, Cell, Comparison]
+"""Pair, published cell, and ours beside it."""
+
 
 def published_table(experiments: Sequence[Experiment], cells: Sequence[Cell]) -> Table:
     """One row for each method and pair with a published result, and for each of its epochs.
@@ -22,8 +25,12 @@ def published_table(experiments: Sequence[Experiment], cells: Sequence[Cell]) ->
         experiments: Ours.
         cells: All published ones, see `read_cells`.
     """
-    rows = [row for experiment in experiments for row in _rows(experiment, cells)]
-    return build("published", "Ours and published", _COLUMNS, rows)
+    return build("published", "Ours and published", _COLUMNS, published_rows(experiments, cells))
+
+
+def published_rows(experiments: Sequence[Experiment], cells: Sequence[Cell]) -> list[Row]:
+    """Pair, published cell and comparison of each method and epoch that has a cell."""
+    return [row for experiment in experiments for row in _rows(experiment, cells)]
 
 
 def cell_of(method: str, pair: str, cells: Sequence[Cell]) -> Cell | None:
@@ -49,7 +56,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower())
 
 
-def _rows(experiment: Experiment, cells: Sequence[Cell]) -> list[tuple[str, Cell, Comparison]]:
+def _rows(experiment: Experiment, cells: Sequence[Cell]) -> list[Row]:
     if experiment.report.collected.metric.key != DEFAULT:
         return []
     rows = []
@@ -66,10 +73,7 @@ def _tested(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return result if result.get("test") else {**result, "test": result["val"][-1]}
 
 
-_Row = tuple[str, Cell, Comparison]
-
-
-def _ours(row: _Row) -> TableCell:
+def _ours(row: Row) -> TableCell:
     compared = row[2]
     spread = "" if math.isnan(compared.deviation) else f" ± {compared.deviation:.2f}"
     return TableCell(f"{compared.mean:.2f}{spread}", compared.mean)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cls_kd.reporting.experiments import Experiment
-from cls_kd.reporting.html.table import latency_of
+from cls_kd.reporting.html.table import mean_latency
 from cls_kd.reporting.statistics import interval
 
 Records = list[dict[str, Any]]
@@ -117,10 +117,7 @@ def costs(experiment: Experiment, cost: Mapping[str, float]) -> Records:
 def known_costs(experiment: Experiment) -> dict[str, tuple[str, dict[str, float]]]:
     """Title and values of each cost that the results hold, by a short key."""
     summary = experiment.summary.set_index("run")
-    latency = {
-        run: float(pd.Series([latency_of(result) for result in experiment.results(run)]).mean())
-        for run in experiment.compared
-    }
+    latency = {run: mean_latency(experiment, run) for run in experiment.compared}
     parameters = pd.to_numeric(summary["parameters"], errors="coerce")
     return {
         "seconds": ("training time (seconds)", summary["seconds"].to_dict()),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cls_kd.reporting.experiments import Experiment
 from cls_kd.reporting.html.verdict import OverPairs
+from cls_kd.reporting.latency import Latency
 from cls_kd.reporting.tables import SPLITS
 
 _PAGE = 50  # rows
@@ -103,7 +104,7 @@ def build(name: str, caption: str, columns: Sequence[Column], rows: Sequence[Any
 def methods_table(experiments: Sequence[Experiment]) -> Table:
     """One row a pair and method."""
     rows = [
-        {**row, "pair": experiment.pair, "latency": _mean_latency(experiment, row["run"])}
+        {**row, "pair": experiment.pair, "latency": mean_latency(experiment, row["run"])}
         for experiment in experiments
         for row in experiment.summary.to_dict("records")
     ]
@@ -141,14 +142,14 @@ def _p_value(value: float) -> Cell:
     return Cell("< 0.0001", value) if value < 1e-4 else number(value, ".4f")
 
 
-def latency_of(result: dict[str, Any]) -> float:
-    """The optional ``latency_ms`` of a result: milliseconds an image or batch; NaN without one."""
-    value = result.get("latency_ms")
-    return float(value) if isinstance(value, int | float) else math.nan
+def mean_latency(experiment: Experiment, run: str) -> float:
+    """Mean latency of the students of a run, in milliseconds; NaN where none was measured."""
+    values = [_milliseconds(latency) for latency in experiment.latencies(run)]
+    return float(pd.Series(values, dtype=float).mean())
 
 
-def _mean_latency(experiment: Experiment, run: str) -> float:
-    return float(pd.Series([latency_of(result) for result in experiment.results(run)]).mean())
+def _milliseconds(latency: Latency | None) -> float:
+    return math.nan if latency is None else latency.milliseconds
 
 
 def runs_table(experiments: Sequence[Experiment]) -> Table:
@@ -181,12 +182,13 @@ def _run_rows(experiment: Experiment) -> list[dict[str, Any]]:
     for run in experiment.summary["run"]:
         group = experiment.runs[experiment.runs["run"] == run].to_dict("records")
         other = run in experiment.compared and run != baseline
-        for row, result in zip(group, experiment.results(run), strict=True):
+        latencies = experiment.latencies(run)
+        for row, result, latency in zip(group, experiment.results(run), latencies, strict=True):
             difference = row[experiment.column] - base.get(row["seed"], math.nan)
             facts = {
                 "pair": experiment.pair,
                 "difference": difference if other else math.nan,
-                "latency": latency_of(result),
+                "latency": _milliseconds(latency),
                 "digest": str(result.get("digest", "")),
             }
             rows.append({**row, **facts})

@@ -30,13 +30,22 @@ ROWS: dict[str, Row] = {
     "FTLoss": Row(
         wrong=({"beta": -1}, {"rate": 0}, {"rate": 1.5}, {"p1": 0}, {"p2": 0}, {"start": 2})
     ),
-    "AFDLoss": Row(args={"qk_dim": 4}, wrong=({"qk_dim": 0},)),
+    "AFDLoss": Row(
+        args={"qk_dim": 4}, wrong=({"qk_dim": 0}, {"teacher_step": 0}, {"teacher_step": 4})
+    ),
     "SimKDLoss": Row(),
     "VIDLoss": Row(wrong=({"init_variance": 0}, {"eps": 0}, {"init_variance": 1e-6})),
     "MGDLoss": Row(wrong=({"mask_ratio": -0.1}, {"mask_ratio": 1})),
     "PEFDLoss": Row(wrong=({"projectors": 0},)),
     "WKDFeatureLoss": Row(
-        wrong=({"mean_weight": -1}, {"grid": 0}, {"eps": 0}, {"grid": 3}, {"grid": 4}),
+        wrong=(
+            {"mean_weight": -1},
+            {"grid": 0},
+            {"eps": 0},
+            {"bottleneck": 0},
+            {"grid": 4},
+            {"grid": 5},
+        ),
     ),
     "CATLoss": Row(wrong=({"resolution": 0},)),
     "FCFDLoss": Row(
@@ -48,6 +57,16 @@ ROWS: dict[str, Row] = {
             {"path_weight": -1},
             {"appearance_weight": -1},
             {"warmup_epochs": 0},
+        ),
+    ),
+    "ScaleKDLoss": Row(
+        args={"stage_num_heads": 7},
+        wrong=(
+            {"spatial_weight": -1},
+            {"frequency_weight": -1},
+            {"num_heads": 3},
+            {"stage_num_heads": 2},
+            {"softmax_scale": 0},
         ),
     ),
     "ScaleKDFeatureLoss": Row(

@@ -56,5 +56,9 @@ ROWS: dict[str, Row] = {
         constants=("student_logits", "student_embedding"),
         wrong=({"temperature": 0}, {"logit_weight": 1.5}, {"feature_weight": -1}),
     ),
+    "MixSKDLoss": Row(
+        invariant={"view_logits": [shift_each_peer]},
+        wrong=({"temperature": 0},),
+    ),
     "FRSKDLoss": Row(wrong=({"temperature": 0}, {"logit_weight": -1}, {"feature_weight": -1})),
 }
