@@ -12,6 +12,7 @@ from cls_kd import core
 from cls_kd.adapters.samples import Samples
 from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.distillers.class_names import known_names
+from cls_kd.distillers.foundation import FoundationTeacher, is_foundation
 from cls_kd.distillers.images import own_normalization
 from cls_kd.distillers.networks import (
     PUBLISHED,
@@ -112,7 +113,12 @@ class Teacher(core.Teacher):
         ]
 
 
-def build_teacher(config: Mapping[str, Any]) -> Teacher | StoredTeacher:
+def teacher_class(config: Mapping[str, Any]) -> type[core.Teacher]:
+    """The class that a teacher's config is for, by the name of its network."""
+    return FoundationTeacher if is_foundation(config) else Teacher
+
+
+def build_teacher(config: Mapping[str, Any]) -> Any:
     """A teacher from its config; with ``store``, one whose outputs are stored.
 
     Args:
@@ -123,7 +129,7 @@ def build_teacher(config: Mapping[str, Any]) -> Teacher | StoredTeacher:
     """
     arguments = dict(config)
     store = arguments.pop("store", None)
-    teacher = MODELS.build({"type": Teacher, **arguments})
+    teacher = MODELS.build({"type": teacher_class(config), **arguments})
     if store is None:
         return teacher
     if not isinstance(store, Mapping):

@@ -60,7 +60,6 @@ class FCFDLoss(DistillLoss):
         1, beside 1 for cross-entropy and 1 for KD at T.
     """
 
-    host_bound = "draws its paths on the host"
     search_space = search_over(
         temperature=TEMPERATURE,
         path_weight=Range(0.1, 10.0, log=True),
@@ -119,8 +118,7 @@ class FCFDLoss(DistillLoss):
                 features.extend([] if feature is None else [feature])
         for stage in into_student:
             logits.append(student_forward_from(stage, to_student[stage](targets[stage])).logits)
-        goal = teacher_logits.detach()
-        divergences = [softened_kl(item, goal, self.temperature) for item in logits]
+        divergences = [softened_kl(z, teacher_logits.detach(), self.temperature) for z in logits]
         distances = [
             self.appearance(target, maps, final=target is targets[-1])
             for target, maps in zip(targets, candidates, strict=True)
