@@ -21,24 +21,27 @@ part=${1:-}
 
 overhead() { "$PYTHON" benchmarks/step_overhead.py --methods kd --limit "${device[@]}" "$@"; }
 
-# Step times of a pair in every mode and precision.
+# Step times of a pair in every mode and precision; on the CPU in every mode and once in bfloat16.
 steps() {
-    local pair=$1 mode precision
-    for mode in "" --compile --cuda-graph; do
-        for precision in "" --tf32 --amp; do
-            # shellcheck disable=SC2086
-            overhead --pairs "$pair" $mode $precision
-        done
+    local pair=$1 choice
+    for choice in "${choices[@]}"; do
+        # shellcheck disable=SC2086
+        overhead --pairs "$pair" $choice
     done
 }
 
 if $small; then
     device=(--device cpu --batch-size 4 --size 32 --block 1 --blocks 2 --warmup 1 --threads 1 --backend eager)
+    choices=("" "--compile" "--cuda-graph --tf32 --amp")
     batches=(2 4)
     run=(--images 200 --test-images 100 --minutes 0.1 --batch-size 20)
     cohort=(--threads 1 --counts 2 --block 1 --blocks 2 --warmup 1 --batch-size 8)
 else
     device=(--device cuda --blocks 8)
+    choices=()
+    for mode in "" --compile --cuda-graph; do
+        for precision in "" --tf32 --amp; do choices+=("$mode $precision"); done
+    done
     batches=(64 128 256 512)
     run=(--images 50000 --minutes 3)
     cohort=(--counts 4 8 --block 20 --blocks 8)

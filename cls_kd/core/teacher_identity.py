@@ -26,7 +26,7 @@ def identity(teacher: Any, image_shape: Sequence[int], num_classes: int) -> dict
     Args:
         teacher: A teacher that has been measured; anything that fulfills `TeacherProtocol`. How it
             computes (folded, in bfloat16) counts too: its attribute ``settings``, or what its
-            ``fast.describe()`` says.
+            ``fast.settings()`` says.
         image_shape: Shape of one image, (3, H, W), as the student sees it.
         num_classes: K.
 
@@ -45,8 +45,8 @@ def identity(teacher: Any, image_shape: Sequence[int], num_classes: int) -> dict
 
 
 def _settings(teacher: Any) -> Any:
-    describe = getattr(getattr(teacher, "fast", None), "describe", None)
-    return getattr(teacher, "settings", None) or (describe() if describe is not None else None)
+    fast = getattr(teacher, "fast", None)
+    return getattr(teacher, "settings", None) or (None if fast is None else fast.settings())
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from cls_kd.data.preprocessor import BatchPreprocessor
 from cls_kd.data.replay import SeededSamples
 from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
+from cls_kd.data.skip_unreadable import SkipUnreadable
 from cls_kd.data.transforms import RandomShift
 from cls_kd.data.unlabeled import Unlabeled, UnlabeledFolder
 from cls_kd.data.views import StrongViews, Views
@@ -32,6 +33,7 @@ __all__ = [
     "RandomShift",
     "Rotations",
     "SeededSamples",
+    "SkipUnreadable",
     "StrongViews",
     "Unlabeled",
     "UnlabeledFolder",

@@ -100,7 +100,7 @@ _NETWORK = {
 _LOOP = frozenset({"runner", "dataloader", "evaluator"})
 _LOADER = Kind(
     target=DataLoader,
-    extra=frozenset({"num_batch_per_epoch", "disable_subprocess_warning"}),
+    extra=frozenset({"num_batch_per_epoch", "disable_subprocess_warning", "on_error"}),
     needed=frozenset({"dataset", "sampler", "batch_size"}),
     inside={
         "dataset": "dataset",

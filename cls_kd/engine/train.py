@@ -39,6 +39,7 @@ from cls_kd.engine.loaders import (
     class_names,
     image_shape,
     innermost,
+    unreadable_images,
 )
 from cls_kd.engine.loops import check_loop
 from cls_kd.engine.preemption import STOP_REQUEST
@@ -311,8 +312,10 @@ def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
 def _facts(runner: DistillRunner) -> dict[str, Any]:
     distiller = unwrapped(runner)
     record = history(runner)
+    unreadable = unreadable_images(runner.train_dataloader.dataset)
     return {
         **_length(runner),
+        **({"unreadable_images": unreadable} if unreadable else {}),
         "method": " + ".join(distiller.losses),
         "teacher": runner.message_hub.runtime_info.get("teacher_metrics", {}),
         "train": record["train"],

@@ -101,4 +101,9 @@ def check_packages() -> None:
     Raises:
         UserError: Says what to install.
     """
-    require(*_PACKAGES, by="ONNX export", install=" ".join(_PACKAGES))
+    require(
+        *_PACKAGES,
+        by="ONNX export",
+        install="'cls_kd[export]'",
+        otherwise="--formats mmpretrain safetensors needs none.",
+    )

@@ -60,7 +60,6 @@ class FCFDLoss(DistillLoss):
         1, beside 1 for cross-entropy and 1 for KD at T.
     """
 
-    host_bound = "draws its paths on the host"
     search_space = search_over(
         temperature=TEMPERATURE,
         path_weight=Range(0.1, 10.0, log=True),
