@@ -21,7 +21,7 @@ def test_every_variant_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     spec.loader.exec_module(module)
     costs = module.main([*SHORT, "--pair", "pairs/cifar100/resnet56_resnet20"])
     names = [variant.name for variant in module.VARIANTS]
-    assert [key for key in costs.of] == [(name, 2) for name in names]
+    assert list(costs.of) == [(name, 2) for name in names]
     assert all(seconds > 0 for times in costs.of.values() for seconds in times)
     assert 0.5 < costs.limits(2)[0] < 1
     assert f"| methods | bare loops | limit | {' | '.join(names)} |" in capsys.readouterr().out
