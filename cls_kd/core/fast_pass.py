@@ -197,7 +197,14 @@ class FastPass:
 
     def _try_folding(self, images: Tensor, taps: Iterable[Tap]) -> None:
         plain: list[Tensor] = []
-        folding = Folding(self.network, lambda: plain.append(_logits(self.network, images)), taps)
+        try:
+            folding = Folding(
+                self.network, lambda: plain.append(_logits(self.network, images)), taps
+            )
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            self.note = f"no batch norm is folded: its operations cannot be watched ({reason})."
+            return
         if not folding.pairs:
             return
         with torch.no_grad():

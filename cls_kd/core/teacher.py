@@ -121,8 +121,7 @@ class Teacher(nn.Module):
         self.network = network.requires_grad_(False).to(checked_dtype(parameter_dtype))
         if train_mode:
             check_plain(channels_last, dtype, compile)
-            fold_batch_norm, channels_last = False, False
-        if shard:
+        if train_mode or shard:
             fold_batch_norm, channels_last = False, False
         self.fast = FastPass(
             self.network,

@@ -54,6 +54,8 @@ class Teacher(core.Teacher):
         dtype: See `cls_kd.Teacher`.
         compile: See `cls_kd.Teacher`.
         train_mode: See `cls_kd.Teacher`.
+        parameter_dtype: See `cls_kd.Teacher`.
+        shard: See `cls_kd.Teacher`.
 
     Raises:
         UserError: No weights, or weights that do not fit; an option that makes no sense.
@@ -76,6 +78,8 @@ class Teacher(core.Teacher):
         dtype: str = "float32",
         compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
+        parameter_dtype: str | None = None,
+        shard: bool = False,
     ) -> None:
         built, note = _built(network, weights)
         published = weights is not None and weights_config(weights)["source"] == PUBLISHED
@@ -93,6 +97,8 @@ class Teacher(core.Teacher):
             dtype=dtype,
             compile=compile,
             train_mode=train_mode,
+            parameter_dtype=parameter_dtype,
+            shard=shard,
         )
         self.note = note
         if train_mode:

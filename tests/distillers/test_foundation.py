@@ -274,6 +274,15 @@ def test_half_precision() -> None:
     assert 0 < (half - whole).abs().max() < 0.1
 
 
+def test_any_teacher_in_half_precision() -> None:
+    config = dict(network=tiny.resnet_cifar(2), weights="random", parameter_dtype="bfloat16")
+    losses = dict(kd=dict(type="KDLoss"), embedding=EMBEDDING)
+    networks = dict(student=tiny.resnet_cifar(2), teacher=config)
+    model = tiny.distiller(losses, **networks, channels=3, size=16)
+    assert {value.dtype for value in model.teachers[0].parameters()} == {torch.bfloat16}
+    assert tiny.step(model, tiny.data(3, channels=3, size=16))["loss"].isfinite()
+
+
 def test_several_teachers_of_different_kinds() -> None:
     """Each with its own size, patches, normalization and head."""
     teachers = [teacher("DINOv3", input_size=32), teacher("SigLIP 2", input_size=48)]
