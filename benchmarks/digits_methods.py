@@ -18,6 +18,7 @@ import argparse
 import csv
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from cls_kd.engine.tuning.validation import for_selection, last_score, score
 from cls_kd.errors import UserError
 from cls_kd.files import write_atomically
 from cls_kd.runs import Run, check_unchanged, read_config
+from cls_kd.runs.cohorts import MAX_MEMBERS
 from cls_kd.runs.config_names import CONFIGS
 from cls_kd.runs.methods import known_methods
 from cls_kd.runs.sweep import STUDENT, Sweep, plan_sweep
@@ -57,7 +59,8 @@ LONGER: Mapping[str, Any] = {
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     # 16,384 of 50,000 images in the paper; the students here see 100 images.
-    "crd": {"model.losses.crd.negatives": 64},
+    method: {"model.losses.crd.negatives": 64}
+    for method in ("crd", "crd_kd", "wttm_crd")
 }
 """Settings that only make sense for data of another size."""
 
@@ -71,7 +74,7 @@ PAIRS_BY_SIGNAL: Sequence[tuple[str, str]] = (
 )
 TOKENS = ("_tokens", "_blocks")
 TRANSFORMERS = ("digits/transformer", "digits/transformer_of_cnn", "digits/distillation_token")
-PAIRS_BY_METHOD = {"dot": "digits/dot"}
+PAIRS_BY_METHOD = {"dot": "digits/dot", "gkd_dot": "digits/dot"}
 """Methods whose optimizer needs a learning rate of its own."""
 
 
@@ -136,7 +139,7 @@ def pair_of(method: str) -> str:
 
 def scaled(method: str, pair: str, factor: float) -> dict[str, Any] | None:
     """Changes of a config that multiply a method's distillation weights; None if it has none."""
-    losses = load_config(CONFIGS / f"{pair}.py", method=method).model.losses.to_dict()
+    losses = _losses(method, pair)
     changes: dict[str, Any] = {}
     for name, loss in losses.items():
         weight = loss.get("weight")
@@ -149,6 +152,11 @@ def scaled(method: str, pair: str, factor: float) -> dict[str, Any] | None:
     weights = [option for option in options if option.name.count(".") == 1]
     weights = [option for option in weights if option.name.endswith(".weight")]
     return {**changes, **{option.key: factor * option.default for option in weights}} or None
+
+
+@cache
+def _losses(method: str, pair: str) -> dict[str, Any]:
+    return load_config(CONFIGS / f"{pair}.py", method=method).model.losses.to_dict()
 
 
 def planned(
@@ -283,7 +291,7 @@ def train(runs: Sequence[Planned], training: bool) -> list[Result]:
     waiting.sort(key=lambda run: run.seed)  # something of each method first
     progress = Progress(len(waiting))
     if training:
-        SerialExecutor().execute(waiting, on_event=progress)
+        SerialExecutor(max_members=MAX_MEMBERS).execute(waiting, on_event=progress)
     results = (
         item.result(progress.errors) for item in distinct.values() if item.stage != "teacher"
     )
@@ -347,8 +355,12 @@ def _train_stages(pairs: Mapping[str, Sequence[str]], args: argparse.Namespace) 
         lambda: tuned(pairs, best_factors(results), args.work_dir),
     )
     for stage in stages:
-        results += train(stage(), not args.collect)
+        runs = stage()
+        of_stage = train(runs, not args.collect)
+        results += of_stage
         write_results(results, args.output)
+        if len(of_stage) < sum(item.stage != "teacher" for item in runs):
+            return  # what is not trained yet cannot be collected, nor what builds on it
 
 
 def _without(pairs: Mapping[str, list[str]], others: Container[str]) -> dict[str, list[str]]:

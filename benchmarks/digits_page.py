@@ -149,16 +149,22 @@ def _counts(
     texts = [
         f"With {name} weights {_count(list(values.values()))} than the student alone."
         for name, values in against_student.items()
+        if _tested(values.values())
     ]
-    texts.append(
-        f"With the chosen weights {_count(list(against_kd.values()))} than KD, whose weight was "
-        "chosen in the same way."
-    )
+    if _tested(against_kd.values()):
+        texts.append(
+            f"With the chosen weights {_count(list(against_kd.values()))} than KD, whose weight "
+            "was chosen in the same way."
+        )
     return "\n".join(texts)
 
 
+def _tested(gains: Iterable[Gain]) -> list[Gain]:
+    return [gain for gain in gains if gain.pairs]
+
+
 def _count(values: Sequence[Gain]) -> str:
-    tested = [gain for gain in values if gain.pairs]
+    tested = _tested(values)
     above = sum(gain.mean > 0 for gain in tested)
     clear = [gain for gain in tested if gain.low > 0 or gain.high < 0]
     better = sum(gain.mean > 0 for gain in clear)
@@ -174,6 +180,13 @@ def _notes(scores: Scores) -> Iterable[str]:
     missing = sorted({*known_methods()} - {"ce"} - {method for _, method in scores.methods})
     if missing:
         yield f"Not trained yet: {', '.join(f'`{name}`' for name in missing)}."
+    few = sorted(
+        method
+        for pair, method in scores.methods
+        if 0 < len(scores.published(pair, method)) < len(SEEDS)
+    )
+    if few:
+        yield f"With fewer than three seeds so far: {', '.join(f'`{name}`' for name in few)}."
     untuned = sorted(m for _, m in scores.methods if m not in scores.factors)
     if untuned:
         yield (

@@ -28,7 +28,7 @@ from mmengine.config import Config
 
 from cls_kd.data import synthetic
 from cls_kd.engine import load_config
-from cls_kd.engine.teacher_stores import key_parts, stored_teachers
+from cls_kd.engine.teacher_stores import prepare_stores, stored_teachers
 from cls_kd.engine.train import build_parts
 from cls_kd.runs.config_names import find_config
 
@@ -81,8 +81,9 @@ def built(cfg: Config) -> tuple[Way, Any]:
         model.time.max_epochs, model.time.epoch = 10**6, next(epochs)
 
     way = Way(lambda batch: model.train_step(batch, optimizer))
+    prepare_stores(cfg, model, loader.dataset)
     for teacher in stored_teachers(model):
-        teacher.open(key_parts(cfg, teacher, loader.dataset), print)
+        teacher.open(print)
         way.begin = begin  # with crops of an epoch that no block has seen
     return way, loader
 

@@ -18,6 +18,9 @@ from cls_kd.launches import leave
 REQUEUE = 75
 """Exit code of a training that a signal has ended: EX_TEMPFAIL of sysexits.h."""
 
+_KILLED_WORKER = re.compile(r"DataLoader worker \(pid.*? is killed by signal: (\w+)")
+"""PyTorch's message about a worker that is gone."""
+
 _FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
 """Prefix that PyTorch puts before an error of a loader's worker: the worker's traceback."""
 
@@ -76,6 +79,13 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.filename:
         unwritten = unwritable(Path(error.filename), error)
         return str(unwritten) if unwritten is not error else None
+    if isinstance(error, RuntimeError) and (worker := _KILLED_WORKER.search(str(error))):
+        return (
+            f"A process that loads data was killed by the system (signal {worker[1]}), as happens "
+            "when memory runs out. Lower num_workers, prefetch_factor or batch_size of "
+            "train_dataloader, or keep fewer data in memory. --resume goes on from the last "
+            "checkpoint."
+        )
     if isinstance(error, KeyError | TypeError) and _raised_in(error) == "build_from_cfg":
         return f"The config cannot be built: {str(error.args[0]).split('. Please check')[0]}."
     return None

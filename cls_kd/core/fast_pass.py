@@ -21,6 +21,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = 1e-5
 """Relative error above which batch norms are not folded; what is measured is below 1e-6. (Ours.)"""
 
+_HALF = (torch.float16, torch.bfloat16)
 _TEMPERATURE = 4.0
 _WIDE = 512
 
@@ -155,7 +156,9 @@ class FastPass:
             self.folding.cast(self.dtype)
 
     def inputs(self, images: Tensor) -> Tensor:
-        """Images in the layout of the network, whatever that of the student."""
+        """Images in the layout of the network, and in its type where that is a half precision."""
+        kept = next((value.dtype for value in self.network.parameters()), torch.float32)
+        images = images.to(kept) if kept in _HALF else images
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.contiguous(memory_format=layout)
 

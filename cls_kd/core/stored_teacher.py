@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cls_kd.core.fast_pass import Agreement
 from cls_kd.core.stored_rows import Column, StoredRows
 from cls_kd.core.teacher_identity import identity
 from cls_kd.core.teacher_protocol import Shapes, TeacherProtocol
@@ -24,7 +24,7 @@ from cls_kd.teacher_store import (
     build_codec,
     open_folder,
 )
-from cls_kd.teacher_store.folder import check_size
+from cls_kd.teacher_store.folder import check_size, check_space
 from cls_kd.teacher_store.rows import RowFile
 
 SMALLEST_BATCH = 2
@@ -44,6 +44,7 @@ class StoredTeacher(nn.Module):
         options: Where and how its outputs are stored.
 
     Attributes:
+        key: The key of its store, once that is known.
         rows: The rows, once the store is open.
         metrics: The teacher's metrics on validation data, if the store is to hold them.
     """
@@ -54,6 +55,7 @@ class StoredTeacher(nn.Module):
         self._moves: list[Callable[[Tensor], Tensor]] = []
         self.options = options
         self.addressing: Addressing | None = None
+        self.key: dict[str, Any] | None = None
         self.rows: StoredRows | None = None
         self.metrics: StoredMetrics | None = None
 
@@ -66,7 +68,10 @@ class StoredTeacher(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(self.__dict__["_wrapped"][0], name)
+            value = getattr(self.__dict__["_wrapped"][0], name)
+        if inspect.ismethod(value):  # which may run the network
+            self._move()
+        return value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StoredTeacher:
         return self
@@ -113,16 +118,6 @@ class StoredTeacher(nn.Module):
             return self._compute(batch)
         return self.rows.signals(batch, self._compute)
 
-    def predict(self, inputs: Tensor, *args: Any) -> Any:
-        """As the teacher's; its network is on the device then."""
-        self._move()
-        return self.teacher.predict(inputs, *args)
-
-    def compare(self, inputs: Tensor) -> Agreement:
-        """As the teacher's; its network is on the device then."""
-        self._move()
-        return self.teacher.compare(inputs)
-
     # Before training -----------------------------------------------------------------------------
 
     def plan(self, addressing: Addressing) -> int:
@@ -156,7 +151,7 @@ class StoredTeacher(nn.Module):
         columns = self._columns.values()
         sizes = [RowFile.size(addressing.rows, column.row_bytes) for column in columns]
         self.planned_size = addressing.blocks * sum(sizes)
-        check_size(Path(options.dir), self.planned_size, options.max_bytes)
+        check_size(self.planned_size, options.max_bytes)
         self.addressing = addressing
         return self.planned_size
 
@@ -171,11 +166,22 @@ class StoredTeacher(nn.Module):
             "rows": dict(self.addressing.parts()),
         }
 
-    def open(self, parts: Mapping[str, Any], say: Callable[[str], None]) -> Path:
+    def prepare(self, parts: Mapping[str, Any]) -> None:
+        """Take a store, and refuse one that the disk has no space for. Writes nothing.
+
+        Args:
+            parts: The whole key, with ``parts()`` in it.
+
+        Raises:
+            UserError: Says what would be right.
+        """
+        check_space(Path(self.options.dir), parts, self.planned_size)
+        self.key = dict(parts)
+
+    def open(self, say: Callable[[str], None]) -> Path:
         """Read and write rows from now on.
 
         Args:
-            parts: The whole key.
             say: Called with lines for the log.
 
         Returns:
@@ -185,15 +191,16 @@ class StoredTeacher(nn.Module):
             UserError: The store cannot be written, or is damaged.
         """
         assert self.addressing is not None
-        self._key, self._say = dict(parts), say
+        self._say = say
         self.rows = self._opened()
         return self.rows.folder.folder
 
     def _opened(self) -> StoredRows:
         assert self.addressing is not None
+        assert self.key is not None
         row_bytes = {name: column.row_bytes for name, column in self._columns.items()}
         rows = self.addressing.rows
-        folder = open_folder(Path(self.options.dir), self._key, rows, row_bytes)
+        folder = open_folder(Path(self.options.dir), self.key, rows, row_bytes)
         return StoredRows(folder, self.addressing, self._columns, self.options, self._say)
 
     @property

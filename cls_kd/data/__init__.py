@@ -13,7 +13,9 @@ from cls_kd.data.preprocessor import BatchPreprocessor
 from cls_kd.data.replay import SeededSamples
 from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
+from cls_kd.data.skip_unreadable import SkipUnreadable
 from cls_kd.data.transforms import RandomShift
+from cls_kd.data.unlabeled import Unlabeled, UnlabeledFolder
 from cls_kd.data.views import StrongViews, Views
 
 __all__ = [
@@ -31,7 +33,10 @@ __all__ = [
     "RandomShift",
     "Rotations",
     "SeededSamples",
+    "SkipUnreadable",
     "StrongViews",
+    "Unlabeled",
+    "UnlabeledFolder",
     "Views",
     "held_out_split",
     "mixture_view",

@@ -11,6 +11,10 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 from cls_kd.errors import UserError
 
 
+class UnreadableImageError(UserError):
+    """A decoder refuses an image; the message names the file."""
+
+
 class NamedLoading(BaseTransform):
     """A loading step whose failure names the file.
 
@@ -20,7 +24,7 @@ class NamedLoading(BaseTransform):
         step: The step, such as ``LoadImageFromFile``.
 
     Raises:
-        UserError: When it is called: the file is empty, damaged or not an image.
+        UnreadableImageError: When it is called: the file is empty, damaged or not an image.
     """
 
     def __init__(self, step: BaseTransform) -> None:
@@ -39,18 +43,23 @@ class NamedLoading(BaseTransform):
         return repr(self.step)
 
 
-def unreadable(path: str, error: BaseException) -> UserError:
+def unreadable(path: str, error: BaseException) -> UnreadableImageError:
     """The error for an image that a decoder refuses, with the decoder's first line."""
     if os.path.isfile(path) and os.path.getsize(path) == 0:
-        return UserError(f"The image {path} cannot be read: the file is empty (0 bytes).{_HINT}")
+        return UnreadableImageError(
+            f"The image {path} cannot be read: the file is empty (0 bytes).{_HINT}"
+        )
     lines = str(error).strip().splitlines()
     reason = "" if isinstance(error, AssertionError) or not lines else f" ({lines[0][:200]})"
-    return UserError(
+    return UnreadableImageError(
         f"The image {path} cannot be read: it is damaged, cut short or not an image.{reason}{_HINT}"
     )
 
 
-_HINT = " `cls-kd check-data CONFIG` lists all such files."
+_HINT = (
+    " `cls-kd check-data CONFIG` lists all such files; train_dataloader.on_error='skip' leaves "
+    "them out of the training."
+)
 
 
 def name_unreadable(dataset: Any) -> None:

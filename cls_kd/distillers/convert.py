@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cls_kd.distillers.checkpoints import read_checkpoint, weights_in
-from cls_kd.distillers.layouts import LAYOUTS, Rules
+from cls_kd.distillers.layouts import LAYOUTS
 from cls_kd.distillers.weights import check_match, load_weights
 from cls_kd.errors import UserError
 from cls_kd.signals.heads import describe
@@ -69,7 +69,7 @@ def convert(
     expected = network.state_dict()
     if set(weights) == set(expected):
         raise UserError(f"The checkpoint {source} has our names already: use it as it is.")
-    candidates = {name: _renamed(weights, rules, expected) for name, rules in LAYOUTS.items()}
+    candidates = {name: _renamed(weights, name, expected) for name in LAYOUTS}
     name = max(candidates, key=lambda layout: len(set(candidates[layout]) & set(expected)))
     check_match(network, expected, candidates[name], source)
     return {key: candidates[name][key] for key in expected}, name
@@ -109,11 +109,11 @@ def convert_file(
 
 
 def _renamed(
-    weights: Mapping[str, Tensor], rules: Rules, expected: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor], layout: str, expected: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     renamed: dict[str, Tensor] = {}
     for key, value in weights.items():
-        new = _our_name(key, rules)
+        new = _our_name(key, layout)
         if new in renamed:  # two would become one: the second stays, and is told as left over
             new = key
         wanted = expected.get(new)
@@ -129,8 +129,9 @@ def _renamed(
     return {**counters, **renamed}
 
 
-def _our_name(key: str, rules: Rules) -> str:
-    for here, there in rules:
+@cache  # all checkpoints of a network have the same keys
+def _our_name(key: str, layout: str) -> str:
+    for here, there in LAYOUTS[layout]:
         match = re.fullmatch(here, key)
         if match is not None:
             return _GROUP.sub(partial(_filled, match), there)

@@ -11,6 +11,7 @@ from torch.optim import SGD, Adam, AdamW
 
 from cls_kd.adapters.internals import accumulates, scales_losses
 from cls_kd.core.fast_pass import is_compiled
+from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.core.teacher import Teacher
 from cls_kd.core.terms import Term
 from cls_kd.distillers import Distiller
@@ -70,7 +71,9 @@ def _is_number(signal: str) -> bool:
 
 def _of_teachers(distiller: Distiller) -> Iterator[str]:
     for index, teacher in enumerate(distiller.teachers):
-        if not isinstance(teacher, Teacher):
+        if isinstance(teacher, StoredTeacher):
+            yield f"teacher {index} (its outputs are stored, and the host reads them)"
+        elif not isinstance(teacher, Teacher):
             yield f"teacher {index} (a {type(teacher).__name__} is more than a pass of a network)"
         elif getattr(teacher, "train_mode", False):
             yield f"teacher {index} (runs in training mode)"

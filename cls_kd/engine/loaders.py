@@ -9,13 +9,16 @@ from typing import Any, cast
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from mmpretrain.datasets import CustomDataset
 from torch.utils.data import DataLoader
 
 from cls_kd.data.in_memory import collate
 from cls_kd.data.mixtures import MIXTURE_ALPHA
-from cls_kd.data.reading import name_unreadable
+from cls_kd.data.reading import datasets_in, name_unreadable
+from cls_kd.data.skip_unreadable import SkipUnreadable
+from cls_kd.engine.multi_label import labels_of_several
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_MIXTURES, NO_PAIRS, NO_VIEWS, check_label_range
@@ -46,11 +49,34 @@ def build_dataloader(
             "collate_fn": {"type": collate},
             "pin_memory": torch.cuda.is_available(),
         }
-        dataloader = {**defaults, **dataloader}
+        dataloader = _skipping({**defaults, **dataloader})
     loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
     name_unreadable(loader.dataset)
     _check_device(loader)
     return loader
+
+
+def _skipping(config: dict[str, Any]) -> dict[str, Any]:
+    """Apply ``on_error`` of a loader's config: ``'raise'`` (default) or ``'skip'``."""
+    choice = config.pop("on_error", "raise")
+    if choice not in ("raise", "skip"):
+        raise UserError(f"on_error must be 'raise' or 'skip', not {choice!r}.")
+    if choice == "skip":
+        config["dataset"] = {"type": SkipUnreadable, "dataset": config["dataset"]}
+    return config
+
+
+def unreadable_images(dataset: Any) -> list[str]:
+    """Files that were left out of the training, in all processes; sorted."""
+    skipping = [part for part in datasets_in(dataset) if isinstance(part, SkipUnreadable)]
+    names = [
+        str(part.get_data_info(index).get("img_path", index))
+        for part in skipping
+        for index in part.unreadable()
+    ]
+    if not skipping:
+        return []
+    return sorted({name for of_process in all_gather_object(names) for name in of_process})
 
 
 def build_loader(cfg: Config, key: str) -> DataLoader:
@@ -59,6 +85,11 @@ def build_loader(cfg: Config, key: str) -> DataLoader:
     Raises:
         UserError: It cannot be built, or would give no batch.
     """
+    if key != "train_dataloader" and cfg[key].get("on_error") is not None:
+        raise UserError(
+            f"{key}.on_error cannot be set: figures are of all images of a split. Remove "
+            "unreadable ones from it."
+        )
     try:
         loader = build_dataloader(cfg[key], seed=cfg.randomness.seed)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
@@ -166,7 +197,8 @@ def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
     labels = getattr(dataset, "get_gt_labels", None)
     classes = (getattr(loader.dataset, "metainfo", None) or {}).get("classes")
     if labels is not None:
-        targets = torch.as_tensor(labels())
+        several = labels_of_several(dataset)
+        targets = torch.as_tensor(labels()) if several is None else several
         check_label_range(targets, num_classes, f"the {name} data set")
         if name == "train" and isinstance(dataset, CustomDataset) and not dataset.ann_file:
             _check_every_class(targets, classes or (), dataset)

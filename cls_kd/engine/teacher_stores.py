@@ -165,6 +165,22 @@ def _check_epochs(cfg: Config, dataset: Any, is_random: bool) -> None:
         )
 
 
+def prepare_stores(cfg: Config, model: Distiller, dataset: Any) -> None:
+    """Find the stores of a run that has been planned. Writes nothing.
+
+    Args:
+        cfg: Config of the run.
+        model: Its distiller, on the CPU.
+        dataset: The training data.
+
+    Raises:
+        UserError: A store would not fit on the disk.
+    """
+    for teacher in stored_teachers(model):
+        if teacher.key is None:  # by another run of the cohort
+            teacher.prepare(key_parts(cfg, teacher, dataset))
+
+
 def key_parts(cfg: Config, teacher: StoredTeacher, dataset: Any) -> dict[str, Any]:
     """The key of a teacher's store: everything that a stored value depends on.
 

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
+from cls_kd.engine.check_parts import check_parts
 from cls_kd.engine.elastic import keep_global_batch
 from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
@@ -35,21 +36,24 @@ from cls_kd.engine.hooks.store import StoreHook
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loaders import (
     build_loader,
-    check_classes,
-    check_labels,
-    check_pairs,
     class_names,
     image_shape,
     innermost,
+    unreadable_images,
 )
-from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.loops import check_loop
 from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.resume import check_resumable, intact_checkpoint
 from cls_kd.engine.run_lock import RunLock
 from cls_kd.engine.run_summary import parameter_count
 from cls_kd.engine.runner import DistillRunner
 from cls_kd.engine.surroundings import Alone, LoaderBuilder, Surroundings
-from cls_kd.engine.teacher_stores import plan_stores, stored_teachers, with_seeded_samples
+from cls_kd.engine.teacher_stores import (
+    plan_stores,
+    prepare_stores,
+    stored_teachers,
+    with_seeded_samples,
+)
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
@@ -195,6 +199,7 @@ def build_runner(
         epoch_length = len(loaders["train_dataloader"])
         check_extension(cfg, optimizer, model.terms, checkpoint, epoch_length)
     surroundings.enter(cfg, model)
+    prepare_stores(cfg, model, loaders["train_dataloader"].dataset)
     before_writing()
     runner = DistillRunner.from_parts(cfg, model, loaders)
     if stored_teachers(model):
@@ -230,13 +235,7 @@ def build_parts(
     loaders = {key: load(replayed, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
     plan_stores(cfg, model, loaders["train_dataloader"])
-    losses = {name: term.loss for name, term in model.terms.items()}
-    check_signals(cfg, losses)
-    asked = {signal for loss in losses.values() for signal in loss.signals}
-    check_pairs(loaders["train_dataloader"].dataset, asked)
-    for key, loader in loaders.items():
-        check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
-    check_classes(loaders)
+    check_parts(cfg, model, loaders)
     # The runner builds its own, once files are written.
     return model, loaders, build_optimizer(model, cfg.optim_wrapper)
 
@@ -313,8 +312,10 @@ def _checkpoint_to_resume(run: Run, resume: str | bool) -> str | None:
 def _facts(runner: DistillRunner) -> dict[str, Any]:
     distiller = unwrapped(runner)
     record = history(runner)
+    unreadable = unreadable_images(runner.train_dataloader.dataset)
     return {
         **_length(runner),
+        **({"unreadable_images": unreadable} if unreadable else {}),
         "method": " + ".join(distiller.losses),
         "teacher": runner.message_hub.runtime_info.get("teacher_metrics", {}),
         "train": record["train"],

@@ -22,6 +22,11 @@ LOCK = ".lock"
 STORED_SIGNALS = ("teacher_logits", "teacher_embedding")
 """Signals of a teacher that a store holds."""
 
+_SMALLER = (
+    "Smaller are dtype='float16' and top_k=16 (of the logits), or fewer epochs where rows are "
+    "stored by epoch."
+)
+_ELSEWHERE = "store=dict(dir=...) or --store-teacher DIR chooses another folder."
 _LARGEST_KEY_FILE = 2**20
 _DIGITS = 32
 
@@ -111,39 +116,50 @@ def open_folder(
     except OSError as error:
         raise UserError(
             f"store: teacher outputs cannot be stored in {directory}: {error.strerror or error}. "
-            "store=dict(dir=...) or --store-teacher DIR chooses another folder."
+            f"{_ELSEWHERE}"
         ) from None
     if read_parts(folder) != json.loads(json.dumps(parts)):
         raise UserError(f"The stored teacher outputs in {folder} have another key: remove them.")
     return StoreFolder(folder, rows, row_bytes)
 
 
-def check_size(directory: Path, size: int, max_bytes: int) -> None:
-    """Refuse a store that is too large for its bound or for the disk.
+def check_size(size: int, max_bytes: int) -> None:
+    """Refuse a store that is too large for its bound.
 
     Args:
-        directory: Folder of all stores.
         size: Bytes that the store may come to.
         max_bytes: Largest size that is wanted.
 
     Raises:
         UserError: With what makes it smaller.
     """
-    smaller = (
-        "Smaller are dtype='float16' and top_k=16 (of the logits), or fewer epochs where rows are "
-        "stored by epoch."
-    )
     if size > max_bytes:
         raise UserError(
             f"store: the teacher's outputs of this run take up to {size_text(size)}, and max_size "
-            f"is {size_text(max_bytes)}: raise max_size. {smaller}"
+            f"is {size_text(max_bytes)}: raise max_size. {_SMALLER}"
         )
-    existing = next(
-        path for path in (directory.absolute(), *directory.absolute().parents) if path.exists()
-    )
+
+
+def check_space(directory: Path, parts: Mapping[str, Any], size: int) -> None:
+    """Refuse a store for which the disk has no space; what is stored already needs none.
+
+    Args:
+        directory: Folder of all stores.
+        parts: The key.
+        size: Bytes that the store may come to.
+
+    Raises:
+        UserError: With what makes it smaller, or the folder is none that can be written.
+    """
+    folder = directory.absolute() / key_of(parts)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"store: {existing} is no folder that can be written. {_ELSEWHERE}")
+    files = folder.glob("*.*.*") if existing == folder else ()
+    needed = size - sum(file.stat().st_size for file in files)
     free = shutil.disk_usage(existing).free
-    if size > free:
+    if needed > free:
         raise UserError(
-            f"store: the teacher's outputs of this run take up to {size_text(size)}, and the disk "
-            f"of {directory} has {size_text(free)} left. {smaller}"
+            f"store: the teacher's outputs of this run take up to {size_text(needed)} more, and "
+            f"the disk of {directory} has {size_text(free)} left. {_SMALLER}"
         )

@@ -59,7 +59,8 @@ def stored(teacher: Any, folder: Path, **options: Any) -> tuple[Distiller, Store
     losses = dict(ce=TaskLoss(), kd=KDLoss())
     distiller = Distiller(network(1), losses, wrapped, input_shape=SHAPE)
     wrapped.plan(ByOutcome(IMAGES, 1, lambda index, _: torch.zeros_like(index)))
-    wrapped.open(wrapped.parts(), print)
+    wrapped.prepare(wrapped.parts())
+    wrapped.open(print)
     return distiller, wrapped
 
 
@@ -145,7 +146,8 @@ def test_a_run_that_asks_for_the_embedding_too_reads_the_logits_that_are_there(
         network(1), losses, wrapped, input_shape=SHAPE, num_samples=IMAGES, student_taps=taps
     )
     wrapped.plan(ByOutcome(IMAGES, 1, lambda index, _: torch.zeros_like(index)))
-    wrapped.open(wrapped.parts(), print)
+    wrapped.prepare(wrapped.parts())
+    wrapped.open(print)
     files = {file.name: file.read_bytes() for file in tmp_path.glob("*/*.rows")}
     both = distiller.loss(**batch())
     assert torch.equal(both["kd.loss"], first["kd.loss"])

@@ -45,7 +45,7 @@ def test_a_run_that_loses_a_process_was_interrupted(
     events = [event["event"] for event in logged_events(tmp_path)]
     assert events == (["RunStarted", "RunInterrupted"] if main else [])
     with pytest.raises(UserError, match="not been finished"):
-        TrainJob(run, "none")()
+        TrainJob([run], "none")()
 
 
 @pytest.mark.parametrize("main", [True, False], ids=["main", "other"])

@@ -140,12 +140,13 @@ def test_a_plain_training_can_be_captured() -> None:
         ),
         (dict(teacher=tiny.teacher(train_mode=True)), "teacher 0 (runs in training mode)"),
         (dict(teacher=tiny.teacher(compile=True)), "teacher 0 (is compiled)"),
+        (dict(teacher=tiny.teacher(store={})), "teacher 0 (its outputs are stored"),
         (
             dict(data_preprocessor=dict(to_onehot=True, num_classes=10)),
             "the data preprocessor (mixes labels)",
         ),
     ],
-    ids=["time", "host", "train_mode", "compiled", "soft labels"],
+    ids=["time", "host", "train_mode", "compiled", "stored", "soft labels"],
 )
 def test_what_of_a_model_cannot_be_captured(
     change: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.dist import get_rank
 
 from cls_kd.core.teacher import Teacher
 from cls_kd.distillers import Distiller
@@ -23,9 +24,10 @@ from cls_kd.engine.generators import Generators, SharedCall
 from cls_kd.errors import DivergedError, PreemptedError
 from cls_kd.losses import DistillLoss
 from cls_kd.runs import Run
+from cls_kd.runs.cohorts import last_step
 from tests.distributed.test_two_processes import in_two
 from tests.engine import tiny_runs
-from tests.engine.test_resume import killed, patched
+from tests.engine.test_resume import in_validation, patched
 from tests.engine.tiny_runs import STEPS
 
 DROPOUT = {"model": {"student": {"backbone": {"dropout": 0.2}}}}
@@ -38,7 +40,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "at": {"method": "at", "custom_hooks": [{"type": "EMAHook", "momentum": 0.1}]},
     "control": {"method": "ce", "train_cfg": {"val_interval": 2}},
 }
-EPOCHS = 3
+EPOCHS = 2
 SOME = {name: RUNS[name] for name in ("kd", "crd", "at")}
 
 
@@ -47,6 +49,14 @@ class DrawingLoss(DistillLoss):
 
     def forward(self, student_logits: torch.Tensor) -> torch.Tensor:
         return student_logits.square().mean() * random.random()
+
+
+class DivergingInOneProcessLoss(DistillLoss):
+    """NaN in the first process from the second epoch on; in the others a step later."""
+
+    def forward(self, student_logits: torch.Tensor, epoch: int) -> torch.Tensor:
+        broken = epoch > 0 and get_rank() == 0
+        return student_logits.square().mean() * (float("nan") if broken else 0.0)
 
 
 class DivergingLoss(DistillLoss):
@@ -148,48 +158,28 @@ def test_members_end_as_runs_alone_on_one_pass_of_the_teacher(
         assert log(tmp_path / name) == log(alone / name)
 
 
-def die_in_step(number: int) -> None:
-    count = iter(range(number))
-
-    def step(original: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        if next(count, None) is None:
-            killed()
-        return original(*args, **options)
-
-    patched(Distiller, "train_step", step)
-
-
-def train_and_die(teacher: Path, folder: Path, steps: int) -> None:
-    die_in_step(steps)
-    together(planned(teacher, folder, RUNS))
+def train_and_die(teacher: Path, folder: Path, validations: int) -> None:
+    in_validation(validations)
+    together(planned(teacher, folder, SOME))
 
 
 def test_a_killed_cohort_goes_on(digits_teacher: Path, alone: Path, tmp_path: Path) -> None:
-    """In the step after some of the members have saved their second checkpoint, others not."""
-    died = tiny_runs.in_child(
-        train_and_die, digits_teacher, tmp_path, len(RUNS) * (2 * STEPS - 1) + 3
-    )
+    """When two of three members have saved their second checkpoint."""
+    died = tiny_runs.in_child(train_and_die, digits_teacher, tmp_path, len(SOME) + 1)
     assert died == -signal.SIGKILL
-    runs = planned(digits_teacher, tmp_path, RUNS)
-    train_runs(runs[:1], resume=True)  # one of them alone
+    runs = planned(digits_teacher, tmp_path, SOME)
+    assert [last_step(run) for run in runs] == [2, 2, 1]
+    train_runs(runs[:1], resume=True)  # a member of it alone
     together(runs, resume=True)
-    same(alone, tmp_path, RUNS)
+    same(alone, tmp_path, SOME)
 
 
 def test_a_member_that_diverges_leaves_the_others_untouched(
     digits_teacher: Path, alone: Path, tmp_path: Path
 ) -> None:
     nan = {"model": {"losses": {"nan": {"type": DivergingLoss}}}}
-    stopped = {
-        "custom_hooks": [
-            {
-                "type": "EarlyStoppingHook",
-                "monitor": "accuracy/top1",
-                "patience": 1,
-                "min_delta": 99,
-            }
-        ]
-    }
+    early_stopping = {"type": "EarlyStoppingHook", "monitor": "accuracy/top1"}
+    stopped = {"custom_hooks": [{**early_stopping, "stopping_threshold": 0.0}]}
     specs = {"nan": nan, "kd": RUNS["kd"], "stopped": stopped, "crd": RUNS["crd"]}
     events: list[RunEvent] = []
     runs = planned(digits_teacher, tmp_path, specs)
@@ -198,7 +188,7 @@ def test_a_member_that_diverges_leaves_the_others_untouched(
     same(alone, tmp_path, ["kd", "crd"])
     assert [event.name for event in events if isinstance(event, RunFailed)] == ["nan"]
     assert runs[0].result() is None
-    assert runs[2].result()["epochs"] == 2
+    assert runs[2].result()["epochs"] == 1
 
 
 def test_a_member_whose_draws_decide_about_its_batches_is_trained_alone(
@@ -286,9 +276,18 @@ def test_trainings_that_count_iterations(digits_teacher: Path, tmp_path: Path) -
     same(tmp_path / "alone", tmp_path / "joined", specs)
 
 
+IN_TWO = {name: RUNS[name] for name in ("kd", "mgd", "control")}
+
+
 def train_in_two(teacher: Path, folder: Path, joined: bool) -> None:
-    runs = planned(teacher, folder, RUNS, epochs=2, train_dataloader__batch_size=10)
-    train_runs(runs, executor=CohortExecutor() if joined else None, launcher="pytorch")
+    nan = {"model": {"losses": {"nan": {"type": DivergingInOneProcessLoss}}}}
+    specs = {"nan": nan, **IN_TWO} if joined else IN_TWO
+    runs = planned(teacher, folder, specs, train_dataloader__batch_size=10)
+    if not joined:
+        train_runs(runs, launcher="pytorch")
+        return
+    with pytest.raises(DivergedError, match="became nan at step 6"):
+        together(runs, launcher="pytorch")
 
 
 @pytest.mark.ddp
@@ -296,7 +295,7 @@ def test_two_processes(digits_teacher: Path, tmp_path: Path) -> None:
     for joined in (False, True):
         folder = tmp_path / str(joined)
         assert in_two(train_in_two, digits_teacher, folder, joined) == [0, 0]
-    same(tmp_path / "False", tmp_path / "True", RUNS)
+    same(tmp_path / "False", tmp_path / "True", IN_TWO)
 
 
 def test_a_shared_call_repeats_its_draws() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,14 @@ from mmengine.logging import MessageHub
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import DistillRunner, build_runner, train
+from cls_kd.engine.divergence import RECORD
 from cls_kd.engine.hook_list import acts
-from cls_kd.engine.hooks import BufferedTimerHook, EpochSeedHook, SafeCheckpointHook
+from cls_kd.engine.hooks import (
+    BufferedTimerHook,
+    EpochSeedHook,
+    SafeCheckpointHook,
+    TrainingTimeHook,
+)
 from cls_kd.engine.hooks.checkpoint import point_to
 from cls_kd.engine.hooks.teacher import TeacherHook
 from cls_kd.errors import DivergedError
@@ -198,6 +205,12 @@ def test_divergence_names_loss_and_step_and_saves_nothing_more(
     value: float, digits_teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Poison(monkeypatch, "kd.loss", 2 * STEPS + 2, value)
+    seen: list[list[int]] = []
+
+    def note(hook: Any, runner: Any, batch_idx: int, data_batch: Any, outputs: Any) -> None:
+        seen.append([sample.sample_idx for sample in data_batch["data_samples"]])
+
+    monkeypatch.setattr(TrainingTimeHook, "after_train_iter", note, raising=False)
     cfg = tiny_runs.config(digits_teacher, epochs=4)
     cfg.default_hooks.logger.interval = 50
     run = tiny_runs.single(cfg, tmp_path)
@@ -206,6 +219,11 @@ def test_divergence_names_loss_and_step_and_saves_nothing_more(
     assert sorted(file.name for file in tmp_path.glob("*.pth")) == ["epoch_1.pth", "epoch_2.pth"]
     assert tiny_runs.last(tmp_path)["meta"]["epoch"] == 2
     assert not (tmp_path / "result.json").exists()
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert (record["epoch"], record["step"]) == (3, 12)
+    assert record["batch"] == seen[11]
+    assert record["values"]["kd.loss"] == repr(value)
+    assert "student.head.fc.weight" in record["weight_norms"]
     monkeypatch.undo()
     assert train(run, resume=True)["checkpoint"] == "epoch_4.pth"
 

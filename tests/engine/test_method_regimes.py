@@ -31,8 +31,14 @@ from tests.engine.test_resume import in_step, train_and_die
 from tests.engine.tiny_runs import ROOT, STEPS
 from tests.losses.fabricate import Sizes
 
-# Widths that four heads of attention divide.
-DEEP = Sizes(tokens={"student": (5, 5, 8), "teacher": (6, 5, 12)})
+# Widths that four heads of attention divide, and of the teacher's maps eight.
+DEEP = Sizes(
+    tokens={"student": (5, 5, 8), "teacher": (6, 5, 12)},
+    stages={
+        "student": ((3, 8, 8), (4, 4, 4), (6, 4, 4)),
+        "teacher": ((8, 8, 8), (16, 8, 8), (8, 4, 4)),
+    },
+)
 
 
 def kind(method: str) -> tuple[Hashable, ...]:
@@ -56,6 +62,7 @@ def kind(method: str) -> tuple[Hashable, ...]:
 
 # Signals of students of a kind of their own.
 OF_A_KIND_OF_NETWORK = {
+    "all_teacher_embeddings",
     "all_teacher_features",
     "all_teacher_logits",
     "student_expanded_feature",

@@ -98,6 +98,8 @@ REBUILT: list[tuple[str, Callable[[Config, Path], None]]] = [
     ("teacher.network", merged(model__teacher__network__backbone__dropout=0.5)),
     ("teacher.options", merged(model__teacher__taps={"embedding": "neck"})),
     ("teacher.options", merged(model__teacher__input_size=16)),
+    ("teacher.settings", merged(model__teacher__fold_batch_norm=False)),
+    ("teacher.settings", merged(model__teacher__dtype="bfloat16")),
     (
         "teacher.options",
         merged(model__teacher__data_preprocessor={"mean": [1.0] * 3, "std": [2.0] * 3}),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ from cls_kd.teacher_store import (
     size_text,
 )
 from cls_kd.teacher_store.fingerprints import row_fingerprint
-from cls_kd.teacher_store.folder import check_size
+from cls_kd.teacher_store.folder import check_size, check_space
 from cls_kd.teacher_store.rows import RowFile
 
 ROWS, WIDTH = 50, 6
@@ -209,10 +211,24 @@ def test_sizes(text: str | int, size: int) -> None:
 
 def test_a_store_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"take up to 3\.27 GB, and max_size is 1 GB: raise"):
-        check_size(tmp_path / "new", 3_272_400_000, 10**9)
-    with pytest.raises(UserError, match=r"take up to 1e\+06 TB, and the disk of .* left\."):
-        check_size(tmp_path / "new", 10**18, 10**19)
+        check_size(3_272_400_000, 10**9)
+    with pytest.raises(UserError, match=r"take up to 1e\+06 TB more, and the disk of .* left\."):
+        check_space(tmp_path / "new", PARTS, 10**18)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is no folder that can be written"):
+        check_space(tmp_path / "file" / "new", PARTS, 1)
     assert not (tmp_path / "new").exists()
+
+
+def test_what_is_stored_already_needs_no_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = RowFile.size(ROWS, 24)
+    open_folder(tmp_path, PARTS, ROWS, {"teacher_logits": 24}).block("all")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    check_space(tmp_path, PARTS, size)
+    with pytest.raises(UserError, match="take up to 1 bytes more"):
+        check_space(tmp_path, PARTS, size + 1)
 
 
 def test_the_folder_of_another_key_is_no_hit(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import math
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather_object
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 
 from cls_kd.engine.compat import keep_gradient_norm
+from cls_kd.engine.divergence import write_record
 from cls_kd.engine.hooks.reading import ReadSteps, extend
 from cls_kd.errors import DivergedError
 from cls_kd.registry import HOOKS
@@ -72,25 +74,37 @@ class BufferedRuntimeInfoHook(RuntimeInfoHook):
         ]
         fetched = iter(torch.stack(tensors).tolist() if tensors else ())
         series: dict[str, list[float]] = {}
+        problems: list[str] = []
         for step, values in steps:
             numbers = {
                 name: next(fetched) if isinstance(value, torch.Tensor) else float(value)
                 for name, value in values.items()
             }
-            _check_finite(numbers, runner.epoch, step)
+            problems = problems or list(filter(None, [_problem(runner, numbers, step)]))
             for name, number in numbers.items():
                 series.setdefault(f"train/{name}", []).append(number)
+        _raise_everywhere(next(iter(problems), None))
         for name, numbers_of in series.items():
             extend(runner, name, numbers_of, self.steps.kept)
 
 
-def _check_finite(values: dict[str, float], epoch: int, step: int) -> None:
+def _problem(runner: Runner, values: dict[str, float], step: int) -> str | None:
+    """A loss that is not finite, if there is one, with what to do."""
     # The sum is looked at last: a term that diverged says more.
     names = sorted((name for name in values if "loss" in name), key=lambda name: name == "loss")
     for name in names:
         if not math.isfinite(values[name]):
-            raise DivergedError(
-                f"The loss {name!r} became {values[name]} at step {step + 1} (epoch {epoch + 1}). "
-                "Training stopped; the last checkpoint is from before. A lower learning rate, "
-                "gradient clipping or bfloat16 instead of float16 usually helps."
+            return (
+                f"The loss {name!r} became {values[name]} at step {step + 1} (epoch "
+                f"{runner.epoch + 1}). Training stopped; the last checkpoint is from before. A "
+                "lower learning rate, gradient clipping or bfloat16 instead of float16 usually "
+                f"helps. {write_record(runner, step, values)}"
             )
+    return None
+
+
+def _raise_everywhere(problem: str | None) -> None:
+    """Raise the first problem of any process in all of them: none may wait for the others."""
+    problems = [other for other in all_gather_object(problem) if other is not None]
+    if problems:
+        raise DivergedError(problems[0])

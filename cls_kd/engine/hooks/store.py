@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.data.replay import SeededSamples
 from cls_kd.engine.hooks.teacher import unwrapped
-from cls_kd.engine.teacher_stores import key_parts, stored_teachers, validation_parts
+from cls_kd.engine.teacher_stores import stored_teachers, validation_parts
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 from cls_kd.teacher_store import StoredMetrics, size_text
@@ -29,8 +29,7 @@ class StoreHook(Hook):
         for teacher in stored_teachers(unwrapped(runner)):
             if teacher.rows is not None:  # by another run of the cohort
                 continue
-            parts = key_parts(runner.cfg, teacher, runner.train_dataloader.dataset)
-            folder = teacher.open(parts, partial(announce, runner.logger))
+            folder = teacher.open(partial(announce, runner.logger))
             if runner.val_loop is not None:
                 validation = validation_parts(runner.cfg, runner.val_dataloader.dataset)
                 teacher.metrics = StoredMetrics(folder, validation)

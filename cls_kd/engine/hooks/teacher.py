@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -11,6 +12,7 @@ from mmengine.runner import Runner
 from cls_kd.core.fast_pass import is_intact
 from cls_kd.distillers import Distiller
 from cls_kd.engine.evaluate import teacher_metrics
+from cls_kd.engine.probe_loop import ProbeValLoop
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
@@ -48,6 +50,9 @@ class TeacherHook(Hook):
             _state_agreement(runner, index)
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
+                if not _is_measurable(runner.val_loop, distiller.teachers[index]):
+                    say("not measured, because it has not the student's classes")
+                    continue
                 metrics[str(index)] = self.measure(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
@@ -64,6 +69,10 @@ class TeacherHook(Hook):
             runner.logger.info(f"Teacher {index} is bit for bit as before training.")
 
 
+def _is_measurable(loop: Any, teacher: Any) -> bool:
+    return isinstance(loop, ProbeValLoop) or getattr(teacher, "has_student_classes", True)
+
+
 def _state_agreement(runner: Runner, index: int) -> None:
     """Log how a teacher's pass was made faster, and how its logits compare with the plain ones."""
     distiller = unwrapped(runner)
@@ -71,8 +80,11 @@ def _state_agreement(runner: Runner, index: int) -> None:
     fast = getattr(teacher, "fast", None)
     if fast is None or not teacher.is_asked or not fast.describe():
         return
-    if fast.is_exact and (loop is None or hasattr(teacher, "rows")):
-        return  # What is known from the build is enough, and a stored teacher need not run.
+    stored = getattr(teacher, "metrics", None)
+    if stored is not None and stored.read() is not None:  # said when its outputs were stored
+        return
+    if loop is None and fast.is_exact:  # what is known from the build is enough
+        return
     loader = runner.train_dataloader if loop is None else loop.dataloader
     inputs = distiller.data_preprocessor(next(iter(loader)), False)["inputs"]
     text = f"Teacher {index} runs with {fast.describe()}: {teacher.compare(inputs)}."

@@ -110,8 +110,7 @@ class FCFDLoss(DistillLoss):
         bridges = built(self.to_teacher, self)
         bridged = [bridges[index](feature) for index, feature in enumerate(student_stages)]
         candidates, logits = [[feature] for feature in bridged], []
-        to_student = built(self.to_student, self)
-        into_teacher, into_student = self._draw(len(to_student))
+        into_teacher, into_student = self._draw(len(to_student := built(self.to_student, self)))
         for stage in into_teacher:
             continued = teacher_forward_from(stage, bridged[stage])
             logits.append(continued.logits)
@@ -119,8 +118,7 @@ class FCFDLoss(DistillLoss):
                 features.extend([] if feature is None else [feature])
         for stage in into_student:
             logits.append(student_forward_from(stage, to_student[stage](targets[stage])).logits)
-        goal = teacher_logits.detach()
-        divergences = [softened_kl(item, goal, self.temperature) for item in logits]
+        divergences = [softened_kl(z, teacher_logits.detach(), self.temperature) for z in logits]
         distances = [
             self.appearance(target, maps, final=target is targets[-1])
             for target, maps in zip(targets, candidates, strict=True)

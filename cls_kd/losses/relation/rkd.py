@@ -45,9 +45,9 @@ class RKDLoss(DistillLoss):
         self.distance_weight, self.angle_weight = distance_weight, angle_weight
 
     def forward(self, student_embedding: Tensor, teacher_embedding: Tensor) -> Tensor:
-        embeddings = student_embedding, teacher_embedding.detach()
-        distance = F.smooth_l1_loss(*map(_relative_distances, embeddings))
-        angle = F.smooth_l1_loss(*map(triplet_cosines, embeddings))
+        student, teacher = student_embedding, teacher_embedding.detach()
+        distance = F.smooth_l1_loss(_relative_distances(student), _relative_distances(teacher))
+        angle = F.smooth_l1_loss(triplet_cosines(student), triplet_cosines(teacher))
         return self.distance_weight * distance + self.angle_weight * angle
 
 
