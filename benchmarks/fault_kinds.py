@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -146,8 +147,12 @@ def _filled(cfg: Any, disk: Path, seconds: float, folder: Path) -> str:
     filler.unlink()
     if code == 0:
         return "ended before"
-    text = log.read_text().strip().splitlines()[-1].replace(str(disk), "")
-    return text.partition(" (")[0] if code == REFUSED else f"exit code {code}: {text[:150]}"
+    said = log.read_text()
+    text = said.strip().splitlines()[-1].replace(str(disk), "").partition(" (")[0]
+    tracebacks = said.count("Traceback")
+    trouble = f"exit code {code}, " if code != REFUSED else ""
+    trouble += f"{tracebacks} tracebacks, " if tracebacks else ""
+    return trouble + re.sub(r"epoch_\d+", "epoch_N", text)
 
 
 def damages(folder: Path, tries: int, seed: int) -> list[Row]:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import Any
 import torch
 from mmengine.registry import init_default_scope
 
+from cls_kd.cli.failures import explain
 from cls_kd.distillers.checkpoints import read_checkpoint
 from cls_kd.distillers.networks import build_network
 from cls_kd.engine import load_config, plan, train
-from cls_kd.errors import PreemptedError, UserError
+from cls_kd.errors import PreemptedError
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 6
@@ -129,12 +131,12 @@ def _called(function: Callable[..., None], args: tuple[Any, ...], log: Path) -> 
     except PreemptedError as error:
         print(error, file=sys.stderr)
         code = REQUEUE
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = REFUSED
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        code = FAILED
+        message = explain(error)
+        code = FAILED if message is None else REFUSED
+        if message is None:
+            traceback.print_exc()
+        print(f"error: {message or repr(error)}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -18,11 +18,16 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
         path: The file to replace or create. Its folder must exist.
         write: Is called with the path of the temporary file. If it raises, ``path`` stays as it
             was, and the temporary file is removed.
+
+    Raises:
+        UserError: No space is left on the disk.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
         temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
