@@ -185,7 +185,7 @@ def result_cases() -> Iterator[Case]:
             (folder / "run").mkdir()
             content = json.dumps({**result, **rest, **change})
             (folder / "run" / "result.json").write_text(content)
-            text = page([Experiment(_SCRIPT, make_report(folder))], title=_SCRIPT)
+            text = page(_SCRIPT, [Experiment(_SCRIPT, make_report(folder))])
             return _must_not("<script>document.title" in text or "<img src=x" in text, folder)
 
         yield "result.json", name, reported

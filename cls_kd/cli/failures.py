@@ -77,7 +77,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
         return f"A file is missing or cannot be read. {_last_line(error)}"
     if isinstance(error, OSError):  # which names no file where a write failed
-        unwritten = unwritable(Path(error.filename or "A file of the run"), error)
+        unwritten = unwritable(Path(error.filename or "."), error)
         return str(unwritten) if unwritten is not error else None
     if isinstance(error, RuntimeError) and (worker := _KILLED_WORKER.search(str(error))):
         return (
