@@ -24,6 +24,7 @@ class MultiLabelKDLoss(DistillLoss):
     [0] P. Yang, M.-K. Xie, C.-C. Zong, L. Feng, G. Niu, M. Sugiyama, S.-J. Huang, "Multi-Label
         Knowledge Distillation", ICCV 2023, arXiv:2308.06453, whose first term it is at T = 1; its
         terms on embeddings of labels are not here.
+    [1] Not compared with the authors' code; values from the formula.
 
     Shapes:
         student_logits, teacher_logits: (N, K).
