@@ -4,6 +4,7 @@ The names below are loaded when they are first used: ``import cls_kd`` imports n
 those of the first group need PyTorch alone.
 """
 
+import os as _os
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 
 __version__ = "0.1.0"
+
+# Images of more pixels are refused, as by Pillow; OpenCV's own bound is six times as many, 3 GB in
+# memory for an image of 3 MB on the disk. It is read when OpenCV is imported.
+_os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(178_956_970))
 
 _EXPORTS = {
     # PyTorch alone

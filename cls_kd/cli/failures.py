@@ -76,8 +76,8 @@ def explain(error: BaseException) -> str | None:
         return _FROM_A_WORKER.sub("", str(error)).strip()
     if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
         return f"A file is missing or cannot be read. {_last_line(error)}"
-    if isinstance(error, OSError) and error.filename:
-        unwritten = unwritable(Path(error.filename), error)
+    if isinstance(error, OSError):  # which names no file where a write failed
+        unwritten = unwritable(Path(error.filename or "."), error)
         return str(unwritten) if unwritten is not error else None
     if isinstance(error, RuntimeError) and (worker := _KILLED_WORKER.search(str(error))):
         return (

@@ -135,6 +135,11 @@ class FastPass:
         """True where the logits differ from the plain network's by float32's rounding only."""
         return self.dtype is torch.float32 and not self.compile
 
+    @property
+    def layout_option(self) -> bool | None:
+        """``channels_last`` as it was given: None lets the device decide, now and after a move."""
+        return self._channels_last
+
     def describe(self) -> str:
         """The settings in words; empty where the network is computed as it is."""
         parts = []

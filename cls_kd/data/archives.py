@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import tarfile
+import zlib
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
 from cls_kd.downloads import wait_for
 from cls_kd.errors import UserError
 
+_MAX_BYTES = 2**31
+"""Largest unpacked size of an archive that is read; ours. CIFAR's have 0.2e9 bytes."""
+
+
+class _BoundedFile:
+    """A file for reading that ends with an error after so many bytes.
+
+    The sizes that an archive states are not trusted, and a few kilobytes of it may be unpacked to
+    any length, also in parts that no member of interest is in.
+    """
+
+    def __init__(self, file: BinaryIO, name: Path) -> None:
+        self._file, self._name, self._left = file, name, _MAX_BYTES
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes."""
+        block = self._file.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise _too_large(self._name)
+        return block
+
+
+def _too_large(archive: Path) -> UserError:
+    return UserError(
+        f"{archive} was refused: unpacked it has more than {_MAX_BYTES / 2**30:g} GiB, which no "
+        "archive of this data set has. If it is to be trusted, unpack it."
+    )
+
 
 def archive_members(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
     """Files in a ``.tar.gz``, by their names, without unpacking it to the disk.
 
     Raises:
-        UserError: The archive is damaged, or lacks one of them.
+        UserError: The archive is damaged, unpacked too large, or lacks one of them.
     """
     contents = {}
     try:
         # As a stream: going back in a compressed file would start anew.
-        with tarfile.open(archive, "r|gz") as opened:
+        with (
+            gzip.open(archive) as unpacked,
+            tarfile.open(fileobj=_BoundedFile(unpacked, archive), mode="r|") as opened,  # type: ignore[call-overload]
+        ):
             for member in opened:
                 if member.name.removeprefix("./") in names and member.isfile():
+                    if member.size > _MAX_BYTES:
+                        raise _too_large(archive)
                     file = opened.extractfile(member)
                     assert file is not None
                     contents[f"{archive}: {member.name}"] = file.read()
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except UserError:
+        raise
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise UserError(
             f"{archive} cannot be read: it is damaged, cut short or no archive ({error}). "
             "Remove it and get it again."

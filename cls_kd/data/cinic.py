@@ -98,5 +98,5 @@ def _image(file: str) -> np.ndarray:
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     except UserError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"CINIC10: {file} cannot be read: it is damaged or cut short.") from error

@@ -49,6 +49,11 @@ def unreadable(path: str, error: BaseException) -> UnreadableImageError:
         return UnreadableImageError(
             f"The image {path} cannot be read: the file is empty (0 bytes).{_HINT}"
         )
+    if "CV_IO_MAX_IMAGE" in str(error) or "decompression bomb" in str(error):
+        return UnreadableImageError(
+            f"The image {path} was refused: it states more pixels than any picture has (the bound "
+            f"is that of the environment variable OPENCV_IO_MAX_IMAGE_PIXELS).{_HINT}"
+        )
     lines = str(error).strip().splitlines()
     reason = "" if isinstance(error, AssertionError) or not lines else f" ({lines[0][:200]})"
     return UnreadableImageError(

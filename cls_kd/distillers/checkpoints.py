@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,10 @@ _NO_PICKLE = re.compile(r"Unsupported operand|invalid load key|pickle data was t
 """Messages of unpickling for bytes that are no pickle: a web page, a text."""
 
 
+_MAX_RATIO = 100
+"""Largest ratio of the sizes of a checkpoint in memory and on the disk; ours. PyTorch's is 1."""
+
+
 @contextmanager
 def allowed_types() -> Iterator[None]:
     """``torch.load(weights_only=True)`` accepts the log history of MMEngine inside."""
@@ -81,6 +86,7 @@ def read_checkpoint(source: str | Path, map_location: Any = "cpu") -> dict[str, 
         )
     if path.suffix == ".safetensors":
         return _guarded(name, lambda: load_file(path))
+    _check_unpacked_size(path, name)
     return _guarded(name, lambda: _load(path, map_location))
 
 
@@ -101,6 +107,20 @@ def weights_in(checkpoint: Mapping[str, Any], source: str) -> dict[str, torch.Te
     if all(key.startswith("module.") for key in weights):
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
     return weights
+
+
+def _check_unpacked_size(path: Path, name: str) -> None:
+    """Refuse a ``.pth`` file, which is a zip archive, that is small on the disk alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # of the old format, or damaged: what reads it says so
+    if size > _MAX_RATIO * path.stat().st_size:
+        raise UserError(
+            f"The checkpoint {name} was refused: it has {path.stat().st_size:,} bytes and would "
+            f"take {size:,} in memory, which no file that PyTorch has written does."
+        )
 
 
 def _load(path: Path, map_location: Any) -> Any:

@@ -17,6 +17,10 @@ _HASH = re.compile(r"-([a-f0-9]{8,})\.")
 """The beginning of a file's SHA-256 in its name, as PyTorch's and OpenMMLab's files have it."""
 
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+"""Hosts to which a connection passes no network."""
+
+
 def cached_file(url: str) -> Path:
     """Where a file from the network is kept: in PyTorch's cache, under its own name."""
     return Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
@@ -28,9 +32,11 @@ def fetch(url: str) -> Path:
     One process of each machine downloads; the others wait for the file.
 
     Raises:
-        UserError: The download failed; the message says why, and what to do instead.
+        UserError: The download failed, or would not be encrypted; the message says why, and what
+            to do instead.
     """
     cached = cached_file(url)
+    _check_encrypted(url, cached)
     try:
         wait_for(cached.is_file, url)
         if not cached.is_file():
@@ -45,6 +51,16 @@ def fetch(url: str) -> Path:
             f"weights='path/to/{cached.name}'; or put it at {cached}, where it is looked for first."
         ) from None
     return cached
+
+
+def _check_encrypted(url: str, cached: Path) -> None:
+    parts = urlparse(url)
+    if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE and not cached.is_file():
+        raise UserError(
+            f"The checkpoint {url} was not downloaded: anybody on the way could put another file in "
+            f"its place. Give its https:// URL; or download it, compare its checksum with the "
+            f"published one, and give its path."
+        )
 
 
 def timm_failure(name: str, error: BaseException, advice: str = "") -> UserError:

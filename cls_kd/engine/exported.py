@@ -117,7 +117,7 @@ def _facts(file: Path) -> dict[str, Any]:
         facts = json.loads(file.read_text())
         missing = {"network", "input_shape", "mean", "std", "channel_order", "classes", "pipeline"}
         missing -= set(facts)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{file} is damaged ({error}): export the student again.") from None
     if missing:
         lacking = ", ".join(sorted(missing))
@@ -129,7 +129,7 @@ def _from_safetensors(file: Path) -> nn.Module:
     try:
         with safe_open(file, "pt") as opened:
             config = json.loads((opened.metadata() or {})["config"])
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise UserError(f"{file} holds no network's config ({error}).") from None
     check_types(config, nn.Module, str(file))
     network = build_network(config)

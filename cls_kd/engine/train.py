@@ -56,6 +56,7 @@ from cls_kd.engine.teacher_stores import (
 )
 from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.files import full_disk_explained
 from cls_kd.registry import MODELS, OPTIMIZERS, known_names
 from cls_kd.runs import Run, mark_finished, mark_started
 
@@ -128,7 +129,7 @@ def train(
     try:
         lock = RunLock(run)
         try:
-            with STOP_REQUEST.noticed():
+            with STOP_REQUEST.noticed(), full_disk_explained(run.work_dir):
                 result = _train(run, lock, resume, launcher, send, surroundings or Alone())
         finally:
             lock.release()

@@ -98,7 +98,7 @@ def _guarded(file: Path, read: Callable[[], _T]) -> _T:
         return read()
     except UserError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise UserError(
             f"{file} is damaged ({type(error).__name__}: {error}). Run it again, or remove it."
         ) from error

@@ -50,6 +50,7 @@ class UNICLoss(DistillLoss):
         steps: Batches whose targets the statistics are taken from. Default: 50 (ours).
     """
 
+    host_bound = "its first steps decompose a matrix, which waits for the device"
     search_space = search_over(dropping=Range(0.0, 0.9))
     student = "student_embedding"
     teachers = "all_teacher_embeddings"
