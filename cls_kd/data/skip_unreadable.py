@@ -35,13 +35,13 @@ class SkipUnreadable(DatasetWrapper):
 
     def __getitem__(self, index: int) -> Any:
         for step in range(len(self)):
-            place = (index + step) % len(self)
-            if self._unreadable[place]:
+            position = (index + step) % len(self)
+            if self._unreadable[position]:
                 continue
             try:
-                return self.dataset[place]
+                return self.dataset[position]
             except UnreadableImageError:
-                self._unreadable[place] = True
+                self._unreadable[position] = True
         raise UserError(f"None of the {len(self)} images of the training data can be read.")
 
     def unreadable(self) -> list[int]:

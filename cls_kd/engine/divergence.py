@@ -54,7 +54,7 @@ def batch_indices(runner: Runner, step: int) -> list[int] | None:
     if isinstance(runner.train_loop, IterBasedTrainLoop):
         return None
     loader = runner.train_dataloader
-    place = step - runner.epoch * len(loader)
+    position = step - runner.epoch * len(loader)
     batches: Any = iter(loader.batch_sampler)
-    batch = next(itertools.islice(batches, place, None), None)
+    batch = next(itertools.islice(batches, position, None), None)
     return None if batch is None else [int(index) for index in batch]

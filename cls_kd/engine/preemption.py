@@ -81,7 +81,7 @@ STOP_REQUEST = StopRequest()
 
 
 class Agreement:
-    """What one process of a distributed training knows, all learn one step later.
+    """Knowledge of one process of a distributed training that all have one step later.
 
     The flag travels beside the step, in a group of its own on the CPU: nobody waits for a device.
     """
