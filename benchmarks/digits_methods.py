@@ -59,7 +59,8 @@ LONGER: Mapping[str, Any] = {
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     # 16,384 of 50,000 images in the paper; the students here see 100 images.
-    "crd": {"model.losses.crd.negatives": 64},
+    method: {"model.losses.crd.negatives": 64}
+    for method in ("crd", "crd_kd", "wttm_crd")
 }
 """Settings that only make sense for data of another size."""
 
@@ -73,7 +74,7 @@ PAIRS_BY_SIGNAL: Sequence[tuple[str, str]] = (
 )
 TOKENS = ("_tokens", "_blocks")
 TRANSFORMERS = ("digits/transformer", "digits/transformer_of_cnn", "digits/distillation_token")
-PAIRS_BY_METHOD = {"dot": "digits/dot"}
+PAIRS_BY_METHOD = {"dot": "digits/dot", "gkd_dot": "digits/dot"}
 """Methods whose optimizer needs a learning rate of its own."""
 
 

@@ -185,7 +185,9 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
         items = [(str(index), item) for index, item in enumerate(value)]
     else:
         return {path: value.tolist() if hasattr(value, "tolist") else value}
-    return {key: leaf for name, item in items for key, leaf in _flat(item, f"{path}/{name}").items()}
+    return {
+        key: leaf for name, item in items for key, leaf in _flat(item, f"{path}/{name}").items()
+    }
 
 
 def differences(work_dir: Path, other: Path) -> list[str]:

@@ -13,7 +13,8 @@ over rounds. Teachers are untrained.
 
 The bare loops, "runs" and "together" compute the teacher as it is; of the other columns one has its
 defaults (batch norm folded, channels last), one students with channels last as well, and one a
-teacher in bfloat16 on top.
+teacher in bfloat16 on top. With stored outputs the teacher's outputs have been stored before by a
+training on the same batches.
 
 The limit is what sharing the teacher alone allows, (T + K S) / (K (T + S)), with T the teacher's
 pass and S the rest of the bare loop, measured in the same rounds.
@@ -91,12 +92,18 @@ def bfloat16(cfg: Config) -> None:
     cfg.model.teacher.dtype = "bfloat16"
 
 
+def stored(cfg: Config) -> None:
+    """The teacher as a bare loop computes it, from stored outputs."""
+    cfg.model.teacher.store = {}
+
+
 VARIANTS = [
     Variant("runs", together=False),
     Variant("together", together=True),
     Variant("together, default teacher", together=True, change=by_default),
     Variant("together, fast", together=True, change=fast),
     Variant("together, bfloat16 teacher", together=True, change=bfloat16),
+    Variant("runs, stored outputs", together=False, change=stored),
 ]
 
 
@@ -298,6 +305,8 @@ def measure(args: argparse.Namespace, folder: Path) -> Costs:
         ("teacher", 1): Contestant(partial(teacher.teach, args.block)),
     }
     for variant in args.variants:
+        if variant.change is stored:
+            _fill_store(configs[0], variant, args, folder)
         for count in args.counts if variant.together else [1]:
             changed = [_changed(cfg, variant, count, folder) for cfg in configs[:count]]
             contestants[variant.name, count] = Contestant(
@@ -315,6 +324,15 @@ def measure(args: argparse.Namespace, folder: Path) -> Costs:
         for contestant in contestants.values():
             contestant.end()
     return _costs(rounds[args.warmup :], args)
+
+
+def _fill_store(cfg: Config, variant: Variant, args: argparse.Namespace, folder: Path) -> None:
+    """Store the teacher's outputs of every batch."""
+    filling = _changed(cfg, variant, 0, folder)
+    contestant = Contestant(partial(train_runs, [filling], variant, args.block))
+    for _ in range(args.warmup + args.blocks):
+        contestant.advance()
+    contestant.end()
 
 
 def _costs(rounds: list[dict[tuple[str, int], float]], args: argparse.Namespace) -> Costs:
@@ -357,6 +375,8 @@ def _changed(cfg: Config, variant: Variant, count: int, folder: Path) -> Config:
     changed = Config(cfg.to_dict())
     variant.change(changed)
     temperature = cfg.model.losses.kd.temperature
+    if "store" in changed.model.teacher:
+        changed.model.teacher.store.dir = str(folder / "stores")
     changed.work_dir = str(folder / f"{variant.name} {count} {temperature}".replace(" ", "_"))
     return changed
 

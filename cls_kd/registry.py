@@ -75,7 +75,7 @@ METRICS = _child(mmpretrain.METRICS, "evaluation")
 ANALYSES = Registry("analysis", scope=_SCOPE, locations=[f"{_SCOPE}.analyses"])
 
 RUNNER_CONSTRUCTORS = _child(mmpretrain.RUNNER_CONSTRUCTORS)
-LOOPS = _child(mmpretrain.LOOPS)
+LOOPS = _child(mmpretrain.LOOPS, "engine")
 LOG_PROCESSORS = _child(mmpretrain.LOG_PROCESSORS)
 OPTIMIZERS = _child(mmpretrain.OPTIMIZERS, "engine.optim")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(mmpretrain.OPTIM_WRAPPER_CONSTRUCTORS)

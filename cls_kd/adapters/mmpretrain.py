@@ -36,6 +36,7 @@ from cls_kd.signals.heads import (
     classify_with,
     criterion_of,
     describe,
+    has_classes,
     has_plain_criterion,
     takes_labels_at_once,
 )
@@ -202,6 +203,11 @@ def _(backbone: VisionTransformer, feature: Tensor) -> Tensor:
         f"{describe(backbone)} classifies its class token: it cannot classify a feature map on its "
         "own."
     )
+
+
+@has_classes.register
+def _(network: TimmClassifier) -> bool:
+    return has_classes(network.model)
 
 
 @classify_with.register

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cls_kd.adapters.internals import concatenates_labels
 from cls_kd.errors import UserError
-from cls_kd.signals.batch import Batch, Mixture
+from cls_kd.signals.batch import NO_LABELS, Batch, Mixture
 from cls_kd.signals.time import TrainingTime
 
 DRAW = "draw"
@@ -25,7 +25,7 @@ class BatchSamples:
     once, and keeps it, so that what is written into its items stays.
 
     Args:
-        labels: (N,) int64.
+        labels: (N,) int64; None where there are none.
         index: Places in the data set, (N,) int64.
         scores: Label distributions (N, K), under mixup and CutMix.
         host_index: ``index`` on the CPU, for who would else wait for the device. Default: itself.
@@ -33,7 +33,7 @@ class BatchSamples:
 
     def __init__(
         self,
-        labels: Tensor,
+        labels: Tensor | None,
         index: Tensor,
         scores: Tensor | None = None,
         host_index: Tensor | None = None,
@@ -45,6 +45,9 @@ class BatchSamples:
     def samples(self) -> list[DataSample]:
         """One object a sample, as mmpretrain's PackInputs makes them."""
         scores = [None] * len(self) if self.scores is None else self.scores
+        if self.labels is None:
+            places = self.index.tolist()
+            return [DataSample(metainfo={"sample_idx": position}) for position in places]
         made = []
         for label, position, score in zip(
             self.labels.split(1), self.index.tolist(), scores, strict=True
@@ -55,7 +58,9 @@ class BatchSamples:
 
     def as_one(self) -> list[DataSample]:
         """For what concatenates ``gt_label`` of all samples: one that holds all of them."""
-        return self.samples if self.scores is not None else [DataSample().set_gt_label(self.labels)]
+        if self.labels is None or self.scores is not None:
+            return self.samples
+        return [DataSample().set_gt_label(self.labels)]
 
     def to(self, device: torch.device) -> BatchSamples:
         """On a device, without a wait where the memory is pinned."""
@@ -67,11 +72,14 @@ class BatchSamples:
 
     def pin_memory(self) -> BatchSamples:
         """In memory that a GPU copies from by itself; PyTorch's loader calls this."""
-        scores = None if self.scores is None else self.scores.pin_memory()
-        return BatchSamples(self.labels.pin_memory(), self.index.pin_memory(), scores)
+        pinned = (
+            tensor if tensor is None else tensor.pin_memory()
+            for tensor in (self.labels, self.index, self.scores)
+        )
+        return BatchSamples(*pinned)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.index)
 
     def __iter__(self) -> Iterator[DataSample]:
         return iter(self.samples)
@@ -84,9 +92,17 @@ Samples = BatchSamples | Sequence[DataSample]
 
 
 def labels_of(samples: Samples) -> Tensor:
-    """(N,) int64."""
+    """(N,) int64.
+
+    Raises:
+        UserError: There are none.
+    """
     if isinstance(samples, BatchSamples):
+        if samples.labels is None:
+            raise UserError(NO_LABELS)
         return samples.labels
+    if "gt_label" not in samples[0]:
+        raise UserError(NO_LABELS)
     return torch.cat([sample.gt_label for sample in samples])
 
 

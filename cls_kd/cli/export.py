@@ -11,12 +11,15 @@ from rich.table import Table
 from cls_kd.cli.experiment import open_config
 from cls_kd.cli.options import add_config, add_method, add_run, positive
 from cls_kd.engine.export import (
+    BACKBONE_FORMATS,
     DEFAULT_FORMATS,
     FORMATS,
     TOLERANCE,
     ExportedFormat,
     ExportImages,
     Student,
+    backbone_of,
+    check_backbone_formats,
     export,
     read_student,
 )
@@ -39,8 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--formats",
         nargs="+",
         choices=list(FORMATS),
-        default=DEFAULT_FORMATS,
-        help=f"default: {' '.join(DEFAULT_FORMATS)}",
+        help=f"default: {' '.join(DEFAULT_FORMATS)}; of a backbone {' '.join(BACKBONE_FORMATS)}",
+    )
+    parser.add_argument(
+        "--backbone",
+        action="store_true",
+        help="without the classifier: embeddings in the place of logits",
     )
     parser.add_argument(
         "--input-shape",
@@ -80,9 +87,14 @@ def run(args: argparse.Namespace) -> None:
     chosen = choose(expand(open_config(args), Path()), args.run)
     branch = int(args.branch) if (args.branch or "").lstrip("-").isdigit() else args.branch
     student = read_student(chosen.cfg, args.checkpoint, args.input_shape, branch)
+    formats = args.formats
+    if args.backbone:
+        formats = formats or BACKBONE_FORMATS
+        check_backbone_formats(student, tuple(formats))
+        student = backbone_of(student)
     images = ExportImages(chosen.cfg, args.split, args.evaluation_images, args.calibration_images)
     out_dir = Path(args.out_dir)
-    _show(student, out_dir, export(student, out_dir, args.formats, images))
+    _show(student, out_dir, export(student, out_dir, formats or DEFAULT_FORMATS, images))
 
 
 def _show(student: Student, out_dir: Path, exported: dict[str, ExportedFormat]) -> None:

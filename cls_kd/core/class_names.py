@@ -11,7 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from cls_kd.errors import UserError
+from cls_kd.signals.heads import describe, has_classes
 
 Names = tuple[str, ...]
 
@@ -74,6 +77,41 @@ def class_indices(student: Names, teacher: Names, class_map: Mapping[str, str]) 
     places = [position for (position,) in matches]
     _check_distinct(student, places, teacher)
     return places
+
+
+def checked_names(names: Names | None, outputs: int) -> Names:
+    """The names of a teacher's classes, one for each of its outputs.
+
+    Raises:
+        UserError: They are not known, or their number is another.
+    """
+    if names is None:
+        raise UserError(
+            "The teacher has a class_map, and the names of its classes are not known: give "
+            "`classes`, their names in the order of its outputs or the path of a file with one "
+            "name per line."
+        )
+    if len(names) != outputs:
+        raise UserError(
+            f"The teacher's `classes` are {len(names)} names, and its network has "
+            f"{outputs} outputs: give the name of each output, in order."
+        )
+    return names
+
+
+def check_has_classes(network: nn.Module, asked: Sequence[str]) -> None:
+    """Refuse signals that are logits, of a teacher that has no classes.
+
+    Raises:
+        UserError: With losses that do without.
+    """
+    if asked and not has_classes(network):
+        raise UserError(
+            f"A loss asks for {asked[0]!r}, and the teacher {describe(network)} has no classes: it "
+            "gives teacher_embedding, teacher_feature and teacher_tokens. Losses of these do "
+            "without classes, such as EmbeddingRegressionLoss, PatchRegressionLoss, "
+            "QueueSimilarityLoss, SPLoss, RKDLoss and PKTLoss."
+        )
 
 
 def shared_names(student: Names, teacher: Names) -> int:

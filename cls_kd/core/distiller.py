@@ -25,6 +25,7 @@ from cls_kd.signals import Batch, NetworkSource, SignalShapes, TrainingTime
 from cls_kd.signals.batch import Mixture
 from cls_kd.signals.heads import direct_criterion_of
 from cls_kd.signals.network import Indices
+from cls_kd.signals.vocabulary import OF_ALL_TEACHERS
 
 Losses = dict[str, Tensor]
 TeacherLike = nn.Module | TeacherProtocol
@@ -275,14 +276,14 @@ class Distiller(nn.Module):
             _check_classes(index, shapes, self.num_classes)
         self.notes += notes_of(self.teachers)
         stacked: dict[str, Any] = {"all_teacher_logits": (len(teachers), self.num_classes)}
-        if all("teacher_feature" in shapes for shapes in teachers):
-            features = tuple(shapes["teacher_feature"] for shapes in teachers)
-            stacked["all_teacher_features"] = features
+        for of_all, of_each in OF_ALL_TEACHERS.items():
+            if of_all not in stacked and all(of_each in shapes for shapes in teachers):
+                stacked[of_all] = tuple(shapes[of_each] for shapes in teachers)
         for name, term in self.terms.items():
             # The first one stands for the mean: it has the same shape.
             shapes = teachers[self._teacher_index[name] or 0] if teachers else {}
-            of_all = stacked if teachers else {}
-            facts = SignalShapes({**student, **shapes, **of_all}, self.num_classes, num_samples)
+            common = stacked if teachers else {}
+            facts = SignalShapes({**student, **shapes, **common}, self.num_classes, num_samples)
             term.loss.build(facts)
         device = inputs.device
         self.losses.to(device)

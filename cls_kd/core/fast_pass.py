@@ -21,6 +21,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = 1e-5
 """Relative error above which batch norms are not folded; what is measured is below 1e-6. (Ours.)"""
 
+_HALF = (torch.float16, torch.bfloat16)
 _TEMPERATURE = 4.0
 _WIDE = 512
 
@@ -134,6 +135,11 @@ class FastPass:
         """True where the logits differ from the plain network's by float32's rounding only."""
         return self.dtype is torch.float32 and not self.compile
 
+    @property
+    def layout_option(self) -> bool | None:
+        """``channels_last`` as it was given: None lets the device decide, now and after a move."""
+        return self._channels_last
+
     def describe(self) -> str:
         """The settings in words; empty where the network is computed as it is."""
         parts = []
@@ -155,7 +161,9 @@ class FastPass:
             self.folding.cast(self.dtype)
 
     def inputs(self, images: Tensor) -> Tensor:
-        """Images in the layout of the network, whatever that of the student."""
+        """Images in the layout of the network, and in its type where that is a half precision."""
+        kept = next((value.dtype for value in self.network.parameters()), torch.float32)
+        images = images.to(kept) if kept in _HALF else images
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.contiguous(memory_format=layout)
 
@@ -189,7 +197,14 @@ class FastPass:
 
     def _try_folding(self, images: Tensor, taps: Iterable[Tap]) -> None:
         plain: list[Tensor] = []
-        folding = Folding(self.network, lambda: plain.append(_logits(self.network, images)), taps)
+        try:
+            folding = Folding(
+                self.network, lambda: plain.append(_logits(self.network, images)), taps
+            )
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            self.note = f"no batch norm is folded: its operations cannot be watched ({reason})."
+            return
         if not folding.pairs:
             return
         with torch.no_grad():

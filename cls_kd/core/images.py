@@ -64,3 +64,10 @@ def checked_normalization(given: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(given) or 'nothing'}."
         )
     return {"to_rgb": False, **{key: given[key] for key in given if key != "type"}}
+
+
+def noise_like(image: Tensor, count: int = 4) -> Tensor:
+    """Images of normal noise, always the same, of the size and type of one."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(count, *image.shape[1:], generator=generator)
+    return noise.to(image)

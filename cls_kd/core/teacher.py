@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,18 +9,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cls_kd.core.class_names import Names, class_indices, read_names, shared_names
+from cls_kd.core.class_names import (
+    Names,
+    check_has_classes,
+    checked_names,
+    class_indices,
+    read_names,
+    shared_names,
+)
 from cls_kd.core.fast_pass import Agreement, FastPass, agreement, check_plain
-from cls_kd.core.images import checked_interpolation, checked_normalization, checked_size, columns
+from cls_kd.core.images import (
+    checked_interpolation,
+    checked_normalization,
+    checked_size,
+    columns,
+    noise_like,
+)
+from cls_kd.core.sharding import check_whole, checked_dtype, digest_of, shard
 from cls_kd.core.teacher_protocol import Shapes, check_module
 from cls_kd.errors import UserError
 from cls_kd.signals import Batch, NetworkSource
 from cls_kd.signals.forward_from import Continued
-from cls_kd.signals.heads import describe, logits_of
+from cls_kd.signals.heads import describe, has_classes, logits_of
 from cls_kd.signals.network import Indices
-
-_NOISE = 4
-"""Images on which the fast pass is compared with the plain one at build."""
+from cls_kd.signals.vocabulary import OF_CLASSES
 
 
 class Teacher(nn.Module):
@@ -58,6 +69,15 @@ class Teacher(nn.Module):
         train_mode: Run the network in training mode in training steps: batch norm by the batch,
             dropout and stochastic depth act, running statistics drift. A fault of yzd-v/cls_KD, to
             reproduce its figures with (docs/protocols.md). Default: eval mode.
+        parameter_dtype: ``'bfloat16'`` or ``'float16'`` to keep the parameters in half precision,
+            which takes half the memory. Default: as the network is.
+        shard: Divide the network's parameters among the processes of a distributed training (FSDP2;
+            see `cls_kd.core.sharding`), for one that a single device cannot hold; nothing is folded
+            then. Default: every process has the whole network.
+
+    Attributes:
+        has_student_classes: True if its logits are known to be of the student's classes, so that
+            its accuracy can be measured.
 
     Raises:
         UserError: An option that makes no sense.
@@ -83,20 +103,25 @@ class Teacher(nn.Module):
         dtype: str = "float32",
         compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
+        parameter_dtype: str | torch.dtype | None = None,
+        shard: bool = False,
     ) -> None:
         super().__init__()
         check_module("teacher", network)
         self.name = name
         self.note = describe(network)
         self.train_mode = train_mode
+        self.shards = shard
+        self.has_student_classes = has_classes(network)
         self.input_size = checked_size(input_size)
         self.interpolation = checked_interpolation(interpolation)
         self.classes: Names | None = None if classes is None else read_names(classes)
         self.class_map = dict(class_map or {})
         self._must_map = classes is not None or bool(self.class_map)
-        self.network = network.requires_grad_(False)
+        self.network = network.requires_grad_(False).to(checked_dtype(parameter_dtype))
         if train_mode:
             check_plain(channels_last, dtype, compile)
+        if train_mode or shard:
             fold_batch_norm, channels_last = False, False
         self.fast = FastPass(
             self.network,
@@ -129,11 +154,18 @@ class Teacher(nn.Module):
         """Attach hooks to the network for the signals that the losses ask for.
 
         A later call replaces what was asked for before.
+
+        Raises:
+            UserError: A loss asks for logits, and the network has no classes.
         """
+        self._logits_asked = sorted(OF_CLASSES & set(names))
+        check_has_classes(self.network, self._logits_asked)
         source = getattr(self, "source", None)
         if source is not None:
             source.recorder.detach()
         self.source = NetworkSource("teacher", self.network, names, self.taps)
+        if self.shards:
+            check_whole(self.source.callables)
 
     def match(self, normalization: Mapping[str, Any]) -> None:
         """Prepare to convert images with the student's ``normalization`` to this teacher's."""
@@ -158,7 +190,7 @@ class Teacher(nn.Module):
         """
         names = self.classes
         if self._must_map:
-            names = self._checked_names(outputs)
+            names = checked_names(self.classes, outputs)
             if classes is None:
                 raise UserError(
                     "The teacher's classes cannot be found by name: the training data have no "
@@ -245,13 +277,30 @@ class Teacher(nn.Module):
         """
         if not self.is_asked and self.classes is None and not self._must_map:
             return {}
-        images = self.normalize_inputs(inputs)
+        if self.shards:
+            self._remark(f" {shard(self.network)}")
+        # Sharding has put the network on the device of its process.
+        images = self.fast.inputs(self.normalize_inputs(inputs).to(self._device()))
         shapes = self.source.measure(images)
-        self.fast.prepare(_noise_like(images), self.source.known_taps())
-        (outputs,) = shapes["teacher_logits"]
-        self.match_classes(classes, int(outputs), num_classes)  # type: ignore[arg-type]
-        kept = outputs if self.class_indices is None else len(self.class_indices)
-        return {**shapes, "teacher_logits": (kept,)} if self.is_asked else {}  # type: ignore
+        self.fast.prepare(noise_like(images), self.source.known_taps())
+        (outputs,) = shapes.pop("teacher_logits")
+        must_fit = self._must_map or bool(self._logits_asked)
+        kept = self._kept(classes, int(outputs), num_classes, must_fit)  # type: ignore[arg-type]
+        self.has_student_classes = has_classes(self.network) and kept == num_classes
+        # A number of classes is of interest where something compares it with the student's.
+        return {**shapes, "teacher_logits": (kept,)} if must_fit and self.is_asked else shapes
+
+    def _kept(
+        self, classes: Sequence[str] | None, outputs: int, num_classes: int, must_fit: bool
+    ) -> int:
+        """Number of logits that are left of the network's; see ``match_classes``."""
+        try:
+            self.match_classes(classes, outputs, num_classes)
+        except UserError:
+            if must_fit:
+                raise
+            return 0
+        return outputs if self.class_indices is None else len(self.class_indices)
 
     @torch.no_grad()
     def compare(self, inputs: Tensor) -> Agreement:
@@ -273,11 +322,7 @@ class Teacher(nn.Module):
 
     def digest(self) -> str:
         """SHA-256 of every parameter and buffer of the network."""
-        hasher = hashlib.sha256()
-        for key, value in sorted(self.network.state_dict().items()):
-            hasher.update(key.encode())
-            hasher.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return hasher.hexdigest()
+        return digest_of(self.network)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Teacher:
         super()._apply(fn, recurse)
@@ -303,24 +348,3 @@ class Teacher(nn.Module):
             return Continued(stages, last, self.select_classes(logits))
 
         return run_from
-
-    def _checked_names(self, outputs: int) -> Names:
-        if self.classes is None:
-            raise UserError(
-                "The teacher has a class_map, and the names of its classes are not known: give "
-                "`classes`, their names in the order of its outputs or the path of a file with one "
-                "name per line."
-            )
-        if len(self.classes) != outputs:
-            raise UserError(
-                f"The teacher's `classes` are {len(self.classes)} names, and its network has "
-                f"{outputs} outputs: give the name of each output, in order."
-            )
-        return self.classes
-
-
-def _noise_like(image: Tensor) -> Tensor:
-    """Images of normal noise, always the same, of the size and type of one."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(_NOISE, *image.shape[1:], generator=generator)
-    return noise.to(image)

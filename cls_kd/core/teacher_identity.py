@@ -45,8 +45,11 @@ def identity(teacher: Any, image_shape: Sequence[int], num_classes: int) -> dict
 
 
 def _settings(teacher: Any) -> Any:
-    fast = getattr(teacher, "fast", None)
-    return getattr(teacher, "settings", None) or (None if fast is None else fast.settings())
+    given, fast = getattr(teacher, "settings", None), getattr(teacher, "fast", None)
+    if given or fast is None:
+        return given
+    # The network is not on its device yet, where another layout may be chosen.
+    return {**fast.settings(), "layout_option": fast.layout_option}
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from cls_kd.data.rotations import Rotations
 from cls_kd.data.samplers import LastBatchSampler
 from cls_kd.data.skip_unreadable import SkipUnreadable
 from cls_kd.data.transforms import RandomShift
+from cls_kd.data.unlabeled import Unlabeled, UnlabeledFolder
 from cls_kd.data.views import StrongViews, Views
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "SeededSamples",
     "SkipUnreadable",
     "StrongViews",
+    "Unlabeled",
+    "UnlabeledFolder",
     "Views",
     "held_out_split",
     "mixture_view",

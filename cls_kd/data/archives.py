@@ -16,7 +16,6 @@ import torch
 from cls_kd.downloads import wait_for
 from cls_kd.errors import UserError
 
-
 _MAX_BYTES = 2**31
 """Largest unpacked size of an archive that is read; ours. CIFAR's have 0.2e9 bytes."""
 

@@ -141,6 +141,11 @@ class BatchPreprocessor(ClsDataPreprocessor):
         """Label distributions, mixed in training; as mmpretrain does it sample by sample."""
         if self.num_classes is None:
             raise UserError("BatchPreprocessor: mixed labels need its option `num_classes`.")
+        if samples.labels is None:
+            raise UserError(
+                "data_preprocessor: batch_augments and to_onehot make label distributions, and the "
+                "data have no labels: leave them out."
+            )
         scores = F.one_hot(samples.labels, self.num_classes)
         if training and self.batch_augments is not None:
             images, scores = self.batch_augments(images, scores)

@@ -19,15 +19,15 @@ from cls_kd.core.distiller import Losses
 from cls_kd.core.fast_pass import set_layout
 from cls_kd.core.terms import LossConfig, build_terms
 from cls_kd.distillers.build_loss import build_registered_loss, build_registered_schedule
-from cls_kd.distillers.freezing import freeze
+from cls_kd.distillers.freezing import freeze, untrained_classifier
 from cls_kd.distillers.images import read_normalization
 from cls_kd.distillers.networks import NetworkConfig, build_network, build_with_weights
-from cls_kd.distillers.teacher import Teacher, build_teacher
+from cls_kd.distillers.teacher import build_teacher
 from cls_kd.registry import MODELS
 from cls_kd.signals.batch import Mixture
 from cls_kd.signals.heads import describe, direct_criterion_of
 
-TeacherConfig = Mapping[str, Any] | Teacher
+TeacherConfig = Mapping[str, Any] | core.Teacher
 
 
 @MODELS.register_module()
@@ -48,7 +48,8 @@ class Distiller(core.Distiller, BaseModel):
         student_weights: Initial weights of the student, as a teacher's ``weights``. Default: its
             own initialization.
         student_frozen: Names (patterns with ``*``) of the student's modules and parameters that are
-            not trained and stay in eval mode (see ``distillers.freezing``). Default: none.
+            not trained and stay in eval mode (see ``distillers.freezing``);
+            ``'all_but_classifier'``: all but the last linear layer. Default: none.
         student_taps: Taps that differ from those of the student (see ``signals.taps``).
         student_channels_last: See `cls_kd.Distiller`.
         direct_cross_entropy: See `cls_kd.Distiller`.
@@ -76,7 +77,7 @@ class Distiller(core.Distiller, BaseModel):
         num_samples: int | None = None,
         classes: Sequence[str] | None = None,
         student_weights: str | Mapping[str, Any] | None = None,
-        student_frozen: Sequence[str] = (),
+        student_frozen: str | Sequence[str] = (),
         student_taps: Mapping[str, str | tuple[str, ...]] | None = None,
         student_channels_last: bool = False,
         direct_cross_entropy: bool = False,
@@ -88,7 +89,9 @@ class Distiller(core.Distiller, BaseModel):
         network, notes = _build_student(student, student_weights)
         if student_channels_last:
             set_layout(network, channels_last=True)
-        self._in_eval_mode = freeze(network, student_frozen)
+        untrained = untrained_classifier(network, terms)
+        frozen = [student_frozen] if isinstance(student_frozen, str) else student_frozen
+        self._in_eval_mode = freeze(network, [*frozen, *untrained])
         self._connect(terms, network, _build_teachers(teacher), student_taps)
         if direct_cross_entropy:
             self.source.criterion = direct_criterion_of
@@ -97,6 +100,8 @@ class Distiller(core.Distiller, BaseModel):
         for item in self.teachers:
             item.match(read_normalization(self.data_preprocessor))
         self._measure(input_shape, num_samples, classes)
+        if untrained:
+            notes.append(f"No loss asks for the student's logits: {untrained[0]} is not trained.")
         self.notes = [*notes, *self.notes, *(f"Teacher: {item.note}" for item in self.teachers)]
 
     def forward(  # type: ignore[override]

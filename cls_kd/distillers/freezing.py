@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
 
+from cls_kd.core.terms import Term
 from cls_kd.errors import UserError, did_you_mean
+from cls_kd.signals.taps import classifier_path
+from cls_kd.signals.vocabulary import VOCABULARY, WITHOUT_CLASSIFIER
+
+ALL_BUT_CLASSIFIER = "all_but_classifier"
+"""``student_frozen='all_but_classifier'``: the last linear layer alone is trained."""
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
@@ -21,7 +27,8 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     Args:
         network: Its parameters are changed in place.
         patterns: Names of modules or parameters as in ``network.named_modules()``, with ``*`` for
-            any characters: ``'backbone.conv1'``, ``'backbone.layer[12]'``, ``'*.bias'``.
+            any characters: ``'backbone.conv1'``, ``'backbone.layer[12]'``, ``'*.bias'``; or
+            `ALL_BUT_CLASSIFIER`.
 
     Returns:
         The modules that must stay in eval mode while the network trains.
@@ -32,7 +39,10 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     modules = {name: module for name, module in network.named_modules() if name}
     parameters = dict(network.named_parameters())
     kept: list[nn.Module] = []
-    for pattern in patterns:
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    if ALL_BUT_CLASSIFIER in patterns:
+        kept += _freeze_all_but_classifier(network)
+    for pattern in (pattern for pattern in patterns if pattern != ALL_BUT_CLASSIFIER):
         matched = [module for name, module in modules.items() if fnmatchcase(name, pattern)]
         chosen = [value for name, value in parameters.items() if fnmatchcase(name, pattern)]
         if not matched and not chosen:
@@ -48,6 +58,22 @@ def freeze(network: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     return kept + [module for module in modules.values() if patterns and _frozen_norm(module)]
 
 
+def _freeze_all_but_classifier(network: nn.Module) -> list[nn.Module]:
+    """The modules that hold no part of the classifier, which stay in eval mode."""
+    path = classifier_path(network)
+    if path is None:
+        raise UserError(
+            f"student_frozen={ALL_BUT_CLASSIFIER!r}: the student has no linear classifier."
+        )
+    network.requires_grad_(False)
+    network.get_submodule(path).requires_grad_(True)
+    return [
+        module
+        for name, module in network.named_modules()
+        if name and not f"{path}.".startswith(f"{name}.")
+    ]
+
+
 def _parameters(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:
     for module in modules:
         yield from module.parameters()
@@ -59,3 +85,19 @@ def _frozen_norm(module: nn.Module) -> bool:
     return (
         has_statistics and bool(parameters) and not any(value.requires_grad for value in parameters)
     )
+
+
+def untrained_classifier(network: nn.Module, terms: Mapping[str, Term]) -> list[str]:
+    """Path of a classifier whose output no loss asks for, as a list of one or none.
+
+    It would get no gradient, for which DDP waits, and be changed by weight decay alone.
+
+    Args:
+        network: The student.
+        terms: The objective, by name.
+    """
+    wanted = {signal for term in terms.values() for signal in term.loss.signals}
+    if {name for name in wanted if VOCABULARY[name].provider == "student"} - WITHOUT_CLASSIFIER:
+        return []
+    path = classifier_path(network)
+    return [] if path is None else [path]

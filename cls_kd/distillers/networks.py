@@ -32,6 +32,10 @@ PUBLISHED = "pretrained"
 """``weights='pretrained'``: the weights that mmpretrain or timm publish for that name."""
 
 _TIMM = "timm:"
+_NORMALIZATION_TOO = (
+    " A teacher then needs the normalization too: "
+    "data_preprocessor=dict(mean={mean}, std={std}, to_rgb=True)."
+)
 
 
 def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
@@ -45,7 +49,7 @@ def build_network(network: NetworkConfig | nn.Module) -> nn.Module:
     if isinstance(network, str):
         return _named(network, pretrained=False)
     if _is_timm(network):
-        _check_timm_name(network.get("model_name"))
+        check_timm_name(network.get("model_name"))
     try:
         return _marked(MODELS.build(dict(network)))
     except (AssertionError, TypeError) as error:
@@ -106,9 +110,9 @@ def _with_published_weights(name: str, options: dict[str, Any]) -> tuple[nn.Modu
 def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str]:
     if isinstance(network, str):
         return _named(network, pretrained=True), f"{network} with timm's published weights."
-    _check_timm_name(network.get("model_name"))
+    check_timm_name(network.get("model_name"))
     name = str(network.get("model_name"))
-    with _naming_failures(name):
+    with naming_failures(name):
         built = _marked(MODELS.build({**network, "pretrained": True}))
     return built, f"{describe(built)} with timm's published weights."
 
@@ -116,9 +120,9 @@ def _with_timm_weights(network: Mapping[str, Any] | str) -> tuple[nn.Module, str
 def _named(name: str, *, pretrained: bool) -> nn.Module:
     if name.startswith(_TIMM):
         model_name = name.removeprefix(_TIMM)
-        _check_timm_name(model_name)
+        check_timm_name(model_name)
         if pretrained:
-            with _naming_failures(model_name):
+            with naming_failures(model_name):
                 return _marked(TimmClassifier(model_name=model_name, pretrained=True))
         try:
             return _marked(TimmClassifier(model_name=model_name))
@@ -129,8 +133,12 @@ def _named(name: str, *, pretrained: bool) -> nn.Module:
 
 
 @contextmanager
-def _naming_failures(name: str) -> Iterator[None]:
+def naming_failures(name: str, advice: str = _NORMALIZATION_TOO) -> Iterator[None]:
     """Whatever fails inside, where timm builds a network and gets its weights, names the network.
+
+    Args:
+        name: Of the network, as timm knows it.
+        advice: See `timm_failure`.
 
     Raises:
         UserError: There is no such network, nothing is published for it, or the weights cannot be
@@ -142,7 +150,7 @@ def _naming_failures(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         # The network's, the hub's and the file system's errors have no base class in common.
-        raise timm_failure(name, error) from error
+        raise timm_failure(name, error, advice) from error
 
 
 def _published_url(name: str) -> str:
@@ -162,7 +170,7 @@ def _check_hub_name(name: str) -> None:
         )
 
 
-def _check_timm_name(name: Any) -> None:
+def check_timm_name(name: Any) -> None:
     """Refuse a name that timm does not know; its ``source:name`` forms are left to timm."""
     if not isinstance(name, str):
         raise UserError("TimmClassifier needs model_name='NAME', a name of timm's.")

@@ -63,14 +63,22 @@ def _check_encrypted(url: str, cached: Path) -> None:
         )
 
 
-def timm_failure(name: str, error: BaseException) -> UserError:
+def timm_failure(name: str, error: BaseException, advice: str = "") -> UserError:
     """The error for a network that timm could not build with its published weights.
 
     Args:
         name: Of the network, as timm knows it.
         error: What timm raised.
+        advice: Added to the message; ``{mean}`` and ``{std}`` stand for what timm states.
     """
     from timm.models import get_pretrained_cfg, list_models
+
+    if ":" in name:
+        source = name.removeprefix("hf-hub:")
+        address = f"https://huggingface.co/{source}" if source != name else name
+        return UserError(
+            f"The network {name!r} could not be loaded from {address}: {reason(error)}."
+        )
 
     architecture = name.partition(".")[0]
     published = list_models(f"{architecture}.*", pretrained=True)
@@ -85,8 +93,7 @@ def timm_failure(name: str, error: BaseException) -> UserError:
         f"timm's published weights of {name!r} could not be loaded from {source}: "
         f"{reason(error)}. Without a connection to it, download the file by hand"
         f"{' (model.safetensors)' if repository else ''} and give its path: weights='path/to/file'."
-        " A teacher then needs the normalization too: "
-        f"data_preprocessor=dict(mean={mean}, std={std}, to_rgb=True)."
+        f"{advice.format(mean=mean, std=std)}"
     )
 
 

@@ -12,6 +12,7 @@ from cls_kd import core
 from cls_kd.adapters.samples import Samples
 from cls_kd.core.stored_teacher import StoredTeacher
 from cls_kd.distillers.class_names import known_names
+from cls_kd.distillers.foundation import FoundationTeacher, is_foundation
 from cls_kd.distillers.images import own_normalization
 from cls_kd.distillers.networks import (
     PUBLISHED,
@@ -53,6 +54,8 @@ class Teacher(core.Teacher):
         dtype: See `cls_kd.Teacher`.
         compile: See `cls_kd.Teacher`.
         train_mode: See `cls_kd.Teacher`.
+        parameter_dtype: See `cls_kd.Teacher`.
+        shard: See `cls_kd.Teacher`.
 
     Raises:
         UserError: No weights, or weights that do not fit; an option that makes no sense.
@@ -75,6 +78,8 @@ class Teacher(core.Teacher):
         dtype: str = "float32",
         compile: bool | Mapping[str, Any] = False,
         train_mode: bool = False,
+        parameter_dtype: str | None = None,
+        shard: bool = False,
     ) -> None:
         built, note = _built(network, weights)
         published = weights is not None and weights_config(weights)["source"] == PUBLISHED
@@ -92,6 +97,8 @@ class Teacher(core.Teacher):
             dtype=dtype,
             compile=compile,
             train_mode=train_mode,
+            parameter_dtype=parameter_dtype,
+            shard=shard,
         )
         self.note = note
         if train_mode:
@@ -112,7 +119,12 @@ class Teacher(core.Teacher):
         ]
 
 
-def build_teacher(config: Mapping[str, Any]) -> Teacher | StoredTeacher:
+def teacher_class(config: Mapping[str, Any]) -> type[core.Teacher]:
+    """The class that a teacher's config is for, by the name of its network."""
+    return FoundationTeacher if is_foundation(config) else Teacher
+
+
+def build_teacher(config: Mapping[str, Any]) -> Any:
     """A teacher from its config; with ``store``, one whose outputs are stored.
 
     Args:
@@ -123,7 +135,7 @@ def build_teacher(config: Mapping[str, Any]) -> Teacher | StoredTeacher:
     """
     arguments = dict(config)
     store = arguments.pop("store", None)
-    teacher = MODELS.build({"type": Teacher, **arguments})
+    teacher = MODELS.build({"type": teacher_class(config), **arguments})
     if store is None:
         return teacher
     if not isinstance(store, Mapping):

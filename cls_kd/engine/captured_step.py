@@ -149,8 +149,15 @@ class CapturedStep:
     def _step(self, tensors: Mapping[str, Tensor]) -> None:
         """The step that is captured: passes, losses, backward, optimizer."""
         model, optimizer = self.distiller, self.wrapper.optimizer
-        parts: dict[str, Any] = dict(tensors)
-        batch = Batch(**parts, num_classes=model.num_classes, time=model.time)
+        batch = Batch(
+            tensors["inputs"],
+            tensors["labels"],
+            model.num_classes,
+            index=tensors.get("index"),
+            pairs=tensors.get("pairs"),
+            views=tensors.get("views"),
+            time=model.time,
+        )
         with self._precision():
             terms = model.step(batch, self._weights)
         total, values = model.parse_losses(terms)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from mmcv.transforms import KeyMapper, RandomApply, RandomChoice
+from mmengine.evaluator import Evaluator
 from mmengine.registry import FUNCTIONS, Registry
 from mmengine.runner import set_random_seed
 from mmengine.utils.dl_utils import set_multi_processing
@@ -17,7 +18,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from cls_kd import registry
-from cls_kd.distillers import Teacher
+from cls_kd.distillers.teacher import teacher_class
 from cls_kd.teacher_store import StoreOptions
 
 Default = Callable[[Mapping[str, Any]], str | Callable[..., Any] | None]
@@ -79,8 +80,8 @@ def _train_loop(value: Mapping[str, Any]) -> str | None:
     return "EpochBasedTrainLoop" if value["by_epoch"] else "IterBasedTrainLoop"
 
 
-def _evaluator(value: Mapping[str, Any]) -> str | None:
-    return "Evaluator" if "metrics" in value else None
+def _evaluator(value: Mapping[str, Any]) -> type | None:
+    return Evaluator if "metrics" in value else None
 
 
 def _clipper(value: Mapping[str, Any]) -> Callable[..., Any]:
@@ -159,8 +160,18 @@ KINDS: dict[str, Kind] = {
         extra=frozenset({"by_epoch"}),
         given=_LOOP,
     ),
-    "val_cfg": Kind(registry.LOOPS, default=_always("ValLoop"), given=_LOOP),
-    "test_cfg": Kind(registry.LOOPS, default=_always("TestLoop"), given=_LOOP),
+    "val_cfg": Kind(
+        registry.LOOPS,
+        default=_always("ValLoop"),
+        given=_LOOP,
+        inside={"labeled": "val_dataloader"},
+    ),
+    "test_cfg": Kind(
+        registry.LOOPS,
+        default=_always("TestLoop"),
+        given=_LOOP,
+        inside={"labeled": "test_dataloader"},
+    ),
     "val_evaluator": _EVALUATOR,
     "test_evaluator": _EVALUATOR,
     "optim_wrapper": Kind(
@@ -203,7 +214,7 @@ KINDS: dict[str, Kind] = {
     # Parts of sections.
     "network": Kind(registry.MODELS, example="ImageClassifier", inside=_NETWORK),
     "teacher": Kind(
-        target=Teacher,
+        default=teacher_class,
         extra=frozenset({"store"}),
         inside={
             "network": "network",

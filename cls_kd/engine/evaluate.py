@@ -19,10 +19,13 @@ from mmengine.runner.loops import TestLoop, ValLoop
 from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
 
-from cls_kd.distillers import Distiller, Teacher
+from cls_kd import core
+from cls_kd.distillers import Distiller
+from cls_kd.distillers.distiller import build_teacher
 from cls_kd.distillers.weights import load_weights
 from cls_kd.engine.compat import amp_dtype, prepare_process
 from cls_kd.engine.loaders import build_loader, check_labels, class_names, image_shape
+from cls_kd.engine.probe_loop import ProbeTestLoop, ProbeValLoop
 from cls_kd.errors import UserError
 from cls_kd.losses import DistillLoss, KDLoss, TaskLoss
 
@@ -97,7 +100,7 @@ def evaluate_teachers(
     # A loss that asks for logits, so that each teacher's are compared with the student's.
     asking = {"ce": TaskLoss(), "kd": KDLoss()}
     distiller = _distiller(
-        cfg, loader, asking, [Teacher(**_without_store(teacher)) for teacher in teachers]
+        cfg, loader, asking, [build_teacher(_without_store(teacher)) for teacher in teachers]
     )
     return [
         _evaluate(cfg, distiller, teacher_step(distiller, index), loader, split, teacher.note, amp)
@@ -120,7 +123,7 @@ def _distiller(
     cfg: Config,
     loader: DataLoader,
     losses: Mapping[str, DistillLoss],
-    teachers: list[Teacher] | None = None,
+    teachers: list[core.Teacher] | None = None,
 ) -> Distiller:
     model = cfg.model
     return Distiller(
@@ -171,7 +174,7 @@ def _plain(value: Any) -> Any:
 def evaluate_teacher(
     loop: ValLoop | TestLoop, distiller: Distiller, index: int = 0, log: Log | None = None
 ) -> dict[str, float]:
-    """Metrics of one teacher on a loop's data, with the loop's own evaluator.
+    """Metrics of one teacher on a loop's data, with the loop's own evaluator or probes.
 
     Args:
         loop: The runner's validation or test loop.
@@ -179,6 +182,8 @@ def evaluate_teacher(
         index: Which teacher.
         log: See ``evaluate``.
     """
+    if isinstance(loop, ProbeValLoop | ProbeTestLoop):
+        return loop.data.of_teacher(index)
     metrics = evaluate(teacher_step(distiller, index), loop.dataloader, loop.evaluator, log)
     return {name: float(value) for name, value in metrics.items()}
 

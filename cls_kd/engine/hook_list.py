@@ -10,6 +10,7 @@ from mmengine.hooks import (
     CheckpointHook,
     DistSamplerSeedHook,
     Hook,
+    IterTimerHook,
     LoggerHook,
     ParamSchedulerHook,
 )
@@ -82,6 +83,9 @@ def complete_hooks(changes: Mapping[str, Any] | None) -> dict[str, Any]:
     if isinstance(checkpoint, Mapping) and resolve(HOOKS, checkpoint.get("type")) is CheckpointHook:
         # The same options; it also survives a kill and saves where training stops early.
         hooks["checkpoint"] = {**checkpoint, "type": SafeCheckpointHook}
+    timer = hooks["timer"]
+    if isinstance(timer, Mapping) and resolve(HOOKS, timer.get("type")) is IterTimerHook:
+        hooks["timer"] = {**timer, "type": BufferedTimerHook}  # the same values
     return {name: hook for name, hook in hooks.items() if hook is not None}
 
 

@@ -18,6 +18,7 @@ from cls_kd.data.in_memory import collate
 from cls_kd.data.mixtures import MIXTURE_ALPHA
 from cls_kd.data.reading import datasets_in, name_unreadable
 from cls_kd.data.skip_unreadable import SkipUnreadable
+from cls_kd.engine.multi_label import labels_of_several
 from cls_kd.errors import UserError
 from cls_kd.registry import DATASETS
 from cls_kd.signals.batch import NO_MIXTURES, NO_PAIRS, NO_VIEWS, check_label_range
@@ -61,7 +62,7 @@ def _skipping(config: dict[str, Any]) -> dict[str, Any]:
     if choice not in ("raise", "skip"):
         raise UserError(f"on_error must be 'raise' or 'skip', not {choice!r}.")
     if choice == "skip":
-        config["dataset"] = SkipUnreadable(config["dataset"])
+        config["dataset"] = {"type": SkipUnreadable, "dataset": config["dataset"]}
     return config
 
 
@@ -196,7 +197,8 @@ def check_labels(loader: DataLoader, num_classes: int, name: str) -> None:
     labels = getattr(dataset, "get_gt_labels", None)
     classes = (getattr(loader.dataset, "metainfo", None) or {}).get("classes")
     if labels is not None:
-        targets = torch.as_tensor(labels())
+        several = labels_of_several(dataset)
+        targets = torch.as_tensor(labels()) if several is None else several
         check_label_range(targets, num_classes, f"the {name} data set")
         if name == "train" and isinstance(dataset, CustomDataset) and not dataset.ann_file:
             _check_every_class(targets, classes or (), dataset)

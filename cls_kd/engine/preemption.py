@@ -81,7 +81,7 @@ STOP_REQUEST = StopRequest()
 
 
 class Agreement:
-    """Knowledge of one process of a distributed training that all have one step later.
+    """Exchange between the processes of a distributed training, one step behind.
 
     The flag travels beside the step, in a group of its own on the CPU: nobody waits for a device.
     """

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from mmengine.config import Config
+from torch import nn
 from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
@@ -67,7 +68,13 @@ class SharedParts:
         config = configs if isinstance(configs, Mapping) else configs[index]
         # Views go through the network with the images, in a batch of another size.
         sees_views = bool(set(names) & set(VIEWS))
-        key = (_text(config), teacher.digest(), sees_views, distiller.num_classes)
+        key = (
+            _text(config),
+            teacher.digest(),
+            _folded(teacher),
+            sees_views,
+            distiller.num_classes,
+        )
         if key not in self._teachers:
             self._teachers[key] = SharedTeacher(
                 teacher, distiller.classes, distiller.num_classes, timed
@@ -90,6 +97,12 @@ class SharedParts:
         for hook in runner.hooks:
             if isinstance(hook, TeacherHook):
                 hook.measure = measure_once
+
+
+def _folded(teacher: Any) -> tuple[str, ...]:
+    """Modules whose batch norm is folded, which depends on the signals that are asked for."""
+    modules = getattr(teacher, "network", nn.Module()).named_modules()
+    return tuple(name for name, module in modules if getattr(module, "is_folded", False))
 
 
 def _text(value: Any) -> str:

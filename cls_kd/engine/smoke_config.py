@@ -47,6 +47,8 @@ def write_data(root: Path) -> Path:
     synthetic.write_cifar100(root / "CIFAR100", **options)
     synthetic.write_cinic10(root / "CINIC10", train=20, test=20, seed=0)
     synthetic.write_folders(root / "ImageNet", train=20, test=20, seed=0, classes=10, size=_SIDE)
+    for kind in ("CustomDataset", "UnlabeledFolder"):
+        synthetic.write_folders(root / kind, train=20, test=20, seed=0, classes=10, size=_SIDE)
     for split in ("train", "val"):
         _write_list(root / "ImageNet", split)
     return root
@@ -74,6 +76,9 @@ def tiny_config(cfg: Config, data: Path) -> Config:
         if loader:
             loader.update(batch_size=BATCH, num_workers=0, persistent_workers=False)
             loader["num_batch_per_epoch"] = STEPS if key == "train_dataloader" else 1
+    labeled = small.get("val_cfg", {}).get("labeled")
+    if labeled:
+        labeled.update(batch_size=BATCH, num_workers=0)
     model = small["model"]
     if not _refers(model.get("student_weights")):
         model.pop("student_weights", None)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import compat
+from cls_kd.engine.check_parts import check_parts
 from cls_kd.engine.elastic import keep_global_batch
 from cls_kd.engine.environment import environment
 from cls_kd.engine.events import (
@@ -35,15 +36,12 @@ from cls_kd.engine.hooks.store import StoreHook
 from cls_kd.engine.hooks.teacher import unwrapped
 from cls_kd.engine.loaders import (
     build_loader,
-    check_classes,
-    check_labels,
-    check_pairs,
     class_names,
     image_shape,
     innermost,
     unreadable_images,
 )
-from cls_kd.engine.loops import check_loop, check_signals
+from cls_kd.engine.loops import check_loop
 from cls_kd.engine.preemption import STOP_REQUEST
 from cls_kd.engine.resume import check_resumable, intact_checkpoint
 from cls_kd.engine.run_lock import RunLock
@@ -238,13 +236,7 @@ def build_parts(
     loaders = {key: load(replayed, key) for key in keys if cfg.get(key)}
     model = build_distiller(cfg, loaders["train_dataloader"])
     plan_stores(cfg, model, loaders["train_dataloader"])
-    losses = {name: term.loss for name, term in model.terms.items()}
-    check_signals(cfg, losses)
-    asked = {signal for loss in losses.values() for signal in loss.signals}
-    check_pairs(loaders["train_dataloader"].dataset, asked)
-    for key, loader in loaders.items():
-        check_labels(loader, model.num_classes, key.removesuffix("_dataloader"))
-    check_classes(loaders)
+    check_parts(cfg, model, loaders)
     # The runner builds its own, once files are written.
     return model, loaders, build_optimizer(model, cfg.optim_wrapper)
 

@@ -27,13 +27,15 @@ def check_backends(cfg: Config) -> None:
     """Refuse backends of the visualizer whose package is missing.
 
     Raises:
-        UserError: What to install.
+        UserError: What to install, or what a backend has to be.
     """
     backends = (cfg.get("visualizer") or {}).get("vis_backends") or []
+    if not isinstance(backends, list | tuple):
+        raise UserError(f"visualizer.vis_backends must be a list of backends, not {backends!r}.")
     for position, backend in enumerate(backends):
-        if not isinstance(backend, Mapping):
-            continue
         where = f"visualizer.vis_backends[{position}]"
+        if not isinstance(backend, Mapping):
+            raise UserError(f"{where} must be dict(type=...), not {backend!r}.")
         kind = resolve(VISBACKENDS, backend.get("type"))
         if kind is None:
             known = did_you_mean(str(backend.get("type")), VISBACKENDS.module_dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,19 @@ def match_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """
     size = (min(a.shape[-2], b.shape[-2]), min(a.shape[-1], b.shape[-1]))
     return _pool(a, size), _pool(b, size)
+
+
+def interpolate_map(feature: Tensor, size: Sequence[int]) -> Tensor:
+    """A map (N, C, h, w) at another height and width: bilinear, anti-aliased where it shrinks.
+
+    >>> import torch
+    >>> interpolate_map(torch.ones(2, 3, 8, 8), (5, 5)).shape
+    torch.Size([2, 3, 5, 5])
+    """
+    if tuple(feature.shape[-2:]) == tuple(size):
+        return feature
+    options = {"mode": "bilinear", "align_corners": False, "antialias": True}
+    return F.interpolate(feature, tuple(size), **options)  # type: ignore[arg-type]
 
 
 def match_resolution(feature: Tensor, target: Tensor) -> Tensor:

@@ -35,6 +35,8 @@ class DistillLoss(nn.Module):
             also a function (`cls_kd.losses.functional`). Default: whether the class has no `build`.
         group: ``'task'``, ``'distillation'`` or, for `cls_kd.optimizers.DeepKD`, ``'target'`` or
             ``'non_target'``: for optimizers that keep their gradients apart.
+        multi_label: Whether a loss of logits or labels makes sense where an image has several
+            labels; others are refused there. Default: False.
         host_bound: Why a step with the loss cannot be captured in a CUDA graph, in a few words: it
             waits for the device, or decides something on the host in each step. Losses that ask for
             the training time need not say so. Default: it can be.
@@ -44,6 +46,7 @@ class DistillLoss(nn.Module):
 
     stateless: ClassVar[bool] = True
     group: ClassVar[str] = "distillation"
+    multi_label: ClassVar[bool] = False
     host_bound: ClassVar[str] = ""
     search_space: ClassVar[Mapping[str, Space]] = MappingProxyType({})
 

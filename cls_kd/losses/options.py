@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from cls_kd.building import build
-from cls_kd.errors import UserError
+from cls_kd.errors import UserError, did_you_mean
 from cls_kd.losses.base import DistillLoss
 from cls_kd.losses.discovery import known_losses
 from cls_kd.signals.shapes import Shape
@@ -34,6 +34,14 @@ def check_fraction(owner: object, **options: float) -> None:
     for name, value in options.items():
         if not (_is_finite(value) and 0 <= value <= 1):
             raise UserError(f"{type(owner).__name__}: {name} must be from 0 to 1, not {value!r}.")
+
+
+def check_choice(owner: object, name: str, choice: str, known: Iterable[str]) -> None:
+    """Refuse an option that is none of the names that are known."""
+    known = tuple(known)
+    if choice not in known:
+        hint = did_you_mean(str(choice), known)
+        raise UserError(f"{type(owner).__name__} has no {name} {choice!r}.{hint}")
 
 
 def check_below_one(owner: object, **options: float) -> None:

@@ -20,6 +20,22 @@ def check_grid(owner: object, network: str, tokens: Shape) -> int:
     return side
 
 
+def check_aspect(owner: object, student: Shape, teacher: Shape) -> None:
+    """Refuse maps (C, h, w) of which one cannot be interpolated to the grid of the other."""
+    if student[1] * teacher[2] != student[2] * teacher[1]:
+        raise UserError(
+            f"{type(owner).__name__} compares position by position: the student's map is "
+            f"{student[1]}x{student[2]} and the teacher's {teacher[1]}x{teacher[2]}, of another "
+            "ratio of height and width. Give the teacher an input_size of the images' ratio."
+        )
+    if student[1:] == (1, 1) != teacher[1:]:
+        raise UserError(
+            f"{type(owner).__name__} compares position by position: the student's last map is a "
+            f"single position, and the teacher's has {teacher[1]}x{teacher[2]}. Give larger "
+            "images, or use EmbeddingRegressionLoss."
+        )
+
+
 def check_same_grid(owner: object, student: Shape, teacher: Shape) -> None:
     """Refuse tokens (L, D) of two networks whose patches are not the same."""
     sides = check_grid(owner, "student", student), check_grid(owner, "teacher", teacher)

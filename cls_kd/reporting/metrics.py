@@ -7,7 +7,16 @@ from typing import NamedTuple
 DEFAULT = "accuracy/top1"
 """The default metric of a report, where the runs have it."""
 
-_PERCENT_GROUPS = ("accuracy", "single-label", "multi-label", "retrieval", "branches", "ensemble")
+_PERCENT_GROUPS = (
+    "accuracy",
+    "single-label",
+    "multi-label",
+    "retrieval",
+    "branches",
+    "ensemble",
+    "knn",
+    "linear_probe",
+)
 _NO_PERCENT = ("support", "diversity")
 _NAMES = {"accuracy/top1": "top-1 accuracy", "accuracy/top5": "top-5 accuracy"}
 

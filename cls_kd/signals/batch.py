@@ -12,6 +12,8 @@ from torch import Tensor
 from cls_kd.errors import UserError
 from cls_kd.signals.time import TrainingTime
 
+NO_LABELS = "A loss asks for the labels, and the batch has none."
+
 NO_PAIRS = (
     "A loss asks for another image of each sample's class (`pair_inputs`), and the training data "
     "give none: put ClassPairs around the data set, dataset=dict(type='ClassPairs', dataset=...). "
@@ -176,7 +178,7 @@ class Batch:
 
     def _hard_labels(self) -> Tensor:
         if self._labels is None:
-            raise UserError("A loss asks for the labels, and the batch has none.")
+            raise UserError(NO_LABELS)
         return self._labels
 
     def _known_mixture(self) -> Mixture:

@@ -72,6 +72,8 @@ def _classifier_taps(network: Any) -> Taps:
     """The embedding; of a network with a distillation token the logits of both tokens as well."""
     if isinstance(getattr(network, "head_dist", None), nn.Linear):
         return distillation_token_taps("head", "head_dist")
+    if getattr(network, "num_classes", None) == 0:
+        return {"embedding": Tap("")}
     path = timm_classifier(network)
     return {} if path is None else {"embedding": Tap(path, "input")}
 
@@ -80,7 +82,9 @@ def _is_isotropic(network: Any) -> bool:
     """Test for a network whose blocks all see the same tokens."""
     stem = getattr(network, "stem", None)
     return hasattr(network, "blocks") and (
-        hasattr(network, "patch_embed") or hasattr(stem, "num_patches")
+        hasattr(network, "patch_embed")
+        or hasattr(network, "embeds")
+        or hasattr(stem, "num_patches")
     )
 
 

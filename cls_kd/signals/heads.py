@@ -38,6 +38,12 @@ def logits_of(output: Any) -> Any:
 
 
 @NetworkRule
+def has_classes(network: nn.Module) -> bool:
+    """False of a network that gives an embedding where a classifier gives logits."""
+    return getattr(network, "num_classes", None) != 0
+
+
+@NetworkRule
 def criterion_of(network: nn.Module, batch: Batch) -> Callable[[Tensor], Tensor]:
     """The loss of logits (N, K) against the labels of a batch: cross-entropy.
 

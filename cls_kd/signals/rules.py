@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import singledispatch, update_wrapper
+from functools import cache, singledispatch, update_wrapper
 from importlib import import_module
 from typing import Any
 
@@ -35,8 +35,13 @@ class NetworkRule:
 
     def __call__(self, network: nn.Module, *args: Any) -> Any:
         """Apply the rule for the network's class."""
-        for kind in type(network).__mro__:
-            adapter = ADAPTERS.get(kind.__module__.partition(".")[0])
-            if adapter is not None:
-                import_module(adapter)
+        _import_adapters(type(network))
         return self._dispatch(network, *args)
+
+
+@cache
+def _import_adapters(network: type) -> None:
+    for kind in network.__mro__:
+        adapter = ADAPTERS.get(kind.__module__.partition(".")[0])
+        if adapter is not None:
+            import_module(adapter)

@@ -26,12 +26,14 @@ class Tap:
         first_patch: For a network that keeps its maps as tokens (N, L, C) or as (N, h, w, C): index
             of the first patch among the tokens, behind the class tokens. The signal is then the
             map (N, C, h, w). None: the tensor as it is.
+        keeps_tokens: With ``first_patch``: the signal is the patches themselves, (N, L, C).
     """
 
     module: str
     side: Literal["input", "output"] = "output"
     item: int | None = None
     first_patch: int | None = None
+    keeps_tokens: bool = False
 
     @classmethod
     def parse(cls, path: str) -> Tap:
@@ -71,6 +73,8 @@ class Tap:
         """
         if self.first_patch is None:
             return value
+        if self.keeps_tokens:
+            return value[:, self.first_patch :]
         if value.ndim == 4:
             return value.permute(0, 3, 1, 2)
         patches = value[:, self.first_patch :].transpose(1, 2)

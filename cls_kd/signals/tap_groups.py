@@ -68,6 +68,7 @@ def isotropic_taps(blocks: tuple[Tap, ...], normed: Tap, first_patch: int) -> Ta
         "block_maps": tuple(replace(block, first_patch=first_patch) for block in blocks),
         "tokens": blocks[-1],
         "normed_tokens": normed,
+        "patch_tokens": replace(normed, first_patch=first_patch, keeps_tokens=True),
         "stages": tuple(replace(blocks[end], first_patch=first_patch) for end in ends),
         "feature": replace(normed, first_patch=first_patch),
     }

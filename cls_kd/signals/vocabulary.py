@@ -77,6 +77,7 @@ _NETWORK = (
     ("tokens", "(N, L, D)", "vision transformer: tokens of the last block"),
     ("blocks", "tuple of (N, L, D)", "vision transformer: tokens after each block"),
     ("normed_tokens", "(N, L, D)", "vision transformer: tokens after the final norm"),
+    ("patch_tokens", "(N, L, D)", "vision transformer: the patches among the normed tokens"),
     ("classify", "(N, C, h, w) -> (N, K)", "callable: pooling and classifier on a feature map"),
     ("forward", "(N, 3, H, W) -> (N, K)", "callable: an extra pass through the whole network"),
     (
@@ -148,6 +149,7 @@ _TEACHER_ONLY = (
         "teacher",
     ),
     Signal("all_teacher_logits", "(P, N, K)", "logits of every teacher", "teacher"),
+    Signal("all_teacher_embeddings", "tuple of (N, D)", "embedding of every teacher", "teacher"),
     Signal("all_teacher_features", "tuple of (N, C, h, w)", "last map of every teacher", "teacher"),
     Signal(
         "all_teacher_classify",
@@ -177,10 +179,37 @@ CALLABLES = frozenset(
 
 OF_ALL_TEACHERS = {
     "all_teacher_logits": "teacher_logits",
+    "all_teacher_embeddings": "teacher_embedding",
     "all_teacher_features": "teacher_feature",
     "all_teacher_classify": "teacher_classify",
 }
 """Signals of all teachers to what is asked of each."""
+
+
+OF_CLASSES = frozenset(
+    {f"teacher_{name}" for name in ("logits", "view_logits", "classify", "forward", "forward_from")}
+    | {"all_teacher_logits", "all_teacher_classify"}
+)
+"""Signals of teachers that are, or give, logits: a network without classes has none of them."""
+
+WITHOUT_CLASSIFIER = frozenset(
+    {
+        "student_embedding",
+        "student_feature",
+        "student_stages",
+        "student_preacts",
+        "student_tokens",
+        "student_blocks",
+        "student_normed_tokens",
+        "student_patch_tokens",
+        "view_embeddings",
+        "view_stages",
+    }
+)
+"""Signals of a student on which its classifier has no effect."""
+
+OF_LABELS = frozenset({"labels", "targets", "pair_inputs", "pair_logits", "student_criterion"})
+"""Signals that need the labels of the images."""
 
 
 def check_names(names: Iterable[str], owner: str) -> None:

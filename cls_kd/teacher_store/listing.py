@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,8 +68,8 @@ def remove(entry: StoreEntry) -> None:
 
 
 def _entry(folder: Path) -> StoreEntry:
-    files = list(_files(folder))
-    tags = [file for file in files if file.name.endswith(TAGS)]
+    states = _states(folder)
+    tags = [file for file in states if file.name.endswith(TAGS)]
     signals = sorted({file.name.split(".")[1] for file in tags}, reverse=True)
     tags = [file for file in tags if signals and file.name.split(".")[1] == signals[0]]
     try:
@@ -77,11 +79,27 @@ def _entry(folder: Path) -> StoreEntry:
     return StoreEntry(
         folder,
         parts,
-        size=sum(file.stat().st_blocks * 512 for file in files),
-        rows=sum(map(count_tags, tags)),
-        capacity=sum(file.stat().st_size // TAG_BYTES for file in tags),
-        used=datetime.fromtimestamp(max((f.stat().st_mtime for f in files), default=0)),
+        size=sum(state.st_blocks * 512 for state in states.values()),
+        rows=sum(map(_count, tags)),
+        capacity=sum(states[file].st_size // TAG_BYTES for file in tags),
+        used=datetime.fromtimestamp(max((s.st_mtime for s in states.values()), default=0)),
     )
+
+
+def _states(folder: Path) -> dict[Path, os.stat_result]:
+    """The files of a store, which other processes may be making or removing."""
+    states = {}
+    with suppress(FileNotFoundError):
+        for file in _files(folder):
+            with suppress(FileNotFoundError):
+                states[file] = file.stat()
+    return states
+
+
+def _count(file: Path) -> int:
+    with suppress(FileNotFoundError):
+        return count_tags(file)
+    return 0
 
 
 def _files(folder: Path) -> Iterator[Path]:

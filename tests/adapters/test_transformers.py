@@ -51,6 +51,8 @@ def test_tokens_of_vision_transformers(kind: str, length: int) -> None:
         "logits": (7,),
         "tokens": (length, 16),
         "normed_tokens": (length, 16),
+        "patch_tokens": (16, 16),
+        "block_maps": ((16, 4, 4),) * 3,
         "stages": ((16, 4, 4),) * 3,
         "feature": (16, 4, 4),
     }
@@ -66,6 +68,8 @@ def test_tokens_of_vision_transformers(kind: str, length: int) -> None:
 )
 def test_stages_of_convolutional_networks(kind: str, options: dict[str, Any]) -> None:
     shapes = shapes_of(kind, {**CONVOLUTIONAL, **options})
+    # Where blocks are not known, their maps are those of the stages.
+    assert shapes.pop("block_maps") == shapes["stages"]
     assert shapes == {
         "logits": (7,),
         "stages": ((8, 8, 8), (16, 4, 4), (24, 2, 2), (32, 1, 1)),

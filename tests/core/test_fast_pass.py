@@ -103,6 +103,36 @@ def test_a_fold_that_is_not_exact_is_not_used() -> None:
         torch.testing.assert_close(built.teachers[0].logits(images()), plain)
 
 
+def test_signals_of_batch_norms_are_those_of_the_plain_network() -> None:
+    """Weights of batch norms, to the last bit; what they give, but for rounding."""
+    names = {"teacher_preacts": None, "teacher_preact_norms": None, "teacher_logits": None}
+    batch, seen = cls_kd.signals.Batch(images(), None, 10), []
+    for fold in (False, True):
+        teacher = cls_kd.Teacher(network(), fold_batch_norm=fold, channels_last=fold)
+        teacher.attach(names)
+        teacher.measure(images(1), None, 10)
+        assert bool(teacher.fast.describe()) == fold
+        seen.append(teacher(batch))
+    plain, folded = seen
+    for one, other in zip(
+        plain["teacher_preact_norms"], folded["teacher_preact_norms"], strict=True
+    ):
+        assert torch.equal(one, other)
+    torch.testing.assert_close(folded["teacher_preacts"], plain["teacher_preacts"])
+
+
+def test_a_network_that_cannot_be_watched_is_computed_as_it_is() -> None:
+    class Refusing(nn.Module):
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            if torch.utils._python_dispatch._get_current_dispatch_mode() is not None:
+                raise NotImplementedError("no rule for this operation")
+            return values
+
+    built = distiller(cls_kd.Teacher(nn.Sequential(network(), Refusing())))
+    (note,) = built.notes
+    assert note.endswith("its operations cannot be watched (no rule for this operation).")
+
+
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(UserError, match=r"dtype: 'bfloat'\. Did you mean 'bfloat16'"):
         cls_kd.Teacher(network(), dtype="bfloat")

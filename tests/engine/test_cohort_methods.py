@@ -26,9 +26,9 @@ from tests.engine import tiny_runs
 from tests.engine.test_method_regimes import config
 from tests.engine.tiny_runs import ROOT
 
-# Kinds that `test_cohort.py` lacks: views of images, several teachers, parts of the networks as
-# functions, another optimizer, other students.
-SOME = ["crld", "mlkd", "aekd", "ca_mkd", "srrl", "dot", "okddip"]
+# Kinds that `test_cohort.py` lacks: views of images, parts of the networks as functions, another
+# optimizer, students of several branches.
+SOME = ["crld", "mlkd", "srrl", "dot", "okddip"]
 EVERY = sorted(known_methods())
 PAIR = ROOT / "configs" / "pairs" / "cifar100" / "resnet32x4_resnet8x4.py"
 # Options of losses that cost time and memory.

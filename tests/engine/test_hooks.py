@@ -12,13 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.hooks import Hook, IterTimerHook, RuntimeInfoHook
 from mmengine.logging import MessageHub
 
 from cls_kd.distillers import Distiller
 from cls_kd.engine import DistillRunner, build_runner, train
 from cls_kd.engine.divergence import RECORD
-from cls_kd.engine.hooks import EpochSeedHook, SafeCheckpointHook, TrainingTimeHook
+from cls_kd.engine.hook_list import acts
+from cls_kd.engine.hooks import (
+    BufferedTimerHook,
+    EpochSeedHook,
+    SafeCheckpointHook,
+    TrainingTimeHook,
+)
 from cls_kd.engine.hooks.checkpoint import point_to
 from cls_kd.engine.hooks.teacher import TeacherHook
 from cls_kd.errors import DivergedError
@@ -117,6 +123,25 @@ def test_values_are_fetched_once_for_many_steps(
     assert all(1 <= count <= 10 for count in steps[9::10])
 
 
+def test_of_hooks_only_what_acts_is_called() -> None:
+    class Own:
+        def before_train_iter(self) -> None: ...
+
+    class Inner(Hook):
+        def _after_iter(self, *_: Any, **__: Any) -> None: ...
+
+    patched = Hook()
+    patched.before_train = lambda runner: None  # type: ignore[method-assign]
+    stages = ("before_train", "before_train_iter", "after_train_iter", "after_val_iter")
+    acting = [[acts(hook, stage) for stage in stages] for hook in (Own(), Inner(), patched, Hook())]
+    assert acting == [
+        [False, True, False, False],
+        [False, False, True, True],
+        [True, False, False, False],
+        [False] * 4,
+    ]
+
+
 def test_figures_and_losses_are_in_the_result(digits_teacher: Path, tmp_path: Path) -> None:
     result = train(tiny_runs.single(tiny_runs.config(digits_teacher, method="srrl"), tmp_path))
     assert [entry["epoch"] for entry in result["train"]] == [1, 2]
@@ -129,6 +154,32 @@ def test_figures_and_losses_are_in_the_result(digits_teacher: Path, tmp_path: Pa
     assert set(result["test"]) == {"accuracy/top1"}
     assert 0 <= result["teacher"]["0"]["accuracy/top1"] <= 100
     assert result["checkpoint"] == "epoch_2.pth"
+
+
+def test_times_are_kept_until_they_are_read(digits_teacher: Path, tmp_path: Path) -> None:
+    """A value for each step, as by MMEngine's hook, which copies both histories in each of them."""
+    cfg = tiny_runs.config(digits_teacher, epochs=2)
+    assert cfg.default_hooks.timer.type == "mmengine.hooks.IterTimerHook"
+    cfg.default_hooks.logger.interval = 2
+    etas: list[tuple[int, Any]] = []
+
+    class Reader(Hook):
+        priority = "VERY_LOW"
+
+        def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+            etas.append((runner.iter, runner.message_hub.runtime_info.get("eta")))
+
+    runner = runner_of(cfg, tmp_path, Reader())
+    (timer,) = (hook for hook in runner.hooks if isinstance(hook, IterTimerHook))
+    assert type(timer) is BufferedTimerHook
+    runner.train()
+    runner.close()
+    for name in ("train/time", "train/data_time"):
+        values, counts = runner.message_hub.log_scalars[name].data
+        assert len(values) == sum(counts) == 2 * STEPS
+        assert all(value > 0 for value in values)
+    assert etas[0][1] is None, "nothing reads it in the first step"
+    assert etas[1][1] > etas[-1][1] == 0
 
 
 # --- divergence ---

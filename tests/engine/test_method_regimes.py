@@ -62,6 +62,7 @@ def kind(method: str) -> tuple[Hashable, ...]:
 
 # Signals of students of a kind of their own.
 OF_A_KIND_OF_NETWORK = {
+    "all_teacher_embeddings",
     "all_teacher_features",
     "all_teacher_logits",
     "student_expanded_feature",

@@ -100,6 +100,7 @@ REBUILT: list[tuple[str, Callable[[Config, Path], None]]] = [
     ("teacher.options", merged(model__teacher__input_size=16)),
     ("teacher.settings", merged(model__teacher__fold_batch_norm=False)),
     ("teacher.settings", merged(model__teacher__dtype="bfloat16")),
+    ("teacher.settings", merged(model__teacher__channels_last=True)),
     (
         "teacher.options",
         merged(model__teacher__data_preprocessor={"mean": [1.0] * 3, "std": [2.0] * 3}),

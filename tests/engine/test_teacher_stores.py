@@ -54,7 +54,7 @@ def recorded(
 def images_seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Number of images in each of the batches that a teacher runs on."""
     seen: list[int] = []
-    forward, predict = core.Teacher.forward, Teacher.predict
+    forward, predict, compare = core.Teacher.forward, Teacher.predict, core.Teacher.compare
 
     def counted(self: Teacher, batch: Any) -> Any:
         seen.append(len(batch.inputs))
@@ -64,8 +64,13 @@ def images_seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         seen.append(len(inputs))
         return predict(self, inputs, samples)
 
+    def compared(self: Teacher, inputs: Any) -> Any:
+        seen.append(len(inputs))
+        return compare(self, inputs)
+
     with monkeypatch.context() as patch:
         patch.setattr(core.Teacher, "forward", counted)
+        patch.setattr(core.Teacher, "compare", compared)
         patch.setattr(Teacher, "predict", predicted)
         yield seen
 

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from cls_kd.distillers.checkpoints import read_checkpoint
 from cls_kd.engine import load_config, plan, train_runs
 from cls_kd.engine.train import build_parts
+from cls_kd.engine.visual_backends import check_backends
 from cls_kd.errors import UserError
 
 PAGE = (Path(__file__).parents[2] / "docs/recipes.md").read_text()
@@ -155,6 +156,18 @@ def test_loggers_are_asked_for_their_package_first(
     with pytest.raises(UserError, match=f"VisBackend.* needs .* pip install {package}"):
         build_parts(plan(cfg, tmp_path / "run")[0].resolved())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("backends", "refusal"),
+    [
+        ("[dict(type='TensorboardVisBackend')]", 'must be a list of backends, not "\\[dict'),
+        (["TensorboardVisBackend"], r"vis_backends\[0\] must be dict\(type=...\), not 'Tens"),
+    ],
+)
+def test_backends_of_another_form_are_refused(backends: object, refusal: str) -> None:
+    with pytest.raises(UserError, match=refusal):
+        check_backends(Config(dict(visualizer=dict(vis_backends=backends))))
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -54,6 +54,7 @@ class Sizes:
             "peer_classifiers": (self.peers, self.classes, width),
             "ensemble_logits": (self.classes,),
             "all_teacher_logits": (self.peers, self.classes),
+            "all_teacher_embeddings": tuple(shape[:1] for shape in self.stages["teacher"]),
             "all_teacher_features": self.stages["teacher"],
             "student_class_token_logits": (self.classes,),
             "student_distillation_token_logits": (self.classes,),
@@ -76,6 +77,7 @@ class Sizes:
             "preact_norms": tuple((2, channels) for channels, _, _ in stages),
             "tokens": (length, width),
             "normed_tokens": (length, width),
+            "patch_tokens": (length - 1, width),
             "blocks": ((length, width),) * blocks,
         }[name]
 

@@ -50,7 +50,7 @@ def test_the_sections_are_those_of_mmengines_runner() -> None:
     assert of_mmengine <= SECTIONS
     # What DistillRunner and MMEngine read of the config beside the parameters.
     assert SECTIONS - of_mmengine == {
-        *("activation_checkpointing", "compile", "cpu_threads", "custom_imports"),
+        *("activation_checkpointing", "compile", "cpu_threads", "cuda_graph", "custom_imports"),
         *("efficient_conv_bn_eval", "find_unused_parameters", "model_wrapper_cfg", "sync_bn"),
     }
 

@@ -498,6 +498,8 @@ def test_every_signal_of_mmpretrains_backbones(name: str) -> None:
     if "blocks" in expected:
         assert shapes.pop("blocks") == tuple(expected["blocks"])
         assert shapes.pop("tokens") == shapes.pop("normed_tokens") == expected["tokens"]
+    if name in ("DeiT", "DeiT3", "VisionTransformer", "Mixer"):
+        assert shapes.pop("patch_tokens") == (16, width)
     side = stages[-1][-1]
     assert shapes.pop("feature") == (width, side, side)
     if name == "DeiT":

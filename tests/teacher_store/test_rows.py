@@ -275,6 +275,24 @@ def test_stores_are_listed_and_removed(tmp_path: Path) -> None:
     assert (tmp_path / "other").exists()
 
 
+def test_files_that_vanish_while_stores_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that makes a block renames its files."""
+    store = open_folder(tmp_path, PARTS, ROWS, {"teacher_logits": 24})
+    written(store.block("all")["teacher_logits"])
+    iterdir = Path.iterdir
+
+    def renamed_since(self: Path) -> list[Path]:
+        gone = ".epoch_0001.teacher_logits.rows.tmp", "epoch_0002.teacher_logits.tags"
+        return [*iterdir(self), *(self / name for name in gone if self == store.folder)]
+
+    monkeypatch.setattr(Path, "iterdir", renamed_since)
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    (entry,) = entries(tmp_path)
+    assert (entry.rows, entry.capacity) == (4, ROWS)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"accuracy": "1"}', '{"accuracy": NaN}'])
 def test_damaged_metrics_are_none(text: str, tmp_path: Path) -> None:
     metrics = StoredMetrics(tmp_path, {"data": "d"})

@@ -187,4 +187,5 @@ def quiet(runs: list[Run]) -> list[Run]:
 def test_what_is_refused(folder: Path) -> None:
     command("sweep", "--pairs", "digits/pair").refused("--methods")
     command("sweep", "--pairs", "digits/pair", "--methods", "kdd").refused("'kd'")
-    command("status", folder).refused("not the folder of a sweep")
+    (folder / "empty").mkdir()
+    command("status", folder / "empty").refused("not the folder of cls-kd sweep")

@@ -4,7 +4,8 @@
 is stands in one file each; ``formats.FORMATS`` lists them by name.
 """
 
-from cls_kd.engine.export.formats import DEFAULT_FORMATS, FORMATS
+from cls_kd.engine.export.backbone import backbone_of, check_backbone_formats
+from cls_kd.engine.export.formats import BACKBONE_FORMATS, DEFAULT_FORMATS, FORMATS
 from cls_kd.engine.export.images import ExportImages
 from cls_kd.engine.export.report import ExportedFormat
 from cls_kd.engine.export.student import Student, read_student
@@ -12,12 +13,15 @@ from cls_kd.engine.export.verification import TOLERANCE
 from cls_kd.engine.export.write import export
 
 __all__ = [
+    "BACKBONE_FORMATS",
     "DEFAULT_FORMATS",
     "FORMATS",
     "TOLERANCE",
     "ExportImages",
     "ExportedFormat",
     "Student",
+    "backbone_of",
+    "check_backbone_formats",
     "export",
     "read_student",
 ]

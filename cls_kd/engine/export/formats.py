@@ -13,6 +13,7 @@ from cls_kd.engine.export import (
     onnx_int8_format,
     safetensors_format,
     snippets,
+    timm_format,
     torch_export_format,
 )
 from cls_kd.engine.export.student import Student
@@ -64,6 +65,12 @@ FORMATS = {
     "onnx-int8": Format(
         (onnx_int8_format.FILE,), onnx_int8_format.write_int8_onnx, None, snippets.onnx
     ),
+    "timm": Format(
+        (timm_format.WEIGHTS, timm_format.CONFIG),
+        timm_format.write_timm,
+        timm_format.TOLERANCE,
+        snippets.timm_folder,
+    ),
     "torch-export": Format(
         (torch_export_format.FILE,),
         torch_export_format.write_torch_export,
@@ -72,3 +79,4 @@ FORMATS = {
     ),
 }
 DEFAULT_FORMATS = ("mmpretrain", "safetensors", "onnx")
+BACKBONE_FORMATS = ("timm", "onnx")

@@ -61,7 +61,7 @@ def export_onnx(student: Student, file: Path, dynamic: Mapping[int, Any]) -> Non
             file,
             dynamo=True,
             input_names=["inputs"],
-            output_names=["logits"],
+            output_names=[student.output],
             dynamic_shapes=(dict(dynamic),),
             external_data=False,
             verbose=False,
@@ -90,7 +90,7 @@ def onnx_predictor(file: Path) -> Predictor:
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
     def predict(inputs: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(["logits"], {"inputs": inputs.numpy()})[0])
+        return torch.from_numpy(session.run(None, {"inputs": inputs.numpy()})[0])
 
     return predict
 
@@ -101,4 +101,9 @@ def check_packages() -> None:
     Raises:
         UserError: Says what to install.
     """
-    require(*_PACKAGES, by="ONNX export", install=" ".join(_PACKAGES))
+    require(
+        *_PACKAGES,
+        by="ONNX export",
+        install="'cls_kd[export]'",
+        otherwise="--formats mmpretrain safetensors needs none.",
+    )

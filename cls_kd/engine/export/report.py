@@ -76,7 +76,7 @@ def _page(student: Student, exported: Mapping[str, ExportedFormat]) -> str:
     ]
     for name in exported:
         file = FORMATS[name].files[0]
-        parts += [f"## {file}\n", _block(FORMATS[name].snippet(student, file))]
+        parts += [f"## {file}\n", _block(_snippet(student, name, file))]
     if student.classes:
         parts += ["## From logits to a class\n", _block(_class_code(student))]
     return "\n".join(parts)
@@ -99,6 +99,10 @@ def accuracy_columns(written: ExportedFormat) -> tuple[str, str, str]:
         return ("", "", "")
     measured = written.accuracy
     return (f"{measured.before:.2f} %", f"{measured.after:.2f} %", f"{measured.agreement:.2f} %")
+
+
+def _snippet(student: Student, name: str, file: str) -> str:
+    return FORMATS[name].snippet(student, file).replace("logits", student.output)
 
 
 def _class_code(student: Student) -> str:

@@ -35,6 +35,14 @@ network = timm.create_model({options}, checkpoint_path='{file}').eval()
 with torch.no_grad():
     logits = network(torch.from_numpy(inputs)).numpy()"""
 
+_TIMM_FOLDER = """\
+import timm
+import torch
+
+network = timm.create_model('local-dir:PATH/OF/THIS/FOLDER', pretrained=True).eval()
+with torch.no_grad():
+    logits = network(torch.from_numpy(inputs)).numpy()"""
+
 _SAFETENSORS = """\
 import json
 
@@ -65,6 +73,11 @@ def onnx(student: Student, file: str) -> str:
 def torch_export(student: Student, file: str) -> str:
     """PyTorch alone."""
     return _TORCH_EXPORT.format(file=file)
+
+
+def timm_folder(student: Student, file: str) -> str:
+    """timm, from the folder."""
+    return _TIMM_FOLDER
 
 
 def safetensors(student: Student, file: str) -> str:

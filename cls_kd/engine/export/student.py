@@ -43,6 +43,7 @@ class Student:
         pipeline: Transforms of one test image, for mmpretrain's inferencer.
         note: Where the weights come from, and what could not be found out.
         foreign: Modules outside of mmpretrain and timm that network and pipeline are made of.
+        output: Name of what the network gives: ``'logits'``, or ``'embedding'`` of a backbone.
     """
 
     network: nn.Module
@@ -56,6 +57,7 @@ class Student:
     pipeline: list[dict[str, Any]]
     note: str
     foreign: list[str] = field(default_factory=list)
+    output: str = "logits"
 
     def inputs(self, batch: int, size: Sequence[int] | None = None) -> Tensor:
         """Random normalized images that are the same in every call, (batch, C, H, W).
@@ -69,7 +71,7 @@ class Student:
 
     @torch.no_grad()
     def logits(self, inputs: Tensor) -> Tensor:
-        """The network's logits, (N, C, H, W) to (N, K)."""
+        """The network's output, (N, C, H, W) to (N, K)."""
         return self.network(inputs)
 
     def metadata(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -11,6 +12,7 @@ from mmengine.runner import Runner
 from cls_kd.core.fast_pass import is_intact
 from cls_kd.distillers import Distiller
 from cls_kd.engine.evaluate import teacher_metrics
+from cls_kd.engine.probe_loop import ProbeValLoop
 from cls_kd.engine.terminal import announce
 from cls_kd.registry import HOOKS
 
@@ -48,6 +50,9 @@ class TeacherHook(Hook):
             _state_agreement(runner, index)
             if self.evaluate and runner.val_loop is not None:
                 say = partial(_say, runner, index)
+                if not _is_measurable(runner.val_loop, distiller.teachers[index]):
+                    say("not measured, because it has not the student's classes")
+                    continue
                 metrics[str(index)] = self.measure(runner.val_loop, distiller, index, say)
                 figures = metrics[str(index)].items()
                 say(", ".join(f"{name} {value:.2f}" for name, value in figures))
@@ -62,6 +67,10 @@ class TeacherHook(Hook):
             if teacher.digest() != self.digests[index] or not is_intact(teacher):
                 raise RuntimeError(f"Teacher {index} has changed during training.")
             runner.logger.info(f"Teacher {index} is bit for bit as before training.")
+
+
+def _is_measurable(loop: Any, teacher: Any) -> bool:
+    return isinstance(loop, ProbeValLoop) or getattr(teacher, "has_student_classes", True)
 
 
 def _state_agreement(runner: Runner, index: int) -> None:

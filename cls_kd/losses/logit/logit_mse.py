@@ -26,5 +26,7 @@ class LogitMSELoss(DistillLoss):
         student_logits, teacher_logits: (N, K).
     """
 
+    multi_label = True
+
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
         return F.mse_loss(student_logits, teacher_logits.detach())

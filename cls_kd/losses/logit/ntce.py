@@ -29,9 +29,9 @@ class NTCEKDLoss(DistillLoss):
     [0] C. Li, X. Teng, Y. Ding, L. Lan, "NTCE-KD: Non-Target-Class-Enhanced Knowledge
         Distillation", Sensors 2024.
     [1] lan-long/NTCE-KD@0842747:mdistiller/distillers/NTCE.py, its branch of one view; the branch
-        of two views does not run as published. Difference: the warm-up over 20 epochs is left to
-        ``weight``. Where the teacher is wrong, the two networks are changed at different classes,
-        as there.
+        of two views, of which results are published, does not run as shipped. Difference: the
+        warm-up over 20 epochs is left to ``weight``. Where the teacher is wrong, the two networks
+        are changed at different classes, as there.
 
     Shapes:
         student_logits, teacher_logits: (N, K), K at least 2.

@@ -23,7 +23,8 @@ class StoredLabelLoss(DistillLoss):
 
     [0] Z. Shen, E. Xing, "A Fast Knowledge Distillation Framework for Visual Recognition", ECCV
         2022, arXiv:2112.01528.
-    [1] szq0214/FKD@afd5294:FKD/utils_FKD.py. No difference in value; labels are not rounded here.
+    [1] szq0214/FKD@afd5294:FKD/utils_FKD.py. No difference in value; labels are not rounded here,
+        where [1] in half precision also rounds the indices of classes above 2,048.
         TinyViT (microsoft/Cream@4a13c40) restores its labels in the same way, with k = 100.
 
     Shapes:

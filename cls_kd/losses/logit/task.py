@@ -23,6 +23,7 @@ class TaskLoss(DistillLoss):
     """
 
     group = "task"
+    multi_label = True
 
     def forward(
         self, student_logits: Tensor, student_criterion: Callable[[Tensor], Tensor]

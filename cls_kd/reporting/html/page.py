@@ -109,7 +109,7 @@ def _content(
 
 
 def _latency_note(experiments: Sequence[Experiment]) -> list[str]:
-    """How the latency of the students was measured; nothing where it was not."""
+    """Conditions of the measured latencies; nothing where none was measured."""
     every = (each for e in experiments for run in e.summary["run"] for each in e.latencies(run))
     measured = [each for each in every if each is not None]
     if not measured:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from .row import Row
+from .row import Row, scale_all
 
 ROWS: dict[str, Row] = {
+    "EmbeddingRegressionLoss": Row(
+        invariant={"teacher_embedding": [scale_all]},
+        wrong=({"distance": "cosin"}, {"head": "conv"}),
+    ),
+    "PatchRegressionLoss": Row(
+        invariant={"teacher_feature": [scale_all]},
+        wrong=({"distance": "cosin"}, {"head": "conv"}),
+    ),
     "FitNetLoss": Row(),
     "ATLoss": Row(zero_at_equality=True, wrong=({"p": 0},)),
     "SRRLLoss": Row(wrong=({"alpha": -1}, {"beta": -1})),

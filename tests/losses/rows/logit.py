@@ -13,6 +13,7 @@ from .row import (
 )
 
 ROWS: dict[str, Row] = {
+    "MultiLabelKDLoss": Row(zero_at_equality=True, wrong=({"temperature": 0},)),
     "TaskLoss": Row(invariant={"student_logits": [shift_each_sample]}),
     "KDLoss": Row(
         zero_at_equality=True,

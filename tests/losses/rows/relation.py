@@ -29,6 +29,11 @@ ROWS: dict[str, Row] = {
         args={"dim": 8, "size": 16},
         wrong=({"dim": 0}, {"size": 0}, {"student_temperature": 0}, {"teacher_temperature": 0}),
     ),
+    "QueueSimilarityLoss": Row(
+        args={"size": 16},
+        wrong=({"size": 0}, {"student_temperature": 0}, {"teacher_temperature": 0}),
+    ),
+    "InstanceCRDLoss": Row(args={"dim": 8, "negatives": 16}, wrong=({"dim": 0},)),
     "SSKDLoss": Row(
         wrong=(
             {"temperature": 0},

@@ -13,5 +13,20 @@ ROWS: dict[str, Row] = {
     "AEKDLoss": Row(
         invariant=SHIFT, wrong=({"temperature": 0}, {"tolerance": 1.5}, {"tolerance": 0.3})
     ),
+    "UNICLoss": Row(
+        args={"steps": 1, "dropping": 0.0},
+        wrong=(
+            {"dropping": 1.5},
+            {"steps": 0},
+            {"distance": "cosin"},
+            {"head": "conv"},
+            {"standardization": "phi"},
+        ),
+        waits="the eigenvalue decomposition of the first steps",
+    ),
+    "UNICPatchLoss": Row(
+        args={"steps": 1, "dropping": 0.0, "standardization": "variance"},
+        wrong=({"dropping": -1},),
+    ),
     "DGKDLoss": Row(wrong=({"temperature": 0}, {"dropped": -1}, {"dropped": 3})),
 }
