@@ -6,6 +6,7 @@
 # make docs     the documentation site, docs/_build/html/index.html; a dead link is an error
 # make lint     style, types and the direction of imports, as CI checks them
 # make format   let ruff put the style right
+# make audit    known vulnerabilities of the pinned dependencies, and their licenses
 # make clean    remove the environment and the caches; work_dirs/ stays
 #
 # All you need is make and Python 3.10 or newer. The first use of any target makes .venv and installs
@@ -32,7 +33,7 @@ PAPERS := nkd tf_nkd generations generations_transfer online online_diversity ip
 PAPERS_CIFAR := distillation online
 SYNTHETIC := data/synthetic_cifar100
 
-.PHONY: demo papers papers-cifar test configs docs lint format clean
+.PHONY: demo papers papers-cifar test configs docs lint format audit clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -84,8 +85,16 @@ format: $(STAMP)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+# In an environment of its own: what pip-audit needs has pins of its own.
+AUDIT := .venv-audit/bin
+audit: $(STAMP)
+	@[ -x $(AUDIT)/pip-audit ] || { $(PYTHON) -m venv .venv-audit; \
+	  $(AUDIT)/python -m pip --disable-pip-version-check -qq install pip-audit==2.10.1 pip-licenses==5.5.5; }
+	@$(AUDIT)/pip-licenses --python=$(PY) --format=markdown --with-urls --order=license
+	@$(AUDIT)/pip-audit --requirement requirements.txt
+
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/methods docs/api docs/project *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) .venv-audit build dist docs/_build docs/methods docs/api docs/project *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What an interrupted install left is thrown away: pip may take half a package for a whole one.

@@ -51,7 +51,7 @@ def chain(
         while code:
             process = fault_runs.started(fault_runs.train_one, cfg, work_dir, log=log)
             is_struck = sum(codes.values()) < tries
-            wait = moments.uniform(0, seconds) if is_struck else 120.0
+            wait = moments.uniform(0, 0.7 * seconds) if is_struck else 120.0
             code = fault_runs.killed_after(process, wait, number)
             if left := fault_runs.left_behind(process.pid):
                 problems.append(f"{len(left)} processes are left")

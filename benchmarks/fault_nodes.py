@@ -59,6 +59,17 @@ def reached(work_dir: Path, epoch: int, processes: Sequence[Any]) -> bool:
     ) and (file.is_file())
 
 
+def early(work_dir: Path, processes: Sequence[Any]) -> str:
+    """Why there was nothing to disturb; what is left is ended."""
+    codes = [process.poll() for process in processes]
+    for process in processes:
+        for pid in [*descendants(process.pid), process.pid]:
+            if process.poll() is None:
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+    return f"not begun {codes}: {work_dir.with_suffix('.log').read_text()[-300:]}"
+
+
 def verdict(work_dir: Path, expected: Path, processes: Sequence[Any]) -> str:
     """Wait for the end, and compare."""
     codes = []
@@ -106,7 +117,7 @@ def workers(folder: Path, tries: int, seed: int) -> list[Row]:
         work_dir = folder / f"worker_{index}"
         process = launched(work_dir, ["--processes", "2", "--port", str(29612 + index)])
         if not reached(work_dir, moments.randrange(1, EPOCHS - 1), [process]):
-            outcomes.append("ended before")
+            outcomes.append(early(work_dir, [process]))
             continue
         time.sleep(moments.uniform(0, 0.5))
         trainings = [pid for pid in descendants(process.pid) if _is_training(pid)]
@@ -170,7 +181,7 @@ def nodes(folder: Path, tries: int, seed: int) -> list[Row]:
         with two_nodes():
             processes = [on_node(rank, work_dir) for rank in range(2)]
             if not reached(work_dir, moments.randrange(1, EPOCHS - 1), processes):
-                outcomes.append("ended before")
+                outcomes.append(early(work_dir, processes))
                 continue
             for pid in _ip("netns", "pids", _NODES[1]).split():
                 os.kill(int(pid), signal.SIGKILL)
@@ -192,7 +203,7 @@ def cables(folder: Path, tries: int, seed: int) -> list[Row]:
         with two_nodes():
             processes = [on_node(rank, work_dir) for rank in range(2)]
             if not reached(work_dir, moments.randrange(1, EPOCHS - 1), processes):
-                outcomes.append("ended before")
+                outcomes.append(early(work_dir, processes))
                 continue
             _ip("-n", _NODES[1], "link", "set", _CABLES[1], "down")
             time.sleep(1.75 * _TIMEOUT)

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent))
+
 import fault_kinds
 import fault_nodes
 import hostile_files

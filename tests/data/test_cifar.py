@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -389,6 +390,19 @@ def test_an_array_that_claims_to_be_huge_is_refused() -> None:
     huge = raw.replace(b"K\x02K\x03\x86", b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86")
     with pytest.raises(UserError, match=r"2147483647.* has 6 bytes"):
         read_pickle(huge, "file")
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("name", [f"{CIFAR100.FOLDER}/train", "other"])
+def test_an_archive_that_is_unpacked_without_end_is_refused(
+    kind: bytes, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cls_kd.data.archives._MAX_BYTES", 2**20)
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, 2**22
+    content = member.tobuf(tarfile.GNU_FORMAT) + bytes(2**22)
+    (tmp_path / CIFAR100.ARCHIVE).write_bytes(gzip.compress(content))
+    refused(tmp_path, CIFAR100.ARCHIVE, "was refused: unpacked it has more than")
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "lacks", "link"])

@@ -104,3 +104,13 @@ def test_a_fault_of_another_step_is_not_the_images(folder: Path) -> None:
 
 def _broken(results: dict[str, Any]) -> dict[str, Any]:
     raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("options", [{}, {"imdecode_backend": "pillow"}])
+def test_an_image_that_states_an_absurd_size_is_refused(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "large.png")  # 50 kB, and 1.2 GB when decoded
+    load = NamedLoading(LoadImageFromFile(**options))
+    with pytest.raises(UserError, match=r"large\.png was refused: it states more pixels"):
+        load({"img_path": str(tmp_path / "large.png")})

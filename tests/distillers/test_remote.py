@@ -103,6 +103,16 @@ def test_a_process_whose_first_one_failed_says_so(
     assert "could not be downloaded: TimeoutError" in refusal("http://127.0.0.1:9/net.pth")
 
 
+def test_a_checkpoint_comes_encrypted_or_not_at_all(folder: Path) -> None:
+    message = refusal("http://example.org/net.pth")
+    assert "http://example.org/net.pth was not downloaded: anybody on the way" in message
+    assert "Give its https:// URL" in message
+    cached = Path(torch.hub.get_dir(), "checkpoints", "net.pth")
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(WEIGHTS, cached)  # brought by hand
+    assert torch.equal(read_checkpoint("http://example.org/net.pth")["a"], WEIGHTS["a"])
+
+
 def _raise(error: Exception) -> None:
     raise error
 

@@ -26,7 +26,7 @@ from tests.reporting.fabricated import write_pair, write_run
 
 TITLE = "A <title> & more"
 PAIRS = ("<i>&pair", "cifar100_vgg13_vgg8")
-ODD = "<b>&'\"</b>"
+ODD = "</script><b onclick=alert(1)>&'\"</b>"
 # Namespaces, which nothing is read from.
 ALLOWED = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
 

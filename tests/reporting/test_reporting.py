@@ -443,3 +443,9 @@ def test_the_readme_shows_a_report_of_today(root: Path) -> None:
     titles = to_markdown(report(root).summary).splitlines()[:2]
 
     assert table.splitlines()[:2] == titles
+
+
+def test_a_nested_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"result\.json is damaged \(RecursionError"):
+        collect(tmp_path)
