@@ -21,7 +21,9 @@ REQUEUE = 75
 _KILLED_WORKER = re.compile(r"DataLoader worker \(pid.*? is killed by signal: (\w+)")
 """PyTorch's message about a worker that is gone."""
 
-_FROM_A_WORKER = re.compile(r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError): ", re.S | re.M)
+_FROM_A_WORKER = re.compile(
+    r"\ACaught \w+ in .*?^(?:[\w.]+\.)?(?:UserError|UnreadableImageError): ", re.S | re.M
+)
 """Prefix that PyTorch puts before an error of a loader's worker: the worker's traceback."""
 
 

@@ -33,7 +33,9 @@ PROJECTED = sorted(name for name, losses in LOSSES.items() if tiny.wants_project
 METHODS = sorted(
     name
     for name, losses in LOSSES.items()
-    if name not in {*ONLINE, *PROJECTED, *SEVERAL} and not tiny.wants_tokens(losses)
+    if name not in {*ONLINE, *PROJECTED, *SEVERAL}
+    and not tiny.wants_tokens(losses)
+    and not (tiny.wants_expansion(losses) and name != "norm")
 )
 
 
@@ -140,13 +142,18 @@ NORM = {"model.student.type": "NToOneClassifier", "model.student.teacher_channel
 BRANCHES = CONFIGS / "digits" / "branches.py"
 TEACHERS = CONFIGS / "digits" / "teachers.py"
 # One of each kind of connector; tests/distillers has every method on small networks.
+TRANSFORMERS = [
+    CONFIGS / "digits" / f"{name}.py"
+    for name in ("distillation_token", "transformer", "transformer_of_cnn")
+]
 OF_REAL_SIZE = ("crd", "fitnet", "kd", "nkd", "ofd", "reviewkd", "semckd", "vid", "wkd_l")
 PAIRS = [
     (file, method)
     for file in TAKES_METHODS
-    if file not in (BRANCHES, TEACHERS)
+    if file not in (BRANCHES, TEACHERS, *TRANSFORMERS)
     for method in (METHODS if file == tiny_runs.PAIR else OF_REAL_SIZE)
 ]
+PAIRS += [(file, method) for file in TRANSFORMERS for method in ("kd", "nkd", "wkd_l", "semckd")]
 PAIRS += [(BRANCHES, method) for method in ONLINE]
 PAIRS += [(TEACHERS, method) for method in SEVERAL]
 

@@ -79,6 +79,7 @@ def test_a_wrong_key_is_refused(key: str) -> None:
 def test_every_section_with_keys_of_its_own_is_checked() -> None:
     plain = {"load_from", "log_level", "default_scope", "experiment_name", "cpu_threads"}
     plain |= {"activation_checkpointing", "efficient_conv_bn_eval", "find_unused_parameters"}
+    plain |= {"cuda_graph"}
     assert set(KINDS) >= SECTIONS - plain - {"sync_bn"}
 
 

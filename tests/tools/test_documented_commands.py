@@ -52,6 +52,7 @@ NOT_RUN = {
     r"(?:cls-kd export|tools/export_student\.py) student\.py": (
         "needs images of the reader; tests/examples/test_own_data.py trains such a student"
     ),
+    r"cls-kd launch": "starts processes that train; tests/tools/test_launchers.py does so",
     r"tools/check_data\.py teacher\.py": "needs images of the reader; see test_check_data.py",
 }
 """Regular expression of a command to the reason why it is not run here."""

@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_is_not_resumed_and_nothing_changes(
     file = work_dir / "nkd" / "epoch_1.pth"
     file.write_bytes(_damaged(file.read_bytes())[kind])
     before = contents(work_dir)
-    call("train.py", PAIR, "--resume", *options).refused(str(file), "cannot be read")
+    call("train.py", PAIR, "--resume", *options).refused(str(file), "is damaged")
     assert contents(work_dir) == before
 
 

@@ -29,7 +29,7 @@ class EpochSeedHook(Hook):
         """Derive independent seeds from (seed, epoch, step, rank) and set them."""
         # In a loop that counts steps the epoch stays 0, and the step tells resumed runs apart.
         # Inside an epoch, the step at which that began.
-        first = runner.iter - getattr(runner.train_loop, "batches", 0)
+        first = runner.iter - getattr(getattr(runner, "train_loop", None), "batches", 0)
         origin = [runner.seed, runner.epoch, first, get_rank()]
         python, numpy, pytorch = np.random.SeedSequence(origin).generate_state(3)
         random.seed(int(python))
