@@ -75,7 +75,7 @@ def test_programs_of_pickle_as_checkpoints(tmp_path: Path, program: bytes) -> No
     try:
         assert is_data(read_checkpoint(path))
     except UserError as error:
-        assert "program.pth" in str(error)
+        assert "program.pth" in str(error)  # noqa: PT017
 
 
 @EXAMPLES
@@ -86,7 +86,7 @@ def test_changed_checkpoints(tmp_path: Path, start: int, written: bytes) -> None
     try:
         assert is_data(read_checkpoint(path))
     except UserError as error:
-        assert "changed.pth" in str(error)
+        assert "changed.pth" in str(error)  # noqa: PT017
 
 
 @EXAMPLES
@@ -95,7 +95,7 @@ def test_programs_of_pickle_as_data_sets(program: bytes) -> None:
     try:
         assert is_data(read_pickle(program, "train"))
     except UserError as error:
-        assert str(error).startswith("train")
+        assert str(error).startswith("train")  # noqa: PT017
 
 
 def test_what_is_called_would_be_noticed() -> None:
