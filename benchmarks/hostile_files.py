@@ -253,7 +253,7 @@ def store_cases() -> Iterator[Case]:
 
 
 def files(folder: Path, tries: int, seed: int) -> list[Row]:
-    """Open each file in a process of its own with bounded memory. ``tries`` and ``seed`` are unused."""
+    """Open each file in a process of its own with bounded memory; all of them, once."""
     outcomes: dict[str, list[str]] = defaultdict(list)
     groups = (
         checkpoint_cases(),

@@ -57,9 +57,9 @@ def _check_encrypted(url: str, cached: Path) -> None:
     parts = urlparse(url)
     if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE and not cached.is_file():
         raise UserError(
-            f"The checkpoint {url} was not downloaded: anybody on the way could put another file in "
-            f"its place. Give its https:// URL; or download it, compare its checksum with the "
-            f"published one, and give its path."
+            f"The checkpoint {url} was not downloaded: anybody on the way could put another "
+            "file in its place. Give its https:// URL; or download it, compare its checksum with "
+            "the published one, and give its path."
         )
 
 
