@@ -8,8 +8,8 @@ import tarfile
 import zlib
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 
@@ -27,7 +27,7 @@ class _BoundedFile:
     any length, also in parts that no member of interest is in.
     """
 
-    def __init__(self, file: BinaryIO, name: Path) -> None:
+    def __init__(self, file: BufferedIOBase, name: Path) -> None:
         self._file, self._name, self._left = file, name, _MAX_BYTES
 
     def read(self, size: int) -> bytes:
