@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import cache, singledispatch, update_wrapper
 from importlib import import_module
 from typing import Any
@@ -35,7 +35,7 @@ class NetworkRule:
 
     def __call__(self, network: nn.Module, *args: Any) -> Any:
         """Apply the rule for the network's class."""
-        kind: Hashable = type(network)
+        kind: Any = type(network)
         _import_adapters(kind)
         return self._dispatch(network, *args)
 
