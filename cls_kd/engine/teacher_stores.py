@@ -228,7 +228,7 @@ def _precision(cfg: Config) -> dict[str, Any]:
         "dtype": str(wrapper.get("dtype")),
         "compile": _plain(cfg.get("compile", False)),
         "matmul": torch.get_float32_matmul_precision(),
-        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        "tf32": f"{torch.backends.cuda.matmul.allow_tf32}, {torch.backends.cudnn.allow_tf32}",
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "benchmark": torch.backends.cudnn.benchmark,
     }

@@ -26,7 +26,9 @@ def losses_of(file: Path) -> dict[str, Any]:
         if "autoencoder_channels" in loss:
             loss["autoencoder_channels"] = 8
         if "ScaleKD" in str(loss["type"]):
-            loss |= {"num_heads": 4, "stage_num_heads": 2}
+            loss["num_heads"] = 4
+        if "ScaleKDLoss" in str(loss["type"]):
+            loss["stage_num_heads"] = 2
     return losses
 
 
