@@ -4,6 +4,8 @@
 python benchmarks/mutants.py map                        the whole suite once, with coverage
 python benchmarks/mutants.py run --number 200 --seed 0  draws, tries and lists the mutants
 
+It needs pytest-cov, which is not among the requirements: pip install pytest-cov.
+
 `map` notes for each line which tests execute it, and how long each test takes. `run` draws mutants
 from all places of cls_kd in which an expression can be changed:
 
